@@ -1,0 +1,72 @@
+# make run    a real tender goes through its whole sealed life, and stays up to look at
+# make test   everything that has to hold: style, types, directions of imports, tests
+# make bench  measurements against their goals, into build/bench.json; ONLY=name for one
+# make lock   locks/ again from pyproject.toml; versions stay unless you delete them first
+
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+CASE := R25BK01027145
+ADDRESS = http://127.0.0.1:$(PORT)
+AS_ROOT = [ "$$(id -u)" = 0 ] || { echo "$(1)" >&2; exit 1; }
+
+.PHONY: setup run test lint bench lock browser
+setup: .venv/ready
+
+.venv/ready: locks/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  $(call AS_ROOT,install the package python3-venv first); \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup
+	@! (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null || \
+	  { echo "port $(PORT) is in use: make run PORT=$$(($(PORT) + 1))" >&2; exit 1; }
+	@mkdir -p build
+	@set -e; \
+	$(BIN)/openseal serve --port $(PORT) & server=$$!; \
+	trap 'kill $$server 2>/dev/null || true; wait $$server || true' EXIT; trap 'exit 0' INT TERM; \
+	until $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(ADDRESS)/health")' 2>/dev/null; do \
+	  kill -0 $$server 2>/dev/null || { wait $$server; exit 1; }; sleep 0.2; \
+	done; \
+	$(BIN)/openseal replay procurement/cases/$(CASE) --base-url $(ADDRESS) --record build/$(CASE).zip; \
+	$(BIN)/openseal verify build/$(CASE).zip; \
+	echo; echo "  $(ADDRESS)/  shows the result; Ctrl-C ends it"; echo; \
+	wait $$server
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+BROWSER_TESTS := $(wildcard tests/browser/test_*.py)
+CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+NO_BROWSER = $(if $(BROWSER_TESTS),$(if $(CHROMIUM),,yes))
+
+test: lint browser
+	OPENSEAL_CHROMIUM=$(CHROMIUM) $(BIN)/pytest $(if $(NO_BROWSER),--ignore=tests/browser)
+	$(if $(NO_BROWSER),@echo "browser tests were not run: install chromium and fonts-noto-cjk" >&2; exit 1)
+
+browser:
+	@[ -z "$(NO_BROWSER)" ] || [ "$$(id -u)" != 0 ] || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium fonts-noto-cjk; } || true
+
+bench: setup
+	@mkdir -p build
+	$(BIN)/python -m benchmarks $(ONLY)
+
+COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml
+
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check uv
+	$(COMPILE) --output-file locks/runtime.lock
+	$(COMPILE) --output-file locks/dev.lock --extra dev --constraint locks/runtime.lock

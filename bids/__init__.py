@@ -1,0 +1,1 @@
+"""A bid box: opaque sealed envelopes, no prices, no tender rules."""

@@ -1,0 +1,1 @@
+"""Locks, signatures, certificates and the log. Knows nothing of procurement."""

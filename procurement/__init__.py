@@ -1,0 +1,1 @@
+"""A tender from notice to award: rules, steps, record, service."""
