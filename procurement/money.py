@@ -1,0 +1,80 @@
+"""Money and other decimals: strings on the wire, bounded exact numbers inside.
+
+Formulas are computed in `Fraction`, which loses nothing, and rounded once, by a function that names the
+direction, to a number of places that the formula states. Neither depends on a decimal context.
+"""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated
+
+import msgspec
+
+from crypto.errors import MalformedError
+
+Amount = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?\Z")]
+"""A sum of money: at most fifteen digits, at most two decimals, no sign and no exponent."""
+Percent = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]?|100)(\.[0-9]{1,3})?\Z")]
+"""A share of a hundred with at most three decimals."""
+Points = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,3})(\.[0-9]{1,4})?\Z")]
+"""Points of a score with at most four decimals."""
+
+MOST = Decimal(10) ** 15
+"""Every amount is below this."""
+MINOR_UNITS = {"KRW": 0, "USD": 2, "EUR": 2}
+"""Decimal places of a currency (ISO 4217)."""
+
+_PLAIN = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
+
+
+def parse(text: str, *, places: int) -> Decimal:
+    """The number that `text` writes with at most `places` decimals (four at most). Raises MalformedError."""
+    match = _PLAIN.fullmatch(text) if text.isascii() else None
+    if match is None or len(match[1] or "") > places:
+        raise MalformedError(f"not a plain number with at most {places} decimals")
+    return Decimal(text)
+
+
+def is_plain(number: Decimal, *, places: int) -> bool:
+    """Whether `number` is one that `parse` gives: from 0 to below 10^15, at most `places` decimals."""
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or number.is_signed():
+        return False
+    return -places <= exponent <= 0 and number < MOST
+
+
+def places_of(currency: str) -> int:
+    """Decimal places of `currency`. Raises MalformedError for a currency that is not kept here."""
+    if currency not in MINOR_UNITS:
+        raise MalformedError("unknown currency")
+    return MINOR_UNITS[currency]
+
+
+def text(number: Decimal) -> str:
+    """`number` in plain digits, with exactly the decimals it has."""
+    return format(number, "f")
+
+
+def truncated(number: Fraction, places: int) -> Decimal:
+    """`number` ≥ 0 with the decimals after `places` cut off."""
+    return _of_steps(number * 10**places // 1, places)
+
+
+def half_up(number: Fraction, places: int) -> Decimal:
+    """`number` ≥ 0 rounded to `places` decimals, a half away from zero."""
+    return _of_steps((number * 10**places + Fraction(1, 2)) // 1, places)
+
+
+def up(number: Fraction, places: int) -> Decimal:
+    """`number` ≥ 0 rounded to `places` decimals, never down."""
+    return _of_steps(-(-number * 10**places // 1), places)
+
+
+def percent_of(part: Decimal, whole: Decimal) -> Decimal:
+    """`part` in per cent of `whole` > 0, truncated at three decimals, as KONEPS publishes bid rates."""
+    return truncated(Fraction(part) * 100 / Fraction(whole), 3)
+
+
+def _of_steps(steps: int, places: int) -> Decimal:
+    return Decimal(f"{steps}e-{places}")
