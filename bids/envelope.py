@@ -1,0 +1,242 @@
+"""The sealed bid: composed and sealed on the bidder's machine, checked unread, opened with both keys.
+
+A bidder's statement over a context (which tender, notice, terms, locks, and whose bid), one capsule and
+ciphertext per part, and a list of documents that may follow. The context is authenticated by every
+ciphertext, so a copied ciphertext opens under no other name. The content is opaque here.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from bids.errors import EnvelopeError, Unopenable
+from crypto.beacon import Network
+from crypto.certificates import Role, SigningKey
+from crypto.encoding import (
+    Base64,
+    Hex16,
+    Hex32,
+    HexG2,
+    Identifier,
+    RoundNumber,
+    Small,
+    Value,
+    encode,
+    from_base64,
+    sha256,
+    to_base64,
+)
+from crypto.errors import LockError, MalformedError
+from crypto.locks import (
+    Capsule,
+    Lock,
+    Opener,
+    OpeningOrder,
+    decrypt_content,
+    encrypt_content,
+    mandate_lock,
+    seal,
+)
+from crypto.statements import Payload, sign
+
+NONCE = 16
+ENTROPY_PER_PART = 64
+TAG = 16
+
+Part = Literal["bid", "technical", "price"]
+
+
+class SubmissionTerms(Value, frozen=True, kw_only=True):
+    """All that a bid box knows of a tender: what an envelope must be bound to, and its limits."""
+
+    tender: Identifier
+    notice: Hex32
+    """Id of the tender's first notice."""
+    terms: Hex32
+    """Digest of the notice with its amendments."""
+    parts: tuple[Part, ...]
+    network: Network
+    round: RoundNumber
+    committee: HexG2
+    """The committee's public key."""
+    content_limit: Small
+    """Bytes of content per part."""
+    document_limit: Small
+
+    def order(self, part: Part, bid: str | None) -> OpeningOrder:
+        """The opening order that opens `part` of the bid with id `bid`.
+
+        Price parts beside technical parts have an order each, so that the prices of bids which fail the
+        technical examination are never opened.
+        """
+        return OpeningOrder(
+            tender=self.tender,
+            notice=self.notice,
+            part=part,
+            round=self.round,
+            bid=bid if part == "price" else None,
+        )
+
+    def locks(self, part: Part, bid: str) -> tuple[Lock, Lock]:
+        """Time and mandate: both are needed to open `part`."""
+        order = encode(self.order(part, bid))
+        return self.network.lock(int(self.round)), mandate_lock(bytes.fromhex(self.committee), order)
+
+
+class Context(Value, frozen=True, kw_only=True, tag_field="protocol", tag="openseal/v1"):
+    """What every ciphertext of an envelope is bound to."""
+
+    tender: Identifier
+    notice: Hex32
+    terms: Hex32
+    bid: Hex16
+    nonce: Hex16
+    certificate: Hex32
+    chain: Hex32
+    round: RoundNumber
+    committee: HexG2
+
+
+class SealedPart(Value, frozen=True, kw_only=True):
+    """One part's capsule (U, V, W) and ciphertext (content plus 16 bytes of tag)."""
+
+    part: Part
+    u: HexG2
+    v: Hex32
+    w: Hex32
+    ciphertext: Base64
+
+    @property
+    def capsule(self) -> Capsule:
+        """The capsule as bytes; its point is not checked before opening."""
+        return Capsule(u=bytes.fromhex(self.u), v=bytes.fromhex(self.v), w=bytes.fromhex(self.w))
+
+
+class SealedFile(Value, frozen=True, kw_only=True):
+    """A sealed document that belongs to the bid: SHA-256 and size (bytes) of the sealed file."""
+
+    number: Small
+    sha256: Hex32
+    size: Small
+
+
+class Envelope(Payload, frozen=True, kw_only=True):
+    """The bidder's statement. `previous` is the id of the envelope that this one replaces."""
+
+    PURPOSE: ClassVar[str] = "bid"
+    ROLE: ClassVar[Role] = Role.BUSINESS
+
+    context: Context
+    parts: Annotated[tuple[SealedPart, ...], msgspec.Meta(min_length=1, max_length=2)]
+    documents: tuple[SealedFile, ...] = ()
+    previous: Hex32 | None = None
+
+
+def entropy_size(terms: SubmissionTerms) -> int:
+    """How many random bytes `compose` takes."""
+    return NONCE + ENTROPY_PER_PART * len(terms.parts)
+
+
+def compose(
+    contents: dict[Part, bytes],
+    terms: SubmissionTerms,
+    key: SigningKey,
+    entropy: bytes,
+    previous: str | None = None,
+) -> bytes:
+    """Seal `contents` (one per part of `terms`) and sign the envelope; returns the DSSE bytes.
+
+    `entropy` are fresh random bytes, `entropy_size(terms)` of them. Raises EnvelopeError for contents
+    that the terms do not admit.
+    """
+    if set(contents) != set(terms.parts):
+        raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
+    if len(entropy) != entropy_size(terms):
+        raise EnvelopeError("wrong-entropy", f"sealing takes {entropy_size(terms)} random bytes")
+    context = _context(terms, key.fingerprint, entropy[:NONCE])
+    parts = [
+        _seal_part(contents[part], part, context, terms, entropy[NONCE + ENTROPY_PER_PART * i :][:64])
+        for i, part in enumerate(terms.parts)
+    ]
+    envelope = Envelope(signer=key.fingerprint, context=context, parts=tuple(parts), previous=previous)
+    check(envelope, terms)
+    return sign(envelope, key)
+
+
+def check(envelope: Envelope, terms: SubmissionTerms) -> None:
+    """Everything that can be said of a sealed envelope without its keys. Raises EnvelopeError."""
+    expected = _context(terms, envelope.signer, bytes.fromhex(envelope.context.nonce))
+    for field in expected.__struct_fields__:
+        if getattr(envelope.context, field) != getattr(expected, field):
+            raise EnvelopeError(f"wrong-{field}", f"the envelope's {field} is not this tender's or signer's")
+    if tuple(part.part for part in envelope.parts) != terms.parts:
+        raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
+    for part in envelope.parts:
+        _check_size(len(from_base64(part.ciphertext)) - TAG, terms)
+    if len(envelope.documents) > terms.document_limit:
+        raise EnvelopeError("too-many-documents", f"this tender takes {terms.document_limit} documents")
+
+
+def open_part(envelope: Envelope, part: Part, opener: Opener) -> bytes:
+    """The content of one part. Raises Unopenable with the first reason of a fixed order of checks.
+
+    A function of the envelope and the opening keys alone: no clock, no locale, so everybody comes to
+    the same reason.
+    """
+    sealed = next(each for each in envelope.parts if each.part == part)
+    context = part_context(envelope.context, part)
+    try:
+        message = opener.open(sealed.capsule)
+    except MalformedError as error:
+        raise Unopenable("point-invalid") from error
+    except LockError as error:
+        raise Unopenable("locked-otherwise") from error
+    try:
+        return decrypt_content(message, context, sealed.capsule, from_base64(sealed.ciphertext))
+    except LockError as error:
+        raise Unopenable("ciphertext-invalid") from error
+
+
+def part_context(context: Context, part: Part) -> bytes:
+    """The bytes that one part's key and ciphertext are bound to: the context with its `part`."""
+    return encode({**msgspec.to_builtins(context), "part": part})
+
+
+def bid_id(fingerprint: str, nonce: bytes) -> str:
+    """``SHA256("openseal/v1/bid-id\\n" ‖ fingerprint ‖ nonce)[:16]``, hex."""
+    return sha256(b"openseal/v1/bid-id\n", bytes.fromhex(fingerprint), nonce)[:16].hex()
+
+
+def _context(terms: SubmissionTerms, fingerprint: str, nonce: bytes) -> Context:
+    return Context(
+        tender=terms.tender,
+        notice=terms.notice,
+        terms=terms.terms,
+        bid=bid_id(fingerprint, nonce),
+        nonce=nonce.hex(),
+        certificate=fingerprint,
+        chain=terms.network.chain_hash,
+        round=terms.round,
+        committee=terms.committee,
+    )
+
+
+def _seal_part(
+    content: bytes, part: Part, context: Context, terms: SubmissionTerms, entropy: bytes
+) -> SealedPart:
+    _check_size(len(content), terms)
+    message, sigma = entropy[:32], entropy[32:]
+    capsule = seal(terms.locks(part, context.bid), message, sigma)
+    ciphertext = encrypt_content(message, part_context(context, part), capsule, content)
+    return SealedPart(
+        part=part,
+        u=capsule.u.hex(),
+        v=capsule.v.hex(),
+        w=capsule.w.hex(),
+        ciphertext=to_base64(ciphertext),
+    )
+
+
+def _check_size(size: int, terms: SubmissionTerms) -> None:
+    if not 0 <= size <= terms.content_limit:
+        raise EnvelopeError("wrong-size", f"a part's content has at most {terms.content_limit} bytes")

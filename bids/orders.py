@@ -1,0 +1,128 @@
+"""The opening order: signed by k of n committee members, combined in public into the key that opens."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from bids.envelope import Envelope, Part, SubmissionTerms, open_part
+from bids.errors import Unopenable
+from crypto.certificates import Role
+from crypto.committee import Committee, JointKey, Partial
+from crypto.encoding import Hex16, Hex32, HexG1, Identifier, Moment, RoundNumber, Value, encode
+from crypto.errors import CommitteeError
+from crypto.locks import Lock, Opener
+from crypto.statements import Payload
+
+
+class OpeningPartial(Payload, frozen=True, kw_only=True):
+    """One member's part of the key. `bid` only for a price part that is opened bid by bid."""
+
+    PURPOSE: ClassVar[str] = "opening-partial"
+    ROLE: ClassVar[Role] = Role.COMMITTEE
+
+    tender: Identifier
+    notice: Hex32
+    part: Part
+    round: RoundNumber
+    bid: Hex16 | None = None
+    member: Annotated[int, msgspec.Meta(ge=1, le=15)]
+    signature: HexG1
+    time: Moment
+
+
+class OrderKey(Value, frozen=True, kw_only=True):
+    """A combined signature: the order's key, for one bid or for the whole tender."""
+
+    bid: Hex16 | None = None
+    signature: HexG1
+
+
+class Opening(Payload, frozen=True, kw_only=True):
+    """The service publishes the keys of one part: the round's signature and the order's."""
+
+    PURPOSE: ClassVar[str] = "opening"
+    ROLE: ClassVar[Role] = Role.SERVICE
+
+    tender: Identifier
+    notice: Hex32
+    part: Part
+    round: RoundNumber
+    beacon: HexG1
+    keys: tuple[OrderKey, ...]
+    """None where there is nothing to open: every technical part failed, so no price is looked at."""
+    time: Moment
+
+    def key(self, bid: str) -> str:
+        """The order's signature (hex) that opens `bid`. Raises CommitteeError when there is none."""
+        for each in self.keys:
+            if each.bid in (None, bid):
+                return each.signature
+        raise CommitteeError("no opening order was given for this bid")
+
+
+class PartToOpen(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of one envelope with the keys that were published for it."""
+
+    envelope: Envelope
+    terms: SubmissionTerms
+    opening: Opening
+
+
+def check_partial(
+    partial: OpeningPartial, committee: Committee, key: JointKey, terms: SubmissionTerms
+) -> Partial:
+    """The member's part of the signature on this tender's order. Raises CommitteeError.
+
+    `key` is `verify_committee(committee)`.
+    """
+    order = terms.order(partial.part, partial.bid)
+    if partial.part not in terms.parts or (partial.tender, partial.notice) != (terms.tender, terms.notice):
+        raise CommitteeError("a partial for another tender or part")
+    if (partial.round, partial.bid) != (order.round, order.bid):
+        raise CommitteeError("a partial for another round or bid")
+    if partial.member > key.size or committee.members[partial.member - 1].certificate != partial.signer:
+        raise CommitteeError("the partial is not signed by that member's certificate")
+    return key.verify_partial(partial.member, encode(order), bytes.fromhex(partial.signature))
+
+
+def combined(
+    part: Part,
+    partials: Iterable[OpeningPartial],
+    committee: Committee,
+    key: JointKey,
+    terms: SubmissionTerms,
+) -> tuple[OrderKey, ...]:
+    """A key for every order on `part` that k members have signed. Raises CommitteeError.
+
+    BLS signatures are unique, so it does not matter whose partials are taken.
+    """
+    orders: dict[str | None, list[Partial]] = {}
+    for partial in partials:
+        orders.setdefault(partial.bid, []).append(check_partial(partial, committee, key, terms))
+    return tuple(
+        OrderKey(bid=bid, signature=key.combine(given, encode(terms.order(part, bid))).hex())
+        for bid, given in sorted(orders.items(), key=lambda item: item[0] or "")
+        if len(given) >= key.threshold
+    )
+
+
+def open_parts(parts: Sequence[PartToOpen]) -> list[bytes | str]:
+    """Of each part its content, or the reason code why it does not open."""
+    return [_open(each) for each in parts]
+
+
+def _open(each: PartToOpen) -> bytes | str:
+    bid, part = each.envelope.context.bid, each.opening.part
+    signatures = bytes.fromhex(each.opening.beacon), bytes.fromhex(each.opening.key(bid))
+    try:
+        return open_part(each.envelope, part, _opener(each.terms.locks(part, bid), signatures))
+    except Unopenable as error:
+        return error.code
+
+
+@lru_cache(maxsize=16)
+def _opener(locks: tuple[Lock, ...], signatures: tuple[bytes, ...]) -> Opener:
+    """One order opens a whole tender: verifying its key again for each bid would double the work."""
+    return Opener(locks, signatures)

@@ -1,0 +1,130 @@
+"""What the bid box answers for: commitments, receipts, refusals, and the closing statement.
+
+The log shows a commitment per accepted envelope and nothing else until the closing statement reveals
+every one of them; the receipt lets its bidder find its own.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from crypto.certificates import Role
+from crypto.encoding import Hex32, Identifier, Moment, Small, Text, Value, encode, milliseconds, sha256
+from crypto.errors import LogError
+from crypto.statements import Payload
+
+ENVELOPE_KIND = 1
+
+Kind = Literal["envelope"]
+
+
+class Refusal(Payload, frozen=True, kw_only=True):
+    """The service's signed no. `received` is the SHA-256 of the bytes that came in."""
+
+    PURPOSE: ClassVar[str] = "refusal"
+    ROLE: ClassVar[Role] = Role.SERVICE
+
+    tender: Identifier
+    received: Hex32
+    reason: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]{1,64}\Z")]
+    detail: Text
+    time: Moment
+
+
+class Receipt(Payload, frozen=True, kw_only=True):
+    """The service's word that an envelope is in the box: every input of its commitment."""
+
+    PURPOSE: ClassVar[str] = "receipt"
+    ROLE: ClassVar[Role] = Role.SERVICE
+
+    tender: Identifier
+    notice: Hex32
+    kind: Kind
+    time: Moment
+    salt: Hex32
+    statement: Hex32
+    """The envelope's id."""
+
+    def commitment(self) -> bytes:
+        """The 32 bytes that stand in the log for this envelope."""
+        return commitment(self.notice, self.time, self.salt, self.statement)
+
+
+class Committed(Value, frozen=True, kw_only=True):
+    """One commitment of a closing statement, revealed: its log index and its inputs."""
+
+    index: Small
+    kind: Kind
+    time: Moment
+    salt: Hex32
+    statement: Hex32
+
+
+class Closing(Payload, frozen=True, kw_only=True):
+    """What is in the box, said before any key exists.
+
+    `commitments` are in the order of the log. Each of `chains` is one bidder's envelopes, oldest first:
+    the last one counts.
+    """
+
+    PURPOSE: ClassVar[str] = "closing"
+    ROLE: ClassVar[Role] = Role.SERVICE
+
+    tender: Identifier
+    notice: Hex32
+    terms: tuple[Hex32, ...]
+    deadline: Moment
+    time: Moment
+    commitments: tuple[Committed, ...]
+    chains: tuple[tuple[Hex32, ...], ...]
+
+    def counted(self) -> tuple[str, ...]:
+        """Ids of the envelopes that will be opened: the last of each chain."""
+        return tuple(chain[-1] for chain in self.chains)
+
+    def replaced(self) -> tuple[str, ...]:
+        """Ids of the envelopes that a later one of the same bidder took the place of."""
+        return tuple(each for chain in self.chains for each in chain[:-1])
+
+    def check(self) -> None:
+        """Each id occurs once, is in exactly one chain, and indices ascend. Raises LogError."""
+        listed = [each.statement for each in self.commitments]
+        chained = [each for chain in self.chains for each in chain]
+        indices = [each.index for each in self.commitments]
+        if len(set(listed)) != len(listed) or sorted(listed) != sorted(chained):
+            raise LogError("the closing statement does not list every envelope exactly once")
+        if any(not chain for chain in self.chains) or indices != sorted(set(indices)):
+            raise LogError("the closing statement is not in the order of the log")
+
+
+class CommitmentEntry(Value, frozen=True, kw_only=True, tag_field="t", tag="commitment"):
+    """The log entry: `{"c":"<64 hex>","t":"commitment"}`."""
+
+    c: Hex32
+
+
+def commitment(notice: str, time: str, salt: str, statement: str) -> bytes:
+    """``SHA256("openseal/v1/commitment\\n" ‖ kind(1) ‖ notice(32) ‖ uint64_be(ms) ‖ salt(32) ‖ id(32))``."""
+    return sha256(
+        b"openseal/v1/commitment\n",
+        bytes([ENVELOPE_KIND]),
+        bytes.fromhex(notice),
+        milliseconds(time).to_bytes(8, "big"),
+        bytes.fromhex(salt),
+        bytes.fromhex(statement),
+    )
+
+
+def commitment_entry(digest: bytes) -> bytes:
+    """The log entry of a commitment: every one has the same 89 bytes but for the hash."""
+    return encode(CommitmentEntry(c=digest.hex()))
+
+
+def chains(envelopes: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, ...], ...]:
+    """Bidders' chains from (id, previous) pairs in log order; at a fork the lowest index counts."""
+    growing: dict[str, list[str]] = {}
+    for statement, previous in envelopes:
+        chain = growing.pop(previous, []) if previous else []
+        growing[statement] = [*chain, statement]
+    return tuple(tuple(chain) for chain in growing.values())

@@ -1,0 +1,354 @@
+"""X.509: who may sign what. One root per role; a certificate speaks for one role only.
+
+The role is an object identifier in a critical extended key usage, so that a certificate issued for a
+bidder can never pass as an officer's, even if one authority were used for both by mistake. Roots are
+P-256; holders sign with Ed25519 or P-256, and the algorithm follows from the certificate alone.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.x509 import verification
+from cryptography.x509.oid import NameOID
+from nacl.bindings import crypto_core_ed25519_is_valid_point
+
+from crypto.encoding import sha256
+from crypto.errors import CertificateError, MalformedError, SignatureError
+
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+LONGEST_CERTIFICATE = 8 * 1024  # bytes of DER
+
+_ARC = "2.25.329800735698586629295641978511506172918"  # a UUID's arc (ITU-T X.667): ours without a registry
+
+_REGISTRATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,300}")
+_UNREADABLE = (  # what the library raises on DER that is none, or that it has no name for
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+)
+
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
+
+
+class Role(StrEnum):
+    """What a certificate's holder may act as."""
+
+    BUSINESS = "business"
+    OFFICER = "officer"
+    EVALUATOR = "evaluator"
+    COMMITTEE = "committee"
+    SERVICE = "service"
+
+    @property
+    def oid(self) -> x509.ObjectIdentifier:
+        """The object identifier that stands in the certificate's extended key usage."""
+        return _OIDS[self]
+
+
+_OIDS = {role: x509.ObjectIdentifier(f"{_ARC}.{place}") for place, role in enumerate(Role, start=1)}
+
+
+class Certificate:
+    """A well-formed holder's certificate. That it is genuine is what `Roots.verify` says."""
+
+    def __init__(self, der: bytes) -> None:
+        """Parse DER. Raises MalformedError, or CertificateError for a key or role we do not admit."""
+        if len(der) > LONGEST_CERTIFICATE:
+            raise MalformedError(f"certificate longer than {LONGEST_CERTIFICATE} bytes")
+        try:
+            self.x509 = x509.load_der_x509_certificate(der)
+            self.public_key = _public_key(self.x509)
+            self.role = _role(self.x509)
+            self.name = _attribute(self.x509, NameOID.COMMON_NAME, _NAME)
+            self.registration = _attribute(self.x509, NameOID.SERIAL_NUMBER, _REGISTRATION)
+        except _UNREADABLE as error:
+            raise MalformedError("not a certificate of the expected form") from error
+        self.der = der
+        self.fingerprint = sha256(der).hex()
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Check `signature` (64 bytes) over `message`. Raises SignatureError.
+
+        Stricter than the libraries: one value of S per signature, so nobody but the signer can make a
+        second signature of the same statement.
+        """
+        if len(signature) != 64:
+            raise SignatureError("a signature has 64 bytes")
+        try:
+            if isinstance(self.public_key, ed25519.Ed25519PublicKey):
+                self.public_key.verify(signature, message)
+            else:
+                self.public_key.verify(_p256_der(signature), message, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature as error:
+            raise SignatureError("the signature does not belong to this statement and key") from error
+
+
+class SigningKey:
+    """A private key with its certificate: what signs statements."""
+
+    def __init__(self, key: PrivateKey, certificate: Certificate) -> None:
+        """Raises CertificateError when the certificate is another key's."""
+        if _raw(key.public_key()) != _raw(certificate.public_key):
+            raise CertificateError("the certificate is for another key")
+        self._key = key
+        self.certificate = certificate
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate's DER, hex: the `keyid` of what this key signs."""
+        return self.certificate.fingerprint
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes: Ed25519, or raw r‖s of deterministic P-256 ECDSA with s in the lower half."""
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return self._key.sign(message)
+        r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256(), True)))
+        return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
+
+
+class Authority:
+    """An embedded authority: one role's root key. Stands in for a real one on a single machine."""
+
+    def __init__(self, role: Role, key: ec.EllipticCurvePrivateKey, root: x509.Certificate) -> None:
+        self.role = role
+        self.root = root
+        self._key = key
+
+    @classmethod
+    def create(cls, role: Role, now: datetime) -> "Authority":
+        """A new root for `role`, valid ten years from `now`."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Openseal embedded {role} authority")])
+        root = (
+            _builder(name, name, key.public_key(), now, timedelta(days=3650))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(role, key, root)
+
+    @classmethod
+    def load(cls, role: Role, pem: bytes) -> "Authority":
+        """An authority from what `pem` gave. Raises ValueError."""
+        key = serialization.load_pem_private_key(pem, None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("an authority's key is P-256")
+        return cls(role, key, x509.load_pem_x509_certificate(pem))
+
+    @property
+    def root_der(self) -> bytes:
+        """The root certificate, for trust files."""
+        return self.root.public_bytes(serialization.Encoding.DER)
+
+    def pem(self) -> bytes:
+        """Private key and root, PEM: for the authority's own folder and nowhere else."""
+        return _private_pem(self._key) + self.root.public_bytes(serialization.Encoding.PEM)
+
+    def issue(self, request: bytes, now: datetime, lifetime: timedelta = timedelta(days=365)) -> Certificate:
+        """A certificate for a PKCS #10 request (DER), whose signature proves possession of the key.
+
+        Takes common name and serial number (the registration number) from the request's subject.
+        Raises MalformedError, SignatureError or CertificateError.
+        """
+        csr = _request(request)
+        subject = x509.Name([_subject(csr, NameOID.COMMON_NAME), _subject(csr, NameOID.SERIAL_NUMBER)])
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        issued = (
+            _builder(subject, self.root.subject, csr.public_key(), now, lifetime)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([self.role.oid]), critical=True)
+            .add_extension(issuer_key, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return Certificate(issued.public_bytes(serialization.Encoding.DER))
+
+
+class Roots:
+    """The root certificates that are trusted, per role."""
+
+    def __init__(self, roots: Mapping[Role, Sequence[x509.Certificate]]) -> None:
+        """Raises CertificateError for a root whose key is not P-256."""
+        for root in (each for several in roots.values() for each in several):
+            _check_p256(root)
+        self.roots = roots
+
+    def verify(self, certificate: Certificate, role: Role, at: datetime) -> Certificate:
+        """`certificate`, if a root of `role` issued it for that role and it was in time `at`.
+
+        Raises CertificateError.
+        """
+        if certificate.role is not role:
+            raise CertificateError(f"a certificate of role {certificate.role}, not {role}")
+        if not self.roots.get(role):
+            raise CertificateError(f"no root is trusted for role {role}")
+        try:
+            _verifier(self.roots[role], role, at).verify(certificate.x509, [])
+        except verification.VerificationError as error:
+            raise CertificateError(f"not issued by a trusted {role} root, or out of time") from error
+        return certificate
+
+
+def request(key: PrivateKey, name: str, registration: str) -> bytes:
+    """A PKCS #10 request (DER) for `key`, naming its holder and registration number."""
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, registration),
+        ]
+    )
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, algorithm)
+    return csr.public_bytes(serialization.Encoding.DER)
+
+
+def load_root(der: bytes) -> x509.Certificate:
+    """A root certificate from DER. Raises MalformedError."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except _UNREADABLE as error:
+        raise MalformedError("not a certificate") from error
+
+
+def _verifier(roots: Sequence[x509.Certificate], role: Role, at: datetime) -> verification.ClientVerifier:
+    def check_role(_: object, __: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
+        if list(usage) != [role.oid]:
+            raise ValueError("another role")
+
+    holder = (
+        verification.ExtensionPolicy.permit_all()
+        .require_present(x509.ExtendedKeyUsage, verification.Criticality.CRITICAL, check_role)
+        .require_present(x509.BasicConstraints, verification.Criticality.CRITICAL, None)
+        .require_present(x509.KeyUsage, verification.Criticality.CRITICAL, None)
+    )
+    authority = verification.ExtensionPolicy.webpki_defaults_ca()
+    builder = verification.PolicyBuilder().store(verification.Store(list(roots))).time(at)
+    builder = builder.max_chain_depth(0).extension_policies(ca_policy=authority, ee_policy=holder)
+    return builder.build_client_verifier()
+
+
+def _request(data: bytes) -> x509.CertificateSigningRequest:
+    try:
+        csr = x509.load_der_x509_csr(data)
+        key = csr.public_key()
+        valid = csr.is_signature_valid
+    except _UNREADABLE as error:
+        raise MalformedError("not a certificate request") from error
+    if not isinstance(key, ed25519.Ed25519PublicKey) and not _is_p256(key):
+        raise CertificateError("keys are Ed25519 or P-256")
+    if not valid:
+        raise SignatureError("the request is not signed by its own key")
+    return csr
+
+
+def _subject(csr: x509.CertificateSigningRequest, oid: x509.ObjectIdentifier) -> x509.NameAttribute[str]:
+    try:
+        found = csr.subject.get_attributes_for_oid(oid)
+        if len(found) == 1 and isinstance(found[0].value, str):
+            return x509.NameAttribute(oid, found[0].value)
+    except _UNREADABLE as error:
+        raise MalformedError("a name that no certificate can hold") from error
+    raise CertificateError("a request names one common name and one serial number")
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: object, now: datetime, lifetime: timedelta
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)  # type: ignore[arg-type]  # the request's key type was checked
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))  # X.509 has seconds, and clocks differ
+        .not_valid_after(now + lifetime)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _public_key(certificate: x509.Certificate) -> PublicKey:
+    key = certificate.public_key()
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        # A of prime order: a small-order key would let one signature fit many messages.
+        if not crypto_core_ed25519_is_valid_point(_raw(key)):
+            raise CertificateError("the Ed25519 key is not of prime order")
+        return key
+    if not _is_p256(key) or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise CertificateError("keys are Ed25519 or P-256")
+    return key
+
+
+def _role(certificate: x509.Certificate) -> Role:
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    for role in Role:
+        if list(usage) == [role.oid]:
+            return role
+    raise CertificateError("the certificate names no role of ours")
+
+
+def _attribute(certificate: x509.Certificate, oid: x509.ObjectIdentifier, form: re.Pattern[str]) -> str:
+    """What goes into signed statements: a name or number that these cannot hold would stop a tender."""
+    found = certificate.subject.get_attributes_for_oid(oid)
+    if len(found) != 1 or not isinstance(found[0].value, str):
+        raise CertificateError("a certificate names one holder and one registration number")
+    if not form.fullmatch(found[0].value):
+        raise CertificateError("the holder's name or registration number has characters we do not admit")
+    return found[0].value
+
+
+def _check_p256(root: x509.Certificate) -> None:
+    try:
+        key = root.public_key()
+    except _UNREADABLE as error:
+        raise MalformedError("a root with an unreadable key") from error
+    if not _is_p256(key):
+        raise CertificateError("a root's key must be P-256")
+
+
+def _is_p256(key: object) -> bool:
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+
+
+def _p256_der(signature: bytes) -> bytes:
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    if not 0 < r < P256_ORDER or not 0 < s <= P256_ORDER // 2:
+        raise SignatureError("r or s out of range (s must be in the lower half)")
+    return encode_dss_signature(r, s)
+
+
+def _raw(key: PublicKey) -> bytes:
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key.public_bytes_raw()
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+
+
+def _private_pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

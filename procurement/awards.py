@@ -1,0 +1,150 @@
+"""From closing to award: what panel, officer and service sign after the last bid is in."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from crypto.certificates import Role
+from crypto.encoding import Hex32, Identifier, Moment, Value
+from crypto.statements import Payload
+from procurement.errors import TenderError
+from procurement.evaluation import Evaluation
+from procurement.money import Amount, Points
+
+
+class LateClosing(Payload, frozen=True, kw_only=True):
+    """The officer answers for opening although the closing was witnessed only after the round."""
+
+    PURPOSE: ClassVar[str] = "late-closing"
+    ROLE: ClassVar[Role] = Role.OFFICER
+
+    tender: Identifier
+    notice: Hex32
+    closing: Hex32
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    time: Moment
+
+
+class CriterionScore(Value, frozen=True, kw_only=True):
+    """Points for one criterion of one lot, for the bid in envelope `bid`."""
+
+    bid: Hex32
+    lot: Identifier
+    criterion: Identifier
+    score: Points
+
+
+class SignedScores(Payload, frozen=True, kw_only=True):
+    """One evaluator's score sheet: all bids, all criteria."""
+
+    PURPOSE: ClassVar[str] = "score-sheet"
+    ROLE: ClassVar[Role] = Role.EVALUATOR
+
+    tender: Identifier
+    notice: Hex32
+    scores: Annotated[tuple[CriterionScore, ...], msgspec.Meta(min_length=1)]
+    time: Moment
+
+
+class RevealedPrices(Payload, frozen=True, kw_only=True):
+    """The officer reveals the preliminary prices that the notice committed to."""
+
+    PURPOSE: ClassVar[str] = "reserve-prices"
+    ROLE: ClassVar[Role] = Role.OFFICER
+
+    tender: Identifier
+    notice: Hex32
+    lot: Identifier
+    salt: Hex32
+    prices: Annotated[tuple[Amount, ...], msgspec.Meta(min_length=15, max_length=15)]
+    time: Moment
+
+
+class LotEvaluation(Value, frozen=True, kw_only=True):
+    """The ranking of one lot with its explanation."""
+
+    lot: Identifier
+    evaluation: Evaluation
+
+
+class Evaluated(Payload, frozen=True, kw_only=True):
+    """The service publishes what the rule sets came to, lot by lot."""
+
+    PURPOSE: ClassVar[str] = "evaluation"
+    ROLE: ClassVar[Role] = Role.SERVICE
+
+    tender: Identifier
+    notice: Hex32
+    lots: tuple[LotEvaluation, ...]
+    time: Moment
+
+
+class LotAward(Value, frozen=True, kw_only=True):
+    """The winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful."""
+
+    lot: Identifier
+    bid: Hex32 | None = None
+    supplier: Identifier | None = None
+
+
+class IntendedAward(Payload, frozen=True, kw_only=True):
+    """The officer says whom the contract is meant for; the standstill runs from its entry in the log."""
+
+    PURPOSE: ClassVar[str] = "award-intention"
+    ROLE: ClassVar[Role] = Role.OFFICER
+
+    tender: Identifier
+    notice: Hex32
+    evaluation: Hex32
+    """Id of the evaluation this follows."""
+    awards: tuple[LotAward, ...]
+    time: Moment
+
+
+class Award(Payload, frozen=True, kw_only=True):
+    """The officer awards, after the standstill, what was intended."""
+
+    PURPOSE: ClassVar[str] = "award"
+    ROLE: ClassVar[Role] = Role.OFFICER
+
+    tender: Identifier
+    notice: Hex32
+    intention: Hex32
+    awards: tuple[LotAward, ...]
+    time: Moment
+
+
+def first_in_line(evaluated: Evaluated) -> tuple[LotAward, ...]:
+    """The awards that follow from a ranking: rank 1 of each lot, nobody where no bid is ranked."""
+    return tuple(_winner(each) for each in evaluated.lots)
+
+
+def check_intention(intended: IntendedAward, evaluated: Evaluated, evaluation: str) -> None:
+    """`intended` names the first in line of the evaluation with that id. Raises TenderError."""
+    if intended.evaluation != evaluation:
+        raise TenderError("wrong-evaluation", "the intention names another evaluation")
+    if intended.awards != first_in_line(evaluated):
+        raise TenderError("not-first-in-line", "the intention names someone else than the first in line")
+
+
+def check_award(award: Award, intended: IntendedAward, intention: str) -> None:
+    """`award` is what was intended by the statement with that id. Raises TenderError."""
+    if award.intention != intention or award.awards != intended.awards:
+        raise TenderError("not-as-intended", "the award differs from what was intended")
+
+
+def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:
+    """One lot's scores: envelope id → criterion → points."""
+    scores: dict[str, dict[str, str]] = {}
+    for each in sheet.scores:
+        if each.lot == lot:
+            scores.setdefault(each.bid, {})[each.criterion] = each.score
+    return scores
+
+
+def _winner(each: LotEvaluation) -> LotAward:
+    for ranked in each.evaluation.ranking:
+        if ranked.rank == 1:
+            return LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
+    return LotAward(lot=each.lot)

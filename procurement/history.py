@@ -1,0 +1,153 @@
+"""A tender's history: one chain of log entries from the notice to the award.
+
+Every step of a tender is an entry that names the one before it, so a copy of the chain is complete from
+its start to wherever it ends, and a second entry at the same place is misconduct that anyone can show.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from crypto.encoding import Hex32, Identifier, Moment, Small, Value, decode, encode, parse_moment, sha256
+from crypto.errors import LogError, MalformedError
+
+BEGINNING = "0" * 64
+LONGEST_ENTRY = 65_535
+
+
+class EventType(StrEnum):
+    """Everything that can happen to a tender, in the order in which it can."""
+
+    PUBLISHED = "tender:published"
+    CLOSED = "tender:closed"
+    LATE = "closing:late"
+    PARTIAL = "order:partial"
+    OPENED = "tender:opened"
+    BID_OPENED = "bid:opened"
+    BID_UNOPENABLE = "bid:unopenable"
+    PRICES_REVEALED = "prices:revealed"
+    SHEET_SIGNED = "sheet:signed"
+    SCORED = "evaluation:scored"
+    INTENDED = "award:intended"
+    AWARDED = "award:made"
+
+
+BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
+
+_AFTER = {
+    EventType.CLOSED: EventType.PUBLISHED,
+    EventType.LATE: EventType.CLOSED,
+    EventType.PARTIAL: EventType.CLOSED,
+    EventType.OPENED: EventType.PARTIAL,
+    EventType.BID_OPENED: EventType.OPENED,
+    EventType.BID_UNOPENABLE: EventType.OPENED,
+    EventType.PRICES_REVEALED: EventType.OPENED,
+    EventType.SHEET_SIGNED: EventType.OPENED,
+    EventType.SCORED: EventType.OPENED,
+    EventType.INTENDED: EventType.SCORED,
+    EventType.AWARDED: EventType.INTENDED,
+}
+_FINAL = {EventType.SCORED: EventType.INTENDED, EventType.INTENDED: EventType.AWARDED}
+_OF_A_PART = (EventType.PARTIAL, EventType.OPENED, *BID_EVENTS)
+_OFTEN = (EventType.PARTIAL, EventType.PRICES_REVEALED, EventType.SHEET_SIGNED, *BID_EVENTS)
+
+
+class Event(Value, frozen=True, kw_only=True):
+    """What happened. `statement` is the id of the statement that says so (or, for a bid, of its envelope);
+    for a bid `part` and either the SHA-256 of its `content` or the `reason` why it does not open."""
+
+    t: EventType
+    time: Moment
+    statement: Hex32
+    part: str | None = None
+    content: Hex32 | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        # Without this a bid could be called opened for the reason that it did not open.
+        named = (self.part is not None, self.content is not None, self.reason is not None)
+        opened, unopenable = self.t is EventType.BID_OPENED, self.t is EventType.BID_UNOPENABLE
+        if named != (self.t in _OF_A_PART, opened, unopenable):
+            raise MalformedError(f"{self.t} with other fields than such an event has")
+
+
+class Entry(Event, frozen=True, kw_only=True):
+    """An event as it stands in the log, `seq` from 0, `prev` the SHA-256 of the tender's last entry."""
+
+    tender: Identifier
+    notice: Hex32
+    seq: Small
+    prev: Hex32
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tender's chain stands: the next `seq` and the last entry's hash."""
+
+    tender: str
+    notice: str
+    seq: int = 0
+    prev: str = BEGINNING
+
+    def append(self, events: Sequence[Event]) -> tuple["Head", list[bytes]]:
+        """The chain with `events` at its end: the new head and the entries' bytes."""
+        head, entries = self, []
+        for event in events:
+            entry = Entry(
+                **msgspec.structs.asdict(event),
+                tender=head.tender,
+                notice=head.notice,
+                seq=head.seq,
+                prev=head.prev,
+            )
+            entries.append(encode(entry))
+            head = msgspec.structs.replace(head, seq=head.seq + 1, prev=sha256(entries[-1]).hex())
+        return head, entries
+
+
+def read(entries: Sequence[bytes]) -> list[Entry]:
+    """The chain that `entries` are, complete from its start. Raises LogError or MalformedError."""
+    chain: list[Entry] = []
+    prev = BEGINNING
+    for seq, data in enumerate(entries):
+        entry = decode(data, Entry, limit=LONGEST_ENTRY)
+        parse_moment(entry.time)
+        if (entry.seq, entry.prev) != (seq, prev):
+            raise LogError(f"the tender's chain is broken at entry {seq}")
+        if chain and (entry.tender, entry.notice) != (chain[0].tender, chain[0].notice):
+            raise LogError(f"entry {seq} is another tender's")
+        prev = sha256(data).hex()
+        chain.append(entry)
+    if not chain or chain[0].t is not EventType.PUBLISHED or chain[0].statement != chain[0].notice:
+        raise LogError("the chain does not start with the tender's notice")
+    return chain
+
+
+def check_order(chain: Sequence[Entry]) -> None:
+    """Every step comes after the one it needs, what is final is final, and no clock runs backwards.
+
+    Raises LogError.
+    """
+    seen: dict[EventType, set[str | None]] = {}
+    for before, entry in zip([None, *chain], chain, strict=False):
+        _check_place(entry, seen)
+        if before and before.t in _FINAL and entry.t is not _FINAL[before.t]:
+            raise LogError(f"entry {entry.seq}: {entry.t} after {before.t}")
+        if before and (before.time > entry.time or before.t is EventType.AWARDED):
+            raise LogError(f"entry {entry.seq} is out of time")
+        seen.setdefault(entry.t, set()).add(entry.part)
+
+
+def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> None:
+    """`seen`: the types of the entries before, each with the parts they were about."""
+    opened = seen.get(EventType.OPENED, set())
+    if entry.t in _AFTER and _AFTER[entry.t] not in seen:
+        raise LogError(f"entry {entry.seq}: {entry.t} before {_AFTER[entry.t]}")
+    if entry.t in BID_EVENTS and entry.part not in opened:
+        raise LogError(f"entry {entry.seq}: {entry.t} before the {entry.part} parts were opened")
+    if entry.t is EventType.PARTIAL and entry.part in opened:
+        raise LogError(f"entry {entry.seq}: {entry.t} after the {entry.part} parts were opened")
+    if entry.t is EventType.LATE and EventType.PARTIAL in seen:
+        raise LogError(f"entry {entry.seq}: {entry.t} after {EventType.PARTIAL}")
+    if entry.t not in _OFTEN and entry.part in seen.get(entry.t, ()):
+        raise LogError(f"entry {entry.seq}: {entry.t} for the second time")

@@ -1,0 +1,282 @@
+"""OCDS 1.1: the tender's statements in the words that open-contracting tools read.
+
+A record has one release per stage, each saying all that was public by then, so the last one is also what
+they compile to. Amounts are JSON numbers here and nowhere else; they have the digits of the statements.
+
+What this mapping decides where OCDS leaves it open:
+
+- A bid is one envelope's offer for one lot, ``<envelope id>/<lot>``, because value and status differ by lot.
+  An envelope that does not open is one disqualified bid: what it offers, and for which lots, nobody knows.
+- An item is ``<lot>/<item>``: item ids are the lot's own, and "/" is in neither.
+- A bid is pending until it is evaluated, then valid where it is ranked.
+- A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from crypto.encoding import sha256
+from procurement import money
+from procurement.awards import Award, Evaluated, LotAward
+from procurement.evaluation import KrNegotiation, KrPriceFloor, LowestPrice, Rules
+from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.scoring import OpenedBid
+from procurement.tenders import Item, Lot, Notice
+
+EXTENSIONS = (
+    "https://raw.githubusercontent.com/open-contracting-extensions/ocds_bid_extension/v1.1.5/extension.json",
+    "https://raw.githubusercontent.com/open-contracting-extensions/ocds_lots_extension/v1.1.5/extension.json",
+)
+LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
+PRACTICE = "practice tender, exempt from the legal periods"
+
+Json = dict[str, Any]
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """The published facts that the OCDS record is made of."""
+
+    notice: Notice
+    history: tuple[Entry, ...]
+    counted: tuple[OpenedBid, ...]
+    names: Mapping[str, str]
+    """Registration number → name, of the bidders."""
+    submitted: Mapping[str, str]
+    """Envelope id → when it was accepted."""
+    evaluated: Evaluated
+    award: Award
+
+
+def record_package(published: Published) -> bytes:
+    """The tender as an OCDS record package, JSON. The same facts give the same bytes.
+
+    The facts have to fit together as those of a verified record do. The package is named by the SHA-256 of
+    its record's bytes (RFC 6920) and dated like its last release, so it depends on no host and no clock.
+    """
+    releases = _releases(published)
+    last, ocid = releases[-1], published.notice.tender
+    compiled = {**last, "id": f"{ocid}-{last['date']}", "tag": ["compiled"]}
+    record = _JSON.encode({"ocid": ocid, "releases": releases, "compiledRelease": compiled})
+    entity = published.notice.procuring_entity
+    package = {
+        "uri": "ni:///sha-256;" + base64.urlsafe_b64encode(sha256(record)).decode().rstrip("="),
+        "version": "1.1",
+        "extensions": EXTENSIONS,
+        "publishedDate": last["date"],
+        "publisher": {"name": entity.name, "uid": entity.id},
+        "license": LICENSE,
+        "records": [msgspec.Raw(record)],
+    }
+    return _JSON.encode(package)
+
+
+def _releases(published: Published) -> list[Json]:
+    """Oldest first; each stage is the one before it with what it made public."""
+    bidders = [bid.registration for bid in published.counted]
+    awards = published.award.awards
+    suppliers = [each.supplier for each in awards if each.supplier]
+    announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.notice)}
+    opened = {
+        "parties": _parties(published, bidders, []),
+        "tender": announced["tender"] | _tenderers(published, bidders),
+        "bids": _bids(published, {}),
+    }
+    evaluated = opened | {"bids": _bids(published, _statuses(published.evaluated))}
+    awarded = evaluated | {
+        "parties": _parties(published, bidders, suppliers),
+        "tender": _concluded(opened["tender"], awards),
+        "awards": [_award(published, each) for each in awards],
+    }
+    return [
+        _release(published, "tender", announced, EventType.PUBLISHED),
+        _release(published, "tenderUpdate", opened, EventType.OPENED, *BID_EVENTS),
+        _release(published, "tenderUpdate", evaluated, EventType.SCORED),
+        _release(published, "award", awarded, EventType.AWARDED),
+    ]
+
+
+def _release(published: Published, tag: str, stage: Json, *types: EventType) -> Json:
+    """A stage as a release, named and dated by the last entry of `types`, which completed it."""
+    entry = _last(published, *types)
+    return {
+        "ocid": entry.tender,
+        "id": f"{entry.tender}-{entry.seq}",
+        "date": entry.time,
+        "tag": [tag],
+        "initiationType": "tender",
+        "language": published.notice.language,
+        "buyer": _buyer(published.notice),
+        **stage,
+    }
+
+
+def _parties(published: Published, bidders: Iterable[str], suppliers: Iterable[str]) -> list[Json]:
+    """Every organisation once, whatever it does; it bids or supplies once, however many lots."""
+    buyer = _buyer(published.notice)
+    roles = {buyer["id"]: ["procuringEntity", "buyer"]}
+    for role, ids in (("tenderer", bidders), ("supplier", suppliers)):
+        for id in dict.fromkeys(ids):
+            roles.setdefault(id, []).append(role)
+    contact = {"contactPoint": msgspec.to_builtins(published.notice.contact)}
+    return [
+        {**(buyer | contact if id == buyer["id"] else _bidder(published, id)), "roles": its}
+        for id, its in roles.items()
+    ]
+
+
+def _tender(notice: Notice) -> Json:
+    ceilings = [_ceiling(lot.rules) for lot in notice.lots]
+    stated = [money.parse(each, places=2) for each in ceilings if each]
+    whole = len(stated) == len(ceilings)
+    return _present(
+        id=notice.number,
+        title=notice.title,
+        description=notice.description or None,
+        status="active",
+        procuringEntity=_buyer(notice),
+        procurementMethodDetails=PRACTICE if notice.practice else None,
+        value={"amount": sum(stated), "currency": notice.currency} if whole else None,
+        submissionMethod=["electronicSubmission"],
+        awardCriteria=_criteria(notice.lots[0].rules),
+        awardCriteriaDetails="; ".join(f"lot {lot.id}: {_rule_set(lot.rules)}" for lot in notice.lots),
+        tenderPeriod={"startDate": notice.published, "endDate": notice.deadline},
+        lots=[_lot(lot, notice.currency) for lot in notice.lots],
+        items=[_item(lot, item) for lot in notice.lots for item in lot.items],
+    )
+
+
+def _lot(lot: Lot, currency: str) -> Json:
+    ceiling = _ceiling(lot.rules)
+    value = _value(ceiling, currency) if ceiling else None
+    return _present(id=lot.id, title=lot.title, status="active", value=value)
+
+
+def _item(lot: Lot, item: Item) -> Json:
+    return _present(
+        id=f"{lot.id}/{item.id}",
+        description=item.description,
+        quantity=money.parse(item.quantity, places=2) if item.quantity else None,
+        unit={"name": item.unit} if item.unit else None,
+        relatedLot=lot.id,
+    )
+
+
+def _tenderers(published: Published, bidders: Iterable[str]) -> Json:
+    """Who tenders, for the tender section; secret until the opening."""
+    tenderers = [_bidder(published, id) for id in dict.fromkeys(bidders)]
+    return _present(numberOfTenderers=len(tenderers), tenderers=tenderers or None)
+
+
+def _concluded(tender: Json, awards: Iterable[LotAward]) -> Json:
+    """The tender section after the award: complete if any lot is."""
+    outcome = {each.lot: "complete" if each.bid else "unsuccessful" for each in awards}
+    return tender | {
+        "status": "complete" if "complete" in outcome.values() else "unsuccessful",
+        "lots": [lot | {"status": outcome[lot["id"]]} for lot in tender["lots"]],
+    }
+
+
+def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json:
+    """The bids section; `statuses` by (envelope id, lot), none before the evaluation."""
+    details = [each for bid in published.counted for each in _offers(published, bid, statuses)]
+    bidders = {bid.registration for bid in published.counted}
+    return _present(
+        statistics=[
+            {"id": "bids", "measure": "bids", "value": len(details)},
+            {"id": "bidders", "measure": "bidders", "value": len(bidders)},
+        ],
+        details=details or None,
+    )
+
+
+def _offers(published: Published, bid: OpenedBid, statuses: Mapping[tuple[str, str], str]) -> list[Json]:
+    received = {
+        "date": published.submitted[bid.id],
+        "tenderers": [_bidder(published, bid.registration)],
+    }
+    if bid.bid is None:
+        return [{"id": bid.id, "status": "disqualified", **received}]
+    return [
+        {
+            "id": f"{bid.id}/{offer.lot}",
+            "status": statuses.get((bid.id, offer.lot), "pending"),
+            **received,
+            "value": _value(offer.amount, published.notice.currency),
+            "relatedLots": [offer.lot],
+        }
+        for offer in bid.bid.offers
+    ]
+
+
+def _statuses(evaluated: Evaluated) -> dict[tuple[str, str], str]:
+    """(envelope id, lot) → OCDS bid status."""
+    return {
+        (ranked.bid, each.lot): "disqualified" if ranked.rank is None else "valid"
+        for each in evaluated.lots
+        for ranked in each.evaluation.ranking
+    }
+
+
+def _award(published: Published, award: LotAward) -> Json:
+    """The award of one lot; it has the lot's id, because a lot is awarded once."""
+    made = {"id": award.lot, "date": _last(published, EventType.AWARDED).time, "relatedLots": [award.lot]}
+    if award.bid is None or award.supplier is None:
+        return made | {"status": "unsuccessful"}
+    return made | {
+        "status": "active",
+        "value": _value(_offered(published, award), published.notice.currency),
+        "suppliers": [_bidder(published, award.supplier)],
+        "relatedBid": f"{award.bid}/{award.lot}",
+    }
+
+
+def _offered(published: Published, award: LotAward) -> str:
+    [winner] = [bid for bid in published.counted if bid.id == award.bid]
+    offers = winner.bid.offers if winner.bid else ()
+    [amount] = [offer.amount for offer in offers if offer.lot == award.lot]
+    return amount
+
+
+def _ceiling(rules: Rules) -> str | None:
+    match rules:
+        case LowestPrice():
+            return rules.ceiling
+        case KrPriceFloor():
+            return rules.base
+        case KrNegotiation():
+            return rules.budget
+
+
+def _criteria(rules: Rules) -> str:
+    """OCDS awardCriteria. Lots that a panel scores never share a tender with others."""
+    return "ratedCriteria" if isinstance(rules, KrNegotiation) else "priceOnly"
+
+
+def _rule_set(rules: Rules) -> str:
+    return str(rules.__struct_config__.tag)
+
+
+def _buyer(notice: Notice) -> Json:
+    return {"id": notice.procuring_entity.id, "name": notice.procuring_entity.name}
+
+
+def _bidder(published: Published, registration: str) -> Json:
+    return {"id": registration, "name": published.names[registration]}
+
+
+def _value(amount: str, currency: str) -> Json:
+    return {"amount": money.parse(amount, places=2), "currency": currency}
+
+
+def _last(published: Published, *types: EventType) -> Entry:
+    return [entry for entry in published.history if entry.t in types][-1]
+
+
+def _present(**fields: object) -> Json:
+    """The fields that have a value. Empty lists have to be left out too: merging releases drops them."""
+    return {name: value for name, value in fields.items() if value is not None}

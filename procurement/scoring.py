@@ -1,0 +1,152 @@
+"""From opened bids to a ranking: what service and verifier compute alike, from published things only."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from bids.envelope import Envelope, Part
+from bids.errors import Unopenable
+from bids.orders import Opening
+from crypto.draws import PublicRandomness
+from crypto.encoding import parse_moment, sha256
+from procurement.awards import LotEvaluation, RevealedPrices, SignedScores, scores_of
+from procurement.errors import TenderError
+from procurement.evaluation import (
+    CommittedPrices,
+    KrNegotiation,
+    KrPriceFloor,
+    ScoreSheet,
+    evaluate,
+    kr_negotiation,
+)
+from procurement.evaluation.kr_price_floor import commits_prices, verify_revealed
+from procurement.money import parse
+from procurement.tenders import Bid, Lot, Notice, Proposal, offers, read_bid, read_proposal
+
+
+class OpenedBid(msgspec.Struct, frozen=True, kw_only=True):
+    """A counted envelope with the parts of it that opened and decode."""
+
+    id: str
+    """The envelope's id."""
+    registration: str
+    envelope: Envelope
+    proposal: Proposal | None = None
+    bid: Bid | None = None
+
+
+def read_part(part: Part, content: bytes, notice: Notice) -> Proposal | Bid:
+    """The decoded content of one part. Raises Unopenable."""
+    return read_proposal(content, notice) if part == "technical" else read_bid(content, notice)
+
+
+def with_part(opened: OpenedBid, content: Proposal | Bid) -> OpenedBid:
+    """`opened` with one more part."""
+    if isinstance(content, Proposal):
+        return msgspec.structs.replace(opened, proposal=content)
+    return msgspec.structs.replace(opened, bid=content)
+
+
+def outcome(result: bytes | str, part: Part, notice: Notice) -> tuple[str | None, str | None]:
+    """What is said of an opened part: the SHA-256 of its content, or the reason why there is none."""
+    try:
+        if isinstance(result, str):
+            raise Unopenable(result)
+        read_part(part, result, notice)
+    except Unopenable as error:
+        return None, error.code
+    return sha256(result).hex(), None
+
+
+def to_open(part: Part, counted: Sequence[OpenedBid]) -> list[OpenedBid]:
+    """Whose `part` is opened: everybody's, but a price only beside a technical part that opened."""
+    return [each for each in counted if part != "price" or each.proposal is not None]
+
+
+def expected_scores(notice: Notice, counted: Sequence[OpenedBid]) -> list[tuple[str, str, str]]:
+    """Every (envelope id, lot, criterion) that a score sheet has to score."""
+    return [
+        (each.id, lot.id, criterion.id)
+        for each in counted
+        if each.proposal is not None
+        for lot in notice.lots
+        if isinstance(lot.rules, KrNegotiation)
+        for criterion in lot.rules.criteria
+    ]
+
+
+def check_sheet(notice: Notice, counted: Sequence[OpenedBid], sheet: SignedScores) -> None:
+    """The sheet scores every bid by every criterion, once and within its points.
+
+    Raises TenderError or ScoresError.
+    """
+    given = [(each.bid, each.lot, each.criterion) for each in sheet.scores]
+    if sorted(given) != sorted(expected_scores(notice, counted)):
+        raise TenderError("sheet-incomplete", "a sheet scores every bid by every criterion, once")
+    for lot in notice.lots:
+        if isinstance(lot.rules, KrNegotiation):
+            kr_negotiation.check_sheet(lot.rules, _sheet(sheet, lot, {bid for bid, _, _ in given}))
+
+
+def check_revealed(notice: Notice, revealed: RevealedPrices) -> Lot:
+    """The lot whose committed prices these are. Raises TenderError or ReservePricesError."""
+    for lot in committed_lots(notice):
+        if lot.id == revealed.lot and isinstance(lot.rules, KrPriceFloor):
+            verify_revealed(lot.rules, CommittedPrices(salt=revealed.salt, prices=revealed.prices))
+            return lot
+    raise TenderError("nothing-to-reveal", "the notice commits to no prices for this lot")
+
+
+def committed_lots(notice: Notice) -> list[Lot]:
+    """The lots whose preliminary prices the officer has to reveal before they can be evaluated."""
+    return [lot for lot in notice.lots if isinstance(lot.rules, KrPriceFloor) and commits_prices(lot.rules)]
+
+
+def randomness(notice: Notice, notice_id: str, lot: Lot, opening: Opening) -> PublicRandomness:
+    """What the lot's draws are made from; `opening` is that of the first part."""
+    return PublicRandomness(
+        tender=notice.tender,
+        lot=notice.draw_lot(lot),
+        notice=bytes.fromhex(notice_id),
+        beacon=bytes.fromhex(opening.beacon),
+        mandate=bytes.fromhex(opening.keys[0].signature),
+    )
+
+
+def score(
+    notice: Notice,
+    notice_id: str,
+    opening: Opening,
+    counted: Sequence[OpenedBid],
+    sheets: Sequence[SignedScores],
+    revealed: Mapping[str, RevealedPrices],
+) -> tuple[LotEvaluation, ...]:
+    """Each lot evaluated by its rule set. Raises EvaluationError where inputs are missing or contradict."""
+    bids = [(each.id, each.registration, each.bid) for each in counted if each.bid is not None]
+    return tuple(
+        LotEvaluation(
+            lot=lot.id,
+            evaluation=evaluate(
+                lot.rules,
+                offers(lot, bids),
+                sheets=[_sheet(sheet, lot, {id for id, _, _ in bids}) for sheet in sheets],
+                committed=_prices(revealed.get(lot.id)),
+                randomness=randomness(notice, notice_id, lot, opening),
+                published=parse_moment(notice.published),
+            ),
+        )
+        for lot in notice.lots
+    )
+
+
+def _sheet(sheet: SignedScores, lot: Lot, bids: set[str]) -> ScoreSheet:
+    scores = {
+        bid: {criterion: parse(points, places=4) for criterion, points in given.items()}
+        for bid, given in scores_of(sheet, lot.id).items()
+        if bid in bids
+    }
+    return ScoreSheet(evaluator=sheet.signer, scores=scores)
+
+
+def _prices(revealed: RevealedPrices | None) -> CommittedPrices | None:
+    return None if revealed is None else CommittedPrices(salt=revealed.salt, prices=revealed.prices)

@@ -1,0 +1,284 @@
+"""A tender as its notice states it: what is bought, by which rules, under which locks, until when.
+
+Tenders differ by this data and by the rule set that each lot names, never by code of their own.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+import msgspec
+
+from bids.envelope import Part, SubmissionTerms
+from bids.errors import Unopenable
+from crypto.beacon import Network
+from crypto.certificates import Role
+from crypto.committee import Committee, JointKey, verify_committee
+from crypto.encoding import (
+    Hex32,
+    Identifier,
+    Moment,
+    RoundNumber,
+    Text,
+    Value,
+    decode,
+    parse_moment,
+    sha256,
+)
+from crypto.errors import MalformedError
+from crypto.statements import Payload
+from crypto.trust import WitnessPolicy
+from procurement import evaluation, money
+from procurement.errors import OfferError, TenderError
+from procurement.evaluation import KrNegotiation, Offer, Rules
+from procurement.money import Amount
+
+CONTENT_LIMIT = 64 * 1024
+LARGEST_CONTENT = 1024 * 1024
+LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
+
+C = TypeVar("C", "Proposal", "Bid")
+
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+
+
+class Organisation(Value, frozen=True, kw_only=True):
+    """OCDS organization: a stable id and a name."""
+
+    id: Identifier
+    name: Line
+
+
+class Contact(Value, frozen=True, kw_only=True):
+    """OCDS contactPoint: the officer in charge, whom anyone may ask."""
+
+    name: Line
+    email: Line | None = None
+    telephone: Line | None = None
+
+
+class Item(Value, frozen=True, kw_only=True):
+    """OCDS item: what is bought, and how much of it."""
+
+    id: Identifier
+    description: Line
+    quantity: Amount | None = None
+    unit: Line | None = None
+
+
+class Lot(Value, frozen=True, kw_only=True):
+    """A lot, with the rule set and parameters by which its offers are evaluated."""
+
+    id: Identifier
+    title: Line
+    items: Annotated[tuple[Item, ...], msgspec.Meta(min_length=1)]
+    rules: Rules
+
+
+class Declaration(Value, frozen=True, kw_only=True):
+    """Something every bidder must declare."""
+
+    id: Identifier
+    text: Text
+
+
+class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="openseal/v1"):
+    """The officer's statement that starts a tender. Its id names the tender in every lock."""
+
+    PURPOSE: ClassVar[str] = "notice"
+    ROLE: ClassVar[Role] = Role.OFFICER
+
+    tender: Identifier
+    """The ocid."""
+    number: Identifier
+    """The procuring entity's own number of the tender (OCDS tender.id)."""
+    language: Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{2}\Z")] = "en"
+    """ISO 639-1, of title, description and the like."""
+    title: Line
+    description: Text = ""
+    practice: bool = False
+    """Exempt from the legal periods, and marked so everywhere."""
+    procuring_entity: Organisation
+    contact: Contact
+    currency: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
+    lots: Annotated[tuple[Lot, ...], msgspec.Meta(min_length=1, max_length=100)]
+    declarations: tuple[Declaration, ...] = ()
+    published: Moment
+    deadline: Moment
+    standstill: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_STANDSTILL)]
+    """Seconds between the intended award and the award."""
+    network: Network
+    round: RoundNumber
+    committee: Committee
+    witnesses: WitnessPolicy
+    evaluators: tuple[Hex32, ...] = ()
+    """Certificates of the panel that scores quality criteria."""
+    content_limit: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CONTENT)] = CONTENT_LIMIT
+    document_limit: Literal[0] = 0
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts every envelope has: technical and price apart where a panel scores, else one."""
+        return ("technical", "price") if isinstance(self.lots[0].rules, KrNegotiation) else ("bid",)
+
+    @property
+    def closes(self) -> datetime:
+        """The deadline: the first moment at which no bid is taken any more."""
+        return parse_moment(self.deadline)
+
+    @property
+    def opens(self) -> datetime:
+        """When the beacon's round comes that the time lock waits for."""
+        return self.network.time_of(int(self.round))
+
+    def draw_lot(self, lot: Lot) -> str:
+        """The lot's name in draws: empty where the tender has no other lot."""
+        return lot.id if len(self.lots) > 1 else ""
+
+
+class LotOffer(Value, frozen=True, kw_only=True):
+    """What is offered for one lot; `picks` are the two numbers of 1..15 where the rules draw a price."""
+
+    lot: Identifier
+    amount: Amount
+    picks: tuple[int, int] | None = None
+
+
+class Proposal(Value, frozen=True, kw_only=True):
+    """Content of a technical part."""
+
+    proposal: Text
+    declarations: tuple[Identifier, ...] = ()
+
+
+class Bid(Value, frozen=True, kw_only=True):
+    """Content of a bid or price part."""
+
+    offers: Annotated[tuple[LotOffer, ...], msgspec.Meta(min_length=1, max_length=100)]
+    declarations: tuple[Identifier, ...] = ()
+
+
+def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
+    """What the bid box is handed of a tender."""
+    return SubmissionTerms(
+        tender=notice.tender,
+        notice=notice_id,
+        terms=terms_digest([notice_id]),
+        parts=notice.parts,
+        network=notice.network,
+        round=notice.round,
+        committee=notice.committee.public_key,
+        content_limit=notice.content_limit,
+        document_limit=notice.document_limit,
+    )
+
+
+def terms_digest(statements: Sequence[str]) -> str:
+    """``SHA256("openseal/v1/terms\\n" ‖ ids of the notice and its amendments, in order)``, hex."""
+    return sha256(b"openseal/v1/terms\n", *map(bytes.fromhex, statements)).hex()
+
+
+def check_notice(notice: Notice) -> JointKey:
+    """Everything a notice must fulfil whoever publishes it, and whenever. Raises TenderError.
+
+    Returns the committee's verified key. Bidders' clients and the verifier check the same. A committee
+    that fails raises CommitteeError, rules that contradict themselves RulesError.
+    """
+    _check_ids("lots-repeat", [lot.id for lot in notice.lots])
+    _check_ids("declarations-repeat", [each.id for each in notice.declarations])
+    for lot in notice.lots:
+        _check_ids("items-repeat", [item.id for item in lot.items])
+    money.places_of(notice.currency)
+    _require(
+        len({isinstance(lot.rules, KrNegotiation) for lot in notice.lots}) == 1,
+        "lots-differ-in-parts",
+        "lots with and without a technical part cannot share an envelope",
+    )
+    _require(
+        bool(notice.evaluators) == (notice.parts != ("bid",)),
+        "panel-missing",
+        "a panel is named exactly where the rules need score sheets",
+    )
+    _require(len(set(notice.evaluators)) == len(notice.evaluators), "panel-repeats", "an evaluator repeats")
+    _check_times(notice)
+    for lot in notice.lots:
+        evaluation.check(lot.rules, published=parse_moment(notice.published))
+    return verify_committee(notice.committee)
+
+
+def check_publication(notice: Notice, now: datetime) -> None:
+    """What holds at publication only: the deadline lies ahead, `published` is about now."""
+    _require(notice.closes > now, "deadline-passed", "the deadline has passed")
+    _require(
+        abs(parse_moment(notice.published) - now) < timedelta(minutes=5),
+        "publication-time-wrong",
+        "the notice's time of publication is not now",
+    )
+
+
+def read_proposal(content: bytes, notice: Notice) -> Proposal:
+    """A technical part. Raises Unopenable with the first reason in a fixed order of checks."""
+    return _declared(_content(content, Proposal), notice)
+
+
+def read_bid(content: bytes, notice: Notice) -> Bid:
+    """A bid or price part. Raises Unopenable with the first reason in a fixed order of checks."""
+    bid = _content(content, Bid)
+    if notice.parts == ("bid",):
+        _declared(bid, notice)
+    lots = {lot.id: lot for lot in notice.lots}
+    offered = [offer.lot for offer in bid.offers]
+    if len(set(offered)) != len(offered) or not set(offered) <= set(lots):
+        raise Unopenable("lots-wrong")
+    for offer in bid.offers:
+        _check_offer(offer, lots[offer.lot])
+    return bid
+
+
+def offers(lot: Lot, bids: Sequence[tuple[str, str, Bid]]) -> tuple[Offer, ...]:
+    """What is evaluated for `lot`, out of (envelope id, registration, opened bid)."""
+    return tuple(
+        _offer(envelope, registration, offer)
+        for envelope, registration, bid in bids
+        for offer in bid.offers
+        if offer.lot == lot.id
+    )
+
+
+def _content(content: bytes, type_: type[C]) -> C:
+    try:
+        return decode(content, type_, limit=LARGEST_CONTENT)
+    except MalformedError as error:
+        raise Unopenable("content-malformed") from error
+
+
+def _declared(content: C, notice: Notice) -> C:
+    if sorted(content.declarations) != sorted(each.id for each in notice.declarations):
+        raise Unopenable("declarations-wrong")
+    return content
+
+
+def _check_ids(code: str, ids: Sequence[str]) -> None:
+    _require(len(set(ids)) == len(ids), code, "an id stands twice")
+
+
+def _check_times(notice: Notice) -> None:
+    _require(notice.opens > notice.closes, "opening-too-early", "the round comes before the deadline")
+    _require(parse_moment(notice.published) < notice.closes, "deadline-passed", "the deadline has passed")
+
+
+def _require(holds: bool, code: str, message: str) -> None:
+    if not holds:
+        raise TenderError(code, message)
+
+
+def _offer(envelope: str, registration: str, offer: LotOffer) -> Offer:
+    amount = money.parse(offer.amount, places=2)
+    return Offer(envelope_id=envelope, bidder=registration, amount=amount, picks=offer.picks or ())
+
+
+def _check_offer(offer: LotOffer, lot: Lot) -> None:
+    try:
+        evaluation.check_offer(lot.rules, _offer("", "", offer))
+    except (OfferError, MalformedError) as error:
+        raise Unopenable("offer-wrong") from error

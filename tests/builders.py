@@ -1,0 +1,465 @@
+"""Builders with defaults: a world of people and keys, and a tender's whole life in memory.
+
+The life is played with the pure core alone, on a log that is a list of entries, so that tests of the
+record need no database; `tests/flows` lives the same life in the real service.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import shake_256
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bids.envelope import Envelope, Part, compose, entropy_size
+from bids.orders import Opening, OpeningPartial, PartToOpen, combined, open_parts
+from bids.receipts import Closing, Committed, chains, commitment, commitment_entry
+from crypto import checkpoint
+from crypto.beacon import LocalBeacon
+from crypto.certificates import Authority, Certificate, Role, SigningKey
+from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
+from crypto.encoding import encode, moment, sha256, to_base64
+from crypto.errors import VerificationError
+from crypto.merkle import Frontier, leaf_hash, node_hash
+from crypto.statements import PAYLOAD_TYPE, Payload, Statement, pae, sign
+from crypto.trust import Trust, WitnessPolicy
+from procurement import archive, ocds, record
+from procurement.awards import (
+    Award,
+    CriterionScore,
+    Evaluated,
+    IntendedAward,
+    RevealedPrices,
+    SignedScores,
+    first_in_line,
+)
+from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules
+from procurement.history import Event, EventType, Head
+from procurement.practice import Member, convene, enrol
+from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
+from procurement.tenders import (
+    Bid,
+    Contact,
+    Item,
+    Lot,
+    LotOffer,
+    Notice,
+    Organisation,
+    Proposal,
+    check_notice,
+    terms,
+)
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+DEADLINE = START + timedelta(days=14)
+OCID = "ocds-0s3al1-t1"
+ORIGIN = "tenders.example/log"
+
+
+class Entropy:
+    """Random-looking bytes, the same in every run."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed, self._count = seed, 0
+
+    def __call__(self, size: int) -> bytes:
+        self._count += 1
+        return shake_256(f"{self._seed}/{self._count}".encode()).digest(size)
+
+
+class World:
+    """Authorities, a log, a witness, a beacon, and whoever takes part in tenders."""
+
+    def __init__(self, seed: str = "world") -> None:
+        self.entropy = Entropy(seed)
+        self.authorities = {role: Authority.create(role, START - timedelta(days=1)) for role in Role}
+        self.beacon = LocalBeacon(b"\x00" + self.entropy(31), genesis=int(START.timestamp()), period=3)
+        self.log = checkpoint.SigningKey(ORIGIN, checkpoint.LOG, self.entropy(32))
+        self.witness = checkpoint.SigningKey("witness.example/w", checkpoint.WITNESS, self.entropy(32))
+        self.staff()
+
+    def staff(self) -> None:
+        """Gives everybody but the bidders a key and a certificate by the present authorities."""
+        self.officer = self.enrol(Role.OFFICER, "Officer Kim", "O-1")
+        self.evaluator = self.enrol(Role.EVALUATOR, "Evaluator Lee", "E-1")
+        self.service = self.enrol(Role.SERVICE, "Openseal", "S-1")
+        members = [self.enrol(Role.COMMITTEE, f"Member {i}", f"C-{i}") for i in range(1, 4)]
+        self.committee, self.members = convene(members, 2, self.entropy)
+
+    def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
+        issue = self.authorities[role].issue
+        return enrol(name, registration, lambda request: issue(request, START).der)
+
+    @property
+    def trust(self) -> Trust:
+        """The trust file of everybody in this world."""
+        roots: dict[Role, tuple[str, ...]] = {
+            role: (to_base64(authority.root.public_bytes(Encoding.DER)),)
+            for role, authority in self.authorities.items()
+        }
+        return Trust(
+            independent=True,
+            log=self.log.verifier.encode(),
+            witnesses=self.witnesses,
+            roots=roots,
+            networks=(self.beacon.network,),
+        )
+
+    @property
+    def witnesses(self) -> WitnessPolicy:
+        return WitnessPolicy(keys=(self.witness.verifier.encode(),), quorum=1)
+
+
+@cache
+def the_world() -> World:
+    """One world for all tests that change nothing in it."""
+    return World()
+
+
+def a_lot(rules: Rules | None = None, id: str = "1") -> Lot:
+    items = (Item(id="1", description="Twelve school desks", quantity="12", unit="EA"),)
+    return Lot(id=id, title="Desks", items=items, rules=rules or LowestPrice())
+
+
+def panel_rules(budget: str = "110000000") -> KrNegotiation:
+    criteria = (Criterion(id="quality", title="Quality", points="90"),)
+    return KrNegotiation(technical_points="90", price_points="10", budget=budget, criteria=criteria)
+
+
+def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
+    lots = lots or (a_lot(),)
+    network = world.beacon.network
+    values: dict[str, Any] = {
+        "signer": world.officer.fingerprint,
+        "tender": OCID,
+        "number": "2026-0001",
+        "title": "School desks",
+        "procuring_entity": Organisation(id="KR-1234", name="Village school board"),
+        "contact": Contact(name="Officer Kim", email="kim@example.org"),
+        "currency": "KRW",
+        "lots": lots,
+        "published": moment(START),
+        "deadline": moment(DEADLINE),
+        "standstill": 3600,
+        "network": network,
+        "round": str(network.round_at(DEADLINE + timedelta(minutes=30))),
+        "committee": world.committee,
+        "witnesses": world.witnesses,
+        "evaluators": (world.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
+    }
+    return Notice(**(values | changes))
+
+
+class Life:
+    """One tender, step by step; `now` is moved by the steps. Every step can be called wrongly on purpose."""
+
+    def __init__(self, world: World | None = None, notice: Notice | None = None) -> None:
+        self.world = world or the_world()
+        self.notice = notice or a_notice(self.world)
+        self.now = START
+        self.entries: list[bytes] = []
+        self.statements: dict[str, bytes] = {}
+        self.certificates: dict[str, bytes] = {}
+        self.bids: dict[str, bytes] = {}
+        self.submitted: list[Committed] = []
+        self.contents: dict[tuple[str, Part], bytes] = {}
+        self.openings: dict[Part, Opening] = {}
+        self.counted: list[OpenedBid] = []
+        self.sheets: list[SignedScores] = []
+        self.revealed: dict[str, RevealedPrices] = {}
+        self.history: list[int] = []
+        self.closing_note = ""
+        data = sign(self.notice, self.world.officer)
+        self.notice_id = Statement(data).id
+        self.head = Head(tender=self.notice.tender, notice=self.notice_id)
+        self.terms = terms(self.notice, self.notice_id)
+        self.key = check_notice(self.notice)
+        for member in self.world.members:
+            self.keep_certificate(member.key)
+        self.say(EventType.PUBLISHED, self.notice, self.world.officer)
+
+    def keep_certificate(self, key: SigningKey) -> None:
+        self.certificates[key.fingerprint] = key.certificate.der
+
+    def log(self, *events: Event) -> None:
+        self.head, entries = self.head.append(events)
+        for entry in entries:
+            self.history.append(len(self.entries))
+            self.entries.append(entry)
+
+    def say(self, type_: EventType, payload: Payload, key: SigningKey, part: Part | None = None) -> str:
+        data = self.signed(payload, key)
+        id = Statement(data).id
+        self.statements[id] = data
+        self.keep_certificate(key)
+        self.log(Event(t=type_, time=moment(self.now), statement=id, part=part))
+        return id
+
+    def signed(self, payload: Payload, key: SigningKey) -> bytes:
+        """What every statement but an envelope is signed by: the place to say something else instead."""
+        return sign(payload, key)
+
+    def about(self, key: SigningKey) -> dict[str, Any]:
+        return {
+            "signer": key.fingerprint,
+            "tender": self.notice.tender,
+            "notice": self.notice_id,
+            "time": moment(self.now),
+        }
+
+    def contents_for(
+        self, amount: str, picks: tuple[int, int] | None, lots: Sequence[str]
+    ) -> dict[Part, bytes]:
+        offers = tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot in lots)
+        bid = encode(Bid(offers=offers))
+        if self.notice.parts == ("bid",):
+            return {"bid": bid}
+        return {"technical": encode(Proposal(proposal="We have done this before.")), "price": bid}
+
+    def submit(
+        self,
+        bidder: SigningKey,
+        amount: str = "1000000",
+        *,
+        picks: tuple[int, int] | None = None,
+        lots: Sequence[str] | None = None,
+        contents: dict[Part, bytes] | None = None,
+        previous: str | None = None,
+    ) -> str:
+        self.now = max(self.now, START + timedelta(days=7)) + timedelta(seconds=1)
+        contents = contents or self.contents_for(amount, picks, lots or [lot.id for lot in self.notice.lots])
+        entropy = self.world.entropy(entropy_size(self.terms))
+        return self.accept(bidder, compose(contents, self.terms, bidder, entropy, previous))
+
+    def accept(self, bidder: SigningKey, data: bytes) -> str:
+        """Puts an envelope into the box, whatever it is."""
+        id, salt, time = Statement(data).id, self.world.entropy(32).hex(), moment(self.now)
+        self.bids[id] = data
+        self.keep_certificate(bidder)
+        entry = commitment_entry(commitment(self.notice_id, time, salt, id))
+        self.submitted.append(
+            Committed(index=len(self.entries), kind="envelope", time=time, salt=salt, statement=id)
+        )
+        self.entries.append(entry)
+        return id
+
+    def close(self, at: datetime | None = None, cosigned_at: datetime | None = None, **changes: Any) -> None:
+        self.now = at or DEADLINE + timedelta(seconds=1)
+        previous = {id: Statement(data).read(Envelope).previous for id, data in self.bids.items()}
+        closing = Closing(
+            **self.about(self.world.service),
+            terms=(self.terms.terms,),
+            deadline=self.notice.deadline,
+            commitments=tuple(self.submitted),
+            chains=chains([(each.statement, previous[each.statement]) for each in self.submitted]),
+        )
+        self.closing = msgspec.structs.replace(closing, **changes)
+        self.closing_id = self.say(EventType.CLOSED, self.closing, self.world.service)
+        self.closing_note = self.note(cosigned_at or self.now + timedelta(seconds=1))
+        self.counted = [self.unopened(id) for id in self.closing.counted()]
+
+    def unopened(self, id: str) -> OpenedBid:
+        envelope = Statement(self.bids[id]).read(Envelope)
+        registration = Certificate(self.certificates[envelope.signer]).registration
+        return OpenedBid(id=id, registration=registration, envelope=envelope)
+
+    def order(self, part: Part, members: Sequence[Member] | None = None) -> list[OpeningPartial]:
+        """The members' signed orders, each logged."""
+        self.now = max(self.now + timedelta(seconds=1), self.notice.opens)
+        bids = [each.envelope.context.bid for each in to_open(part, self.counted)]
+        partials = [
+            member.sign_order(self.terms, part, bid, self.now, self.world.entropy)
+            for bid in (bids if part == "price" else [None])
+            for member in members or self.world.members[:2]
+        ]
+        for partial in partials:
+            member = self.world.members[partial.member - 1]
+            self.say(EventType.PARTIAL, partial, member.key, part)
+        return partials
+
+    def open(self, part: Part, partials: Sequence[OpeningPartial] | None = None) -> None:
+        partials = partials or self.order(part)
+        beacon = self.world.beacon.sign(int(self.notice.round), self.now).signature.hex()
+        keys = combined(part, partials, self.notice.committee, self.key, self.terms)
+        opening = Opening(
+            **self.about(self.world.service), part=part, round=self.notice.round, beacon=beacon, keys=keys
+        )
+        self.openings[part] = opening
+        self.say(EventType.OPENED, opening, self.world.service, part)
+        chosen = to_open(part, self.counted)
+        parts = [PartToOpen(envelope=e.envelope, terms=self.terms, opening=opening) for e in chosen]
+        results = dict(zip([each.id for each in chosen], open_parts(parts), strict=True))
+        self.log(*(self.opened_event(part, id, result) for id, result in results.items()))
+        self.counted = [self.with_result(part, each, results.get(each.id, "")) for each in self.counted]
+
+    def opened_event(self, part: Part, id: str, result: bytes | str) -> Event:
+        content, reason = outcome(result, part, self.notice)
+        type_ = EventType.BID_OPENED if content else EventType.BID_UNOPENABLE
+        return Event(t=type_, time=moment(self.now), statement=id, part=part, content=content, reason=reason)
+
+    def with_result(self, part: Part, each: OpenedBid, result: bytes | str) -> OpenedBid:
+        if isinstance(result, str) or outcome(result, part, self.notice)[0] is None:
+            return each
+        self.contents[each.id, part] = result
+        return with_part(each, read_part(part, result, self.notice))
+
+    def score_sheet(self, points: dict[str, str] | None = None) -> None:
+        self.now += timedelta(seconds=1)
+        scores = tuple(
+            CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
+            for bid, lot, criterion in expected_scores(self.notice, self.counted)
+        )
+        sheet = SignedScores(**self.about(self.world.evaluator), scores=scores)
+        self.sheets.append(sheet)
+        self.say(EventType.SHEET_SIGNED, sheet, self.world.evaluator)
+
+    def reveal(self, lot: str, salt: str, prices: Sequence[str]) -> None:
+        self.now += timedelta(seconds=1)
+        revealed = RevealedPrices(**self.about(self.world.officer), lot=lot, salt=salt, prices=tuple(prices))
+        self.revealed[lot] = revealed
+        self.say(EventType.PRICES_REVEALED, revealed, self.world.officer)
+
+    def evaluate(self, **changes: Any) -> None:
+        self.now += timedelta(seconds=1)
+        opening = self.openings[self.notice.parts[0]]
+        lots = score(self.notice, self.notice_id, opening, self.counted, self.sheets, self.revealed)
+        self.evaluated = msgspec.structs.replace(
+            Evaluated(**self.about(self.world.service), lots=lots), **changes
+        )
+        self.evaluation_id = self.say(EventType.SCORED, self.evaluated, self.world.service)
+
+    def award(self, standstill: timedelta | None = None, **changes: Any) -> None:
+        officer = self.world.officer
+        self.now += timedelta(seconds=1)
+        self.intended = IntendedAward(
+            **self.about(officer), evaluation=self.evaluation_id, awards=first_in_line(self.evaluated)
+        )
+        intention = self.say(EventType.INTENDED, self.intended, officer)
+        self.now += standstill if standstill is not None else timedelta(seconds=self.notice.standstill)
+        award = Award(**self.about(officer), intention=intention, awards=self.intended.awards)
+        self.say(EventType.AWARDED, msgspec.structs.replace(award, **changes), officer)
+
+    def to_award(self) -> "Life":
+        """Everything from the closing on, as it should be."""
+        self.close()
+        for part in self.notice.parts:
+            self.open(part)
+            if part == "technical":
+                self.score_sheet()
+        self.evaluate()
+        self.award()
+        return self
+
+    def note(self, cosigned_at: datetime) -> str:
+        """The log's present head with the witness's co-signature."""
+        frontier, _ = Frontier().extend(leaf_hash(entry) for entry in self.entries)
+        note = sign_checkpoint(
+            Checkpoint(origin=ORIGIN, size=frontier.size, root=frontier.root), self.world.log
+        )
+        return note + cosign(note, self.world.witness, cosigned_at)
+
+    def facts(self) -> record.Facts:
+        closed_size = checkpoint.Checkpoint.parse(checkpoint.Note.parse(self.closing_note).text).size
+        size = len(self.entries)
+        leaves = [leaf_hash(entry) for entry in self.entries]
+        history = tuple(
+            record.LoggedEntry(
+                index=index,
+                entry=to_base64(self.entries[index]),
+                path=tuple(map(to_base64, inclusion(leaves, index))),
+            )
+            for index in self.history
+        )
+        closed = next(i for i, index in enumerate(self.history) if index == closed_size - 1)
+        proofs = record.Proofs(
+            history=history,
+            commitments=tuple(
+                tuple(map(to_base64, inclusion(leaves, each.index))) for each in self.submitted
+            ),
+            closing=tuple(map(to_base64, inclusion(leaves[:closed_size], self.history[closed]))),
+            consistency=tuple(map(to_base64, consistency(leaves, closed_size))) if size else (),
+        )
+        counted = set(self.closing.counted())
+        signers = {each.envelope.signer for each in self.counted}
+        bidders = {Statement(data).signer for data in self.bids.values()} - signers
+        return record.Facts(
+            claims=self.world.trust,
+            checkpoint=self.note(self.now + timedelta(seconds=1)),
+            closing_checkpoint=self.closing_note,
+            proofs=proofs,
+            statements=self.statements,
+            bids={id: data for id, data in self.bids.items() if id in counted},
+            contents=self.contents,
+            certificates=[der for fp, der in self.certificates.items() if fp not in bidders],
+        )
+
+    def record(self) -> bytes:
+        return record.build(self.facts())
+
+    def files(self) -> dict[str, bytes]:
+        """The record's files but for its manifest, also of a life that no honest record can be made of."""
+        facts = self.facts()
+        files = {
+            "claims.json": encode(facts.claims),
+            "log/checkpoint": facts.checkpoint.encode(),
+            "log/closing": facts.closing_checkpoint.encode(),
+            "log/proofs.json": encode(facts.proofs),
+        }
+        files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
+        files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
+        files |= {f"contents/{id}.{part}.json": data for (id, part), data in facts.contents.items()}
+        files |= {f"certificates/{sha256(der).hex()}.der": der for der in facts.certificates}
+        try:
+            return files | {"ocds.json": ocds.record_package(record.Record(files).published())}
+        except (VerificationError, LookupError, ValueError):  # it relies on what a verifier checks before it
+            return files | {"ocds.json": b"{}"}
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """A record of these files, with the manifest that belongs to them."""
+    listed = tuple(
+        record.File(path=path, sha256=sha256(files[path]).hex(), size=len(files[path]))
+        for path in sorted(files)
+    )
+    return archive.pack({**files, "manifest.json": encode(record.Manifest(files=listed))})
+
+
+def signed_anyhow(purpose: str, body: bytes, key: SigningKey) -> bytes:
+    """A genuine signature by `key` under `body`, whatever it says."""
+    payload_type = PAYLOAD_TYPE.format(purpose=purpose)
+    signature = {"keyid": key.fingerprint, "sig": to_base64(key.sign(pae(payload_type, body)))}
+    return encode({"payload": to_base64(body), "payloadType": payload_type, "signatures": [signature]})
+
+
+def a_bidder(world: World, number: int) -> SigningKey:
+    return world.enrol(Role.BUSINESS, f"Bidder {number}", f"123-45-{number:05}")
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """RFC 6962's tree hash as its definition reads: slow, and independent of crypto.merkle's."""
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    return node_hash(root_of(leaves[:split]), root_of(leaves[split:]))
+
+
+def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """RFC 6962 section 2.1.1, PATH(m, D[n])."""
+    if len(leaves) == 1:
+        return []
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    if index < split:
+        return [*inclusion(leaves[:split], index), root_of(leaves[split:])]
+    return [*inclusion(leaves[split:], index - split), root_of(leaves[:split])]
+
+
+def consistency(leaves: Sequence[bytes], old: int, whole: bool = True) -> list[bytes]:
+    """RFC 6962 section 2.1.2, SUBPROOF(m, D[n], b)."""
+    if old == len(leaves):
+        return [] if whole else [root_of(leaves)]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    if old <= split:
+        return [*consistency(leaves[:split], old, whole), root_of(leaves[split:])]
+    return [*consistency(leaves[split:], old - split, False), root_of(leaves[:split])]

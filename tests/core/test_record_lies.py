@@ -1,0 +1,1007 @@
+"""Lies about a tender, each told on purpose with genuine keys, and the step at which the record breaks.
+
+A lie is a function that gives the files of a dishonest record; `@lie` says at which step it is refused
+and in which words. The manifest is always put right, so that step 1 never helps.
+"""
+
+import json
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
+
+from bids.envelope import compose, entropy_size
+from bids.orders import Opening, OpeningPartial, combined
+from bids.receipts import chains
+from crypto.certificates import SigningKey
+from crypto.encoding import encode, moment, sha256, to_base64
+from crypto.statements import Payload, sign
+from procurement.awards import (
+    Award,
+    IntendedAward,
+    LateClosing,
+    LotAward,
+    LotEvaluation,
+    RevealedPrices,
+    SignedScores,
+)
+from procurement.evaluation import CommittedPrices, Evaluation, KrPriceFloor, Rules
+from procurement.evaluation.reserve_prices import Committed, commitment
+from procurement.history import Event, EventType
+from procurement.record import LoggedEntry, Verdict, verify
+from procurement.scoring import score
+from procurement.tenders import Bid, LotOffer
+from tests.builders import DEADLINE, START, Life, a_bidder, a_lot, a_notice, packed, panel_rules, the_world
+
+Files = dict[str, bytes]
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SALT = "5a" * 32
+PRICES = tuple(str(985_000 + 2000 * i) for i in range(15))
+FLOOR = KrPriceFloor(
+    base="1000000",
+    basis_points=200,
+    unit=100,
+    floor="80",
+    preliminary_prices=Committed(digest=commitment(CommittedPrices(salt=SALT, prices=PRICES))),
+)
+
+
+@dataclass(frozen=True)
+class Lie:
+    """What is told, and what the verdict must answer."""
+
+    tell: Callable[[], Files]
+    step: int
+    says: str
+
+
+LIES: list[Lie] = []
+
+
+def lie(step: int, says: str) -> Callable[[Callable[[], Files]], Callable[[], Files]]:
+    def register(tell: Callable[[], Files]) -> Callable[[], Files]:
+        LIES.append(Lie(tell, step, says))
+        return tell
+
+    return register
+
+
+# ── honest lives, and one that writes down something else than it believes ───────────────────────────────
+
+
+@cache
+def bidders() -> list[SigningKey]:
+    return [a_bidder(the_world(), number) for number in range(1, 4)]
+
+
+def begun(life: Life) -> Life:
+    """Three bidders; the first replaces its bid, the last is the cheapest."""
+    one, two, three = bidders()
+    picks = (3, 7) if isinstance(life.notice.lots[0].rules, KrPriceFloor) else None
+    first = life.submit(one, "960000", picks=picks)
+    life.submit(two, "930000", picks=picks)
+    life.submit(one, "920000", picks=picks, previous=first)
+    life.submit(three, "910000", picks=picks)
+    return life
+
+
+def a_life(rules: Rules | None = None) -> Life:
+    return begun(Life(notice=a_notice(the_world(), a_lot(rules))))
+
+
+def a_panel_life() -> Life:
+    return a_life(panel_rules(budget="1000000"))
+
+
+def opened(life: Life) -> Life:
+    """Everything open and ready to be evaluated."""
+    for part in life.notice.parts:
+        life.open(part)
+        if part == "technical":
+            life.score_sheet()
+    if life.notice.lots[0].rules == FLOOR:
+        life.reveal("1", SALT, PRICES)
+    return life
+
+
+def concluded(life: Life) -> Files:
+    """Evaluated and awarded."""
+    life.evaluate()
+    life.award()
+    return life.files()
+
+
+def all_of(life: Life) -> Files:
+    life.close()
+    return concluded(opened(life))
+
+
+class Liar(Life):
+    """Signs other fields in one type of statement, or logs another event, than everybody goes on from."""
+
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        *,
+        signing: type[Payload] | None = None,
+        logging: EventType | None = None,
+        **instead: Any,
+    ) -> None:
+        self.signing, self.logging, self.instead = signing, logging, instead
+        super().__init__(notice=a_notice(the_world(), a_lot(rules)))
+
+    def signed(self, payload: Payload, key: SigningKey) -> bytes:
+        lying = self.signing is type(payload)
+        return super().signed(msgspec.structs.replace(payload, **self.instead) if lying else payload, key)
+
+    def log(self, *events: Event) -> None:
+        super().log(
+            *(msgspec.structs.replace(e, **self.instead) if e.t is self.logging else e for e in events)
+        )
+
+
+class Forgetful(Life):
+    """Leaves events out of the log."""
+
+    def __init__(self, rules: Rules | None, forgets: Callable[["Forgetful", Event], bool]) -> None:
+        self.forgets = forgets
+        super().__init__(notice=a_notice(the_world(), a_lot(rules)))
+
+    def log(self, *events: Event) -> None:
+        super().log(*(event for event in events if not self.forgets(self, event)))
+
+
+def lived(life: Life) -> Files:
+    return all_of(begun(life))
+
+
+@pytest.mark.parametrize(
+    "rules", [None, FLOOR, panel_rules(budget="1000000")], ids=["lowest", "floor", "panel"]
+)
+def test_the_same_lives_without_a_lie_are_verified(rules: Rules | None) -> None:
+    data = packed(all_of(a_life(rules)))
+    for trust, outcome in ((the_world().trust, "verified"), (None, "coherent")):
+        verdict = verify(data, trust)
+        assert (verdict.outcome, verdict.clean) == (outcome, True), last(verdict)
+        assert [step.number for step in verdict.steps] == list(range(1, 14))
+
+
+def last(verdict: Verdict) -> str:
+    return f"step {verdict.steps[-1].number}: {' '.join(verdict.steps[-1].findings)}"
+
+
+# ── the file ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lie(13, "holds files that nothing refers to")
+def a_stray_file() -> Files:
+    return all_of(a_life()) | {"statements/readme.txt": b"Trust me."}
+
+
+@lie(13, "holds files that nothing refers to")
+def a_replaced_envelope_is_published_after_all() -> Files:
+    life = a_life()
+    files = all_of(life)
+    return files | {f"bids/{id}.json": life.bids[id] for id in life.closing.replaced()}
+
+
+@lie(13, "OCDS record differs")
+def the_open_data_state_another_amount() -> Files:
+    files = all_of(a_life())
+    return files | {"ocds.json": files["ocds.json"].replace(b"910000", b"990000")}
+
+
+def without(folder: str, *, of: Callable[[Life], str]) -> Files:
+    life = a_life()
+    files = all_of(life)
+    del files[next(path for path in files if path.startswith(f"{folder}/{of(life)}"))]
+    return files
+
+
+@lie(3, "lacks statements/")
+def the_notice_is_missing() -> Files:
+    return without("statements", of=lambda life: life.notice_id)
+
+
+@lie(3, "lacks certificates/")
+def a_members_certificate_is_missing() -> Files:
+    return without("certificates", of=lambda life: life.world.members[2].key.fingerprint)
+
+
+@lie(7, "lacks bids/")
+def a_counted_envelope_is_missing() -> Files:
+    return without("bids", of=lambda life: life.counted[0].id)
+
+
+@lie(7, "lacks contents/")
+def a_content_is_missing() -> Files:
+    return without("contents", of=lambda life: life.counted[0].id)
+
+
+@lie(7, "lacks certificates/")
+def a_bidders_certificate_is_missing() -> Files:
+    return without("certificates", of=lambda life: bidders()[0].fingerprint)
+
+
+@lie(3, "is another statement")
+def the_notice_is_amended_without_a_word() -> Files:
+    life = a_life()
+    amended = sign(msgspec.structs.replace(life.notice, title="Other desks"), life.world.officer)
+    return all_of(life) | {f"statements/{life.notice_id}.json": amended}
+
+
+@lie(3, "is another certificate")
+def a_members_certificate_is_another_ones() -> Files:
+    life = a_life()
+    one, two = (member.key for member in life.world.members[:2])
+    return all_of(life) | {f"certificates/{one.fingerprint}.der": two.certificate.der}
+
+
+# ── the log and the tender's chain ───────────────────────────────────────────────────────────────────────
+
+
+@lie(2, "not a signature by")
+def the_checkpoint_has_another_root() -> Files:
+    files = all_of(a_life())
+    lines = files["log/checkpoint"].split(b"\n")
+    return files | {"log/checkpoint": b"\n".join([*lines[:2], to_base64(bytes(32)).encode(), *lines[3:]])}
+
+
+@lie(2, "co-signatures needed")
+def nobody_cosigned_the_head() -> Files:
+    files = all_of(a_life())
+    return files | {"log/checkpoint": b"\n".join(files["log/checkpoint"].split(b"\n")[:5]) + b"\n"}
+
+
+@lie(2, "consistency proof")
+def the_closing_was_witnessed_on_another_branch_of_the_log() -> Files:
+    return all_of(a_life()) | {"log/closing": all_of(a_life())["log/closing"]}
+
+
+def with_history(change: Callable[[list[LoggedEntry]], object]) -> Files:
+    """An honest record whose list of logged entries was changed."""
+    life = a_life()
+    files = all_of(life)
+    proofs = life.facts().proofs
+    history = list(proofs.history)
+    change(history)
+    return files | {"log/proofs.json": encode(msgspec.structs.replace(proofs, history=tuple(history)))}
+
+
+@lie(3, "chain is broken at entry 2")
+def an_entry_of_the_chain_is_dropped() -> Files:
+    return with_history(lambda history: history.pop(2))
+
+
+@lie(3, "not in the order of the log")
+def two_entries_of_the_chain_change_places() -> Files:
+    return with_history(lambda history: history.insert(2, history.pop(3)))
+
+
+@lie(3, "not in the order of the log")
+def an_entry_stands_twice() -> Files:
+    return with_history(lambda history: history.insert(2, history[2]))
+
+
+@lie(3, "does not start with the tender's notice")
+def the_chain_is_empty() -> Files:
+    return with_history(lambda history: history.clear())
+
+
+@lie(4, "0 entries of type tender:closed")
+def the_chain_stops_after_the_notice() -> Files:
+    return with_history(lambda history: history.__delitem__(slice(1, None)))
+
+
+@lie(12, "0 entries of type award:made")
+def the_chain_stops_before_the_award() -> Files:
+    return with_history(lambda history: history.pop())
+
+
+@lie(3, "inclusion proof")
+def an_entry_is_shown_at_another_index() -> Files:
+    def move(history: list[LoggedEntry]) -> None:
+        history[-1] = msgspec.structs.replace(history[-1], index=history[-1].index - 1)
+        history[-2:] = [history[-1]]
+
+    return with_history(move)
+
+
+@lie(3, "is another tender's")
+def another_tenders_entry_stands_in_the_chain() -> Files:
+    life = a_life()
+    life.close()
+    life.head = msgspec.structs.replace(life.head, tender="ocds-0s3al1-t2")
+    return concluded(opened(life))
+
+
+@lie(3, "about another tender")
+def the_whole_chain_is_in_another_tenders_name() -> Files:
+    class Renamed(Life):
+        def log(self, *events: Event) -> None:
+            self.head = msgspec.structs.replace(self.head, tender="ocds-0s3al1-t2")
+            super().log(*events)
+
+    return lived(Renamed())
+
+
+@lie(3, "2 entries of type tender:published")
+def the_notice_is_published_twice() -> Files:
+    life = a_life()
+    again = msgspec.structs.replace(life.notice, title="Other desks")
+    life.say(EventType.PUBLISHED, again, life.world.officer)
+    return all_of(life)
+
+
+@lie(3, "out of time")
+def the_chains_clock_runs_backwards() -> Files:
+    life = a_life()
+    life.close()
+    opened(life)
+    life.now -= MINUTE
+    return concluded(life)
+
+
+@lie(3, "award:intended for the second time")
+def the_award_is_intended_twice() -> Files:
+    life = a_life()
+    life.close()
+    opened(life).evaluate()
+    officer = life.world.officer
+    nobody = IntendedAward(**life.about(officer), evaluation=life.evaluation_id, awards=(LotAward(lot="1"),))
+    life.say(EventType.INTENDED, nobody, officer)
+    life.award()
+    return life.files()
+
+
+@lie(3, "is out of time")
+def something_follows_the_award() -> Files:
+    life = a_life()
+    all_of(life)
+    life.log(Event(t=EventType.SHEET_SIGNED, time=moment(life.now), statement=life.notice_id))
+    return life.files()
+
+
+# ── the box ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def closed(life: Life, **changes: Any) -> Files:
+    life.close(**changes)
+    return concluded(opened(life))
+
+
+@lie(4, "made before the deadline")
+def the_box_is_closed_before_the_deadline() -> Files:
+    return closed(a_life(), at=DEADLINE - MINUTE)
+
+
+@lie(4, "witnesses saw the closing statement before the deadline")
+def the_closing_is_dated_after_the_deadline_and_was_witnessed_before_it() -> Files:
+    return closed(a_life(), cosigned_at=DEADLINE - 5 * MINUTE)
+
+
+@lie(4, "another deadline")
+def the_closing_states_another_deadline() -> Files:
+    return closed(a_life(), deadline=moment(DEADLINE + MINUTE))
+
+
+@lie(4, "other terms")
+def the_closing_states_other_terms() -> Files:
+    return closed(a_life(), terms=("00" * 32,))
+
+
+@lie(4, "every envelope exactly once")
+def the_closing_leaves_a_commitment_out() -> Files:
+    life = a_life()
+    return closed(life, commitments=tuple(life.submitted[:-1]))
+
+
+@lie(4, "every envelope exactly once")
+def the_closing_leaves_a_bidder_out() -> Files:
+    life = a_life()
+    return closed(life, chains=chains([(each.statement, None) for each in life.submitted[:-1]]))
+
+
+@lie(4, "every envelope exactly once")
+def the_closing_lists_an_envelope_twice() -> Files:
+    life = a_life()
+    return closed(life, commitments=(*life.submitted, life.submitted[0]))
+
+
+@lie(4, "not in the order of the log")
+def the_closing_lists_the_commitments_in_another_order() -> Files:
+    life = a_life()
+    return closed(life, commitments=tuple(reversed(life.submitted)))
+
+
+@lie(4, "not every commitment is shown")
+def a_commitment_is_not_shown_in_the_log() -> Files:
+    life = a_life()
+    files, proofs = all_of(life), life.facts().proofs
+    return files | {
+        "log/proofs.json": encode(msgspec.structs.replace(proofs, commitments=proofs.commitments[:-1]))
+    }
+
+
+@lie(4, "inclusion proof does not lead to the root")
+def a_commitment_is_revealed_with_another_time() -> Files:
+    life = a_life()
+    life.submitted[1] = msgspec.structs.replace(life.submitted[1], time=moment(START))
+    return all_of(life)
+
+
+@lie(4, "accepted after the deadline")
+def a_bid_that_came_at_the_deadline_is_counted() -> Files:
+    life = a_life()
+    life.now = DEADLINE - SECOND
+    life.submit(a_bidder(life.world, 9), "100")
+    return all_of(life)
+
+
+@lie(4, "before the notice or after the closing")
+def a_bid_is_slipped_in_after_the_closing() -> Files:
+    life = a_life()
+    life.accept(bidders()[0], a_sealed_bid(life, bidders()[0], "100"))
+    entry = life.entries.pop()
+    life.submitted[-1] = msgspec.structs.replace(life.submitted[-1], index=len(life.entries) + 1)
+    life.close()
+    life.entries.append(entry)
+    return concluded(opened(life))
+
+
+def a_sealed_bid(life: Life, bidder: SigningKey, amount: str, **terms: Any) -> bytes:
+    entropy = life.world.entropy(entropy_size(life.terms))
+    contents = life.contents_for(amount, None, ["1"])
+    return compose(contents, msgspec.structs.replace(life.terms, **terms), bidder, entropy)
+
+
+@lie(4, "0 entries of type closing:late")
+def a_closing_witnessed_after_the_round_is_passed_over() -> Files:
+    return closed(a_life(), cosigned_at=DEADLINE + 31 * MINUTE)
+
+
+def answered(life: Life, *, late: bool = True, key: SigningKey | None = None, **changes: Any) -> Life:
+    """The closing was witnessed after the round, and somebody answers for it."""
+    life.close(cosigned_at=DEADLINE + (31 * MINUTE if late else MINUTE))
+    life.now += timedelta(hours=1)
+    answer_for(life, key or life.world.officer, **changes)
+    return life
+
+
+def answer_for(life: Life, key: SigningKey, **changes: Any) -> None:
+    late = LateClosing(**life.about(key), closing=life.closing_id, reason="The power was out.")
+    life.say(EventType.LATE, msgspec.structs.replace(late, **changes), key)
+
+
+def test_a_closing_witnessed_after_the_round_is_verified_but_never_clean() -> None:
+    verdict = verify(packed(concluded(opened(answered(a_life())))), the_world().trust)
+    assert (verdict.outcome, verdict.clean) == ("verified", False), last(verdict)
+    assert len(verdict.reservations) == 2
+    assert verdict.reservations[0].endswith("the mandate lock held; the officer's reason: The power was out.")
+    assert verdict.reservations[1] == "the closing was witnessed 1860 s after the deadline"
+
+
+def test_a_closing_witnessed_long_after_the_deadline_is_verified_but_not_clean() -> None:
+    verdict = verify(packed(closed(a_life(), cosigned_at=DEADLINE + 2 * MINUTE)), the_world().trust)
+    assert (verdict.outcome, verdict.clean) == ("verified", False), last(verdict)
+    assert verdict.reservations == ("the closing was witnessed 120 s after the deadline",)
+
+
+@lie(4, "is another one")
+def the_officer_answers_for_another_late_closing() -> Files:
+    return concluded(opened(answered(a_life(), closing="00" * 32)))
+
+
+@lie(4, "not answered for by the officer")
+def another_officer_answers_for_the_late_closing() -> Files:
+    return concluded(opened(answered(a_life(), key=another_officer())))
+
+
+@cache
+def another_officer() -> SigningKey:
+    world = the_world()
+    return world.enrol(world.officer.certificate.role, "Officer Park", "O-2")
+
+
+@lie(3, "closing:late after order:partial")
+def the_late_closing_is_answered_for_after_the_orders() -> Files:
+    life = a_life()
+    life.close(cosigned_at=DEADLINE + 31 * MINUTE)
+    partials = life.order("bid")
+    answer_for(life, life.world.officer)
+    life.open("bid", partials)
+    return concluded(life)
+
+
+@lie(13, "do not call for")
+def a_late_closing_is_answered_for_that_was_not_late() -> Files:
+    return concluded(opened(answered(a_life(), late=False)))
+
+
+# ── beacon and committee ─────────────────────────────────────────────────────────────────────────────────
+
+
+@lie(6, "not what the committee signed")
+def the_keys_are_published_though_one_member_too_few_signed() -> Files:
+    life = a_life()
+    life.close()
+    one = life.order("bid", life.world.members[:1])
+    unlogged = life.world.members[1].sign_order(life.terms, "bid", None, life.now, life.world.entropy)
+    life.open("bid", [*one, unlogged])
+    return concluded(life)
+
+
+@lie(6, "stands twice")
+def one_members_partial_counts_twice() -> Files:
+    life = a_life()
+    life.close()
+    partials = life.order("bid")
+    life.say(EventType.PARTIAL, partials[0], life.world.members[0].key, "bid")
+    life.open("bid", partials)
+    return concluded(life)
+
+
+@lie(6, "member 1's partial signature does not hold")
+def a_member_signs_in_anothers_place() -> Files:
+    life = a_life()
+    life.close()
+    life.now = life.notice.opens
+    one, two, three = life.world.members
+    foreign = three.sign_order(life.terms, "bid", None, life.now, life.world.entropy)
+    as_one = msgspec.structs.replace(foreign, signer=one.key.fingerprint, member=1)
+    life.say(EventType.PARTIAL, as_one, one.key, "bid")
+    life.open("bid", life.order("bid", [two, three]))
+    return concluded(life)
+
+
+@lie(6, "not signed by that member's certificate")
+def a_member_signs_under_anothers_number() -> Files:
+    return lived(Liar(signing=OpeningPartial, member=3))
+
+
+@lie(6, "before the round")
+def an_order_is_signed_before_the_round() -> Files:
+    life = a_life()
+    life.close()
+    early = life.world.members[0].sign_order(life.terms, "bid", None, life.now, life.world.entropy)
+    life.say(EventType.PARTIAL, early, life.world.members[0].key, "bid")
+    life.open("bid", [early, *life.order("bid", life.world.members[1:2])])
+    return concluded(life)
+
+
+@lie(3, "order:partial after the bid parts were opened")
+def an_order_follows_the_opening() -> Files:
+    life = a_life()
+    life.close()
+    opened(life)
+    life.order("bid", life.world.members[2:])
+    return concluded(life)
+
+
+@lie(3, "tender:opened for the second time")
+def a_part_is_opened_twice() -> Files:
+    life = a_life()
+    life.close()
+    opened(life)
+    life.say(EventType.OPENED, life.openings["bid"], life.world.service, "bid")
+    return concluded(life)
+
+
+@lie(3, "a part that this tender does not have")
+def an_order_opens_a_part_that_there_is_not() -> Files:
+    life = a_life()
+    life.close()
+    life.now = life.notice.opens
+    partial = life.world.members[0].sign_order(life.terms, "technical", None, life.now, life.world.entropy)
+    life.say(EventType.PARTIAL, partial, life.world.members[0].key, "technical")
+    return concluded(opened(life))
+
+
+@lie(6, "about another tender")
+def the_opening_is_of_another_tender() -> Files:
+    return lived(Liar(signing=Opening, tender="ocds-0s3al1-t2"))
+
+
+@lie(6, "about another tender")
+def the_opening_is_of_another_notice() -> Files:
+    return lived(Liar(signing=Opening, notice="00" * 32))
+
+
+@lie(6, "another part or round")
+def the_opening_names_another_round() -> Files:
+    return lived(Liar(signing=Opening, round="1"))
+
+
+@lie(6, "is not signed by network")
+def the_beacons_signature_is_another_rounds() -> Files:
+    return lived(Liar(signing=Opening, beacon=the_world().beacon.sign(1, START).signature.hex()))
+
+
+@lie(6, "not what the committee signed")
+def the_published_key_is_another_orders() -> Files:
+    other = Life(notice=a_notice(the_world(), title="Other desks"))
+    other.close()
+    keys = combined("bid", other.order("bid"), other.notice.committee, other.key, other.terms)
+    return lived(Liar(signing=Opening, keys=keys))
+
+
+@lie(6, "not what the committee signed")
+def a_key_is_kept_back() -> Files:
+    return lived(Liar(signing=Opening, keys=()))
+
+
+@lie(7, "other bids than those that count")
+def a_tender_without_bids_is_opened_without_a_key() -> Files:
+    """The draws are made from the key: without one there would be nothing to draw from."""
+    life = Liar(signing=Opening, keys=())
+    life.close()
+    one = life.order("bid", life.world.members[:1])
+    life.open(
+        "bid", [*one, life.world.members[1].sign_order(life.terms, "bid", None, life.now, life.world.entropy)]
+    )
+    return concluded(life)
+
+
+@lie(7, "other bids than those that count")
+def the_price_of_a_bid_without_a_technical_part_is_opened() -> Files:
+    life = a_panel_life()
+    price = life.contents_for("100000", None, ["1"])["price"]
+    failed = life.submit(a_bidder(life.world, 9), contents={"technical": b"?", "price": price})
+    life.close()
+    life.open("technical")
+    life.score_sheet()
+    whole = life.counted
+    life.counted = [
+        msgspec.structs.replace(e, proposal=whole[0].proposal) if e.id == failed else e for e in whole
+    ]
+    partials = life.order("price")
+    life.counted = whole
+    life.open("price", partials)
+    return concluded(life)
+
+
+# ── what the envelopes open to ───────────────────────────────────────────────────────────────────────────
+
+
+def with_a_spoilt_bid(life: Life) -> Life:
+    """A fourth bidder's content cannot be read."""
+    life.submit(a_bidder(life.world, 9), contents=dict.fromkeys(life.notice.parts, b"?"))
+    return life
+
+
+@lie(7, "opens to something else than was published")
+def a_content_is_changed() -> Files:
+    life = a_life()
+    files = all_of(life)
+    cheaper = encode(Bid(offers=(LotOffer(lot="1", amount="1"),)))
+    return files | {f"contents/{life.counted[0].id}.bid.json": cheaper}
+
+
+@lie(7, "opens to something else than was published")
+def a_content_is_changed_and_logged_so() -> Files:
+    cheaper = encode(Bid(offers=(LotOffer(lot="1", amount="1"),)))
+    life = begun(Liar(logging=EventType.BID_OPENED, content=sha256(cheaper).hex()))
+    files = all_of(life)
+    return files | {path: cheaper for path in files if path.startswith("contents/")}
+
+
+@lie(7, "opens to something else than was published")
+def bids_that_open_are_called_unopenable() -> Files:
+    instead: dict[str, Any] = {"t": EventType.BID_UNOPENABLE, "content": None, "reason": "locked-otherwise"}
+    return lived(Liar(logging=EventType.BID_OPENED, **instead))
+
+
+@lie(7, "opens to something else than was published")
+def a_bid_is_unopenable_for_another_reason() -> Files:
+    life = begun(Liar(logging=EventType.BID_UNOPENABLE, reason="declarations-wrong"))
+    return all_of(with_a_spoilt_bid(life))
+
+
+@lie(7, "opens to something else than was published")
+def a_bid_that_does_not_open_is_given_a_content() -> Files:
+    """The service would choose a price for a friend when it knows all the others."""
+    content = encode(Bid(offers=(LotOffer(lot="1", amount="909999"),)))
+    instead: dict[str, Any] = {"t": EventType.BID_OPENED, "content": sha256(content).hex(), "reason": None}
+    life = with_a_spoilt_bid(begun(Liar(logging=EventType.BID_UNOPENABLE, **instead)))
+    files = all_of(life)
+    return files | {f"contents/{life.submitted[-1].statement}.bid.json": content}
+
+
+class Relabelling(Life):
+    """Writes another type of event into the log, and leaves its other fields as they are."""
+
+    def __init__(self, old: EventType, new: EventType) -> None:
+        self.old, self.new = (f'"t":"{each}"'.encode() for each in (old, new))
+        super().__init__()
+
+    def log(self, *events: Event) -> None:
+        for event in events:
+            super().log(event)
+            self.entries[-1] = self.entries[-1].replace(self.old, self.new)
+            self.head = msgspec.structs.replace(self.head, prev=sha256(self.entries[-1]).hex())
+
+
+@lie(3, "bid:opened with other fields")
+def a_bid_is_called_opened_for_the_reason_that_it_did_not_open() -> Files:
+    life = with_a_spoilt_bid(begun(Relabelling(EventType.BID_UNOPENABLE, EventType.BID_OPENED)))
+    content = encode(Bid(offers=(LotOffer(lot="1", amount="909999"),)))
+    return all_of(life) | {f"contents/{life.submitted[-1].statement}.bid.json": content}
+
+
+@lie(3, "bid:unopenable with other fields")
+def bids_are_called_unopenable_beside_their_content() -> Files:
+    return lived(Relabelling(EventType.BID_OPENED, EventType.BID_UNOPENABLE))
+
+
+@lie(7, "parts opened are not those that count")
+def a_bid_is_never_mentioned_again() -> Files:
+    def is_of_the_first_bidder(life: Life, event: Event) -> bool:
+        return event.t is EventType.BID_OPENED and event.statement == life.submitted[2].statement
+
+    return lived(Forgetful(None, is_of_the_first_bidder))
+
+
+@lie(7, "opened twice")
+def a_bid_is_opened_twice() -> Files:
+    life = a_life()
+    life.close()
+    opened(life)
+    content = life.contents[life.counted[0].id, "bid"]
+    life.log(life.opened_event("bid", life.counted[0].id, content))
+    return concluded(life)
+
+
+@lie(7, "a bid was opened that does not count")
+def a_replaced_bid_is_opened() -> Files:
+    life = a_life()
+    life.close()
+    opened(life)
+    replaced, content = life.closing.replaced()[0], encode(Bid(offers=(LotOffer(lot="1", amount="1"),)))
+    life.log(life.opened_event("bid", replaced, content))
+    return concluded(life) | {f"contents/{replaced}.bid.json": content}
+
+
+@lie(3, "before the price parts were opened")
+def a_price_is_known_before_it_is_opened() -> Files:
+    life = a_panel_life()
+    life.close()
+    life.open("technical")
+    life.log(
+        life.opened_event("price", life.counted[0].id, life.contents_for("930000", None, ["1"])["price"])
+    )
+    life.score_sheet()
+    life.open("price")
+    return concluded(life)
+
+
+# ── bidders ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lie(8, "a bidder counts twice")
+def a_bidder_counts_twice() -> Files:
+    life = a_life()
+    life.accept(bidders()[0], a_sealed_bid(life, bidders()[0], "900000"))
+    return all_of(life)
+
+
+@lie(8, "a bidder counts twice")
+def a_bidder_counts_twice_with_two_certificates() -> Files:
+    life = a_life()
+    life.submit(a_bidder(life.world, 1), "900000")
+    return all_of(life)
+
+
+@lie(8, "replaces another one than the closing statement says")
+def a_replaced_envelope_counts_beside_the_one_that_replaces_it() -> Files:
+    life = a_life()
+    return closed(life, chains=tuple((each.statement,) for each in life.submitted))
+
+
+@lie(8, "replaces another one than the closing statement says")
+def a_bidder_is_said_to_have_replaced_a_competitors_bid() -> Files:
+    life = a_life()
+    first, second, third, last_ = (each.statement for each in life.submitted)
+    return closed(life, chains=((first, third), (second, last_)))
+
+
+@lie(8, "terms is not this tender's")
+def an_envelope_for_other_terms_counts() -> Files:
+    life = a_life()
+    bidder = a_bidder(life.world, 9)
+    life.accept(bidder, a_sealed_bid(life, bidder, "900000", terms="00" * 32))
+    return all_of(life)
+
+
+@lie(8, "does not belong to this statement")
+def an_envelopes_signature_is_anothers() -> Files:
+    life = a_life()
+    files = all_of(life)
+    one, two = (f"bids/{each.id}.json" for each in life.counted[:2])
+    swapped = json.loads(files[one]) | {"signatures": json.loads(files[two])["signatures"]}
+    swapped["signatures"][0]["keyid"] = json.loads(files[one])["signatures"][0]["keyid"]
+    return files | {one: encode(swapped)}
+
+
+# ── draws, score sheets, ranking ─────────────────────────────────────────────────────────────────────────
+
+
+@lie(9, "not those that the notice committed to")
+def other_prices_are_revealed_than_were_committed() -> Files:
+    return lived(Liar(FLOOR, signing=RevealedPrices, prices=(*PRICES[1:], PRICES[0])))
+
+
+@lie(9, "revealed twice, early, or by another officer")
+def the_prices_are_revealed_twice() -> Files:
+    life = a_life(FLOOR)
+    life.close()
+    opened(life).reveal("1", SALT, PRICES)
+    return concluded(life)
+
+
+@lie(9, "commits to no prices")
+def prices_are_revealed_where_none_were_committed() -> Files:
+    life = a_life()
+    life.close()
+    opened(life).reveal("1", SALT, PRICES)
+    life.revealed.clear()
+    return concluded(life)
+
+
+@lie(10, "after a price order")
+def a_score_sheet_follows_the_price_orders() -> Files:
+    life = a_panel_life()
+    life.close()
+    life.open("technical")
+    life.score_sheet()
+    sheet = life.sheets[0]
+    life.open("price")
+    again = msgspec.structs.replace(sheet, time=moment(life.now))
+    life.say(EventType.SHEET_SIGNED, again, life.world.evaluator)
+    return concluded(life)
+
+
+@lie(10, "not those of the panel")
+def the_panel_signs_no_sheet() -> Files:
+    return lived(Forgetful(panel_rules(budget="1000000"), lambda _, event: event.t is EventType.SHEET_SIGNED))
+
+
+@lie(10, "scores every bid by every criterion")
+def a_score_sheet_leaves_a_bid_out() -> Files:
+    class Partial(Liar):
+        def signed(self, payload: Payload, key: SigningKey) -> bytes:
+            if isinstance(payload, SignedScores):
+                payload = msgspec.structs.replace(payload, scores=payload.scores[1:])
+            return super().signed(payload, key)
+
+    return lived(Partial(panel_rules(budget="1000000")))
+
+
+@lie(10, "outside 0 to 90")
+def a_score_is_above_its_criterions_points() -> Files:
+    class Generous(Liar):
+        def signed(self, payload: Payload, key: SigningKey) -> bytes:
+            if isinstance(payload, SignedScores):
+                best = msgspec.structs.replace(payload.scores[0], score="91")
+                payload = msgspec.structs.replace(payload, scores=(best, *payload.scores[1:]))
+            return super().signed(payload, key)
+
+    return lived(Generous(panel_rules(budget="1000000")))
+
+
+def ranked(change: Callable[[Evaluation], Evaluation], rules: Rules | None = None) -> Files:
+    """An honest life but for the evaluation that the service publishes, and that the officer follows."""
+    life = a_life(rules)
+    life.close()
+    opening = opened(life).openings[life.notice.parts[0]]
+    lots = score(life.notice, life.notice_id, opening, life.counted, life.sheets, life.revealed)
+    life.evaluate(lots=(LotEvaluation(lot="1", evaluation=change(lots[0].evaluation)),))
+    life.award()
+    return life.files()
+
+
+@lie(11, "come out differently")
+def the_winner_and_the_second_change_places() -> Files:
+    def swap(evaluation: Evaluation) -> Evaluation:
+        one, two, *rest = evaluation.ranking
+        one, two = msgspec.structs.replace(two, rank=1), msgspec.structs.replace(one, rank=2)
+        return msgspec.structs.replace(evaluation, ranking=(one, two, *rest))
+
+    return ranked(swap)
+
+
+@lie(11, "come out differently")
+def a_bid_is_left_out_of_the_ranking() -> Files:
+    return ranked(lambda evaluation: msgspec.structs.replace(evaluation, ranking=evaluation.ranking[1:]))
+
+
+@lie(11, "come out differently")
+def a_score_is_changed_in_the_last_decimal() -> Files:
+    def better(evaluation: Evaluation) -> Evaluation:
+        one = msgspec.structs.replace(evaluation.ranking[0], total="90.0001")
+        return msgspec.structs.replace(evaluation, ranking=(one, *evaluation.ranking[1:]))
+
+    return ranked(better, panel_rules(budget="1000000"))
+
+
+@lie(11, "come out differently")
+def a_line_of_the_explanation_is_changed() -> Files:
+    def explain(evaluation: Evaluation) -> Evaluation:
+        return msgspec.structs.replace(evaluation, lines=())
+
+    return ranked(explain, FLOOR)
+
+
+@lie(11, "come out differently")
+def the_expected_price_is_changed() -> Files:
+    return ranked(lambda evaluation: msgspec.structs.replace(evaluation, expected_price="1"), FLOOR)
+
+
+# ── award ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lie(12, "someone else than the first in line")
+def the_award_goes_to_another_bidder() -> Files:
+    return lived(Liar(signing=IntendedAward, awards=(LotAward(lot="1", bid="00" * 32, supplier="O-1"),)))
+
+
+@lie(12, "names another evaluation")
+def the_intention_follows_another_evaluation() -> Files:
+    return lived(Liar(signing=IntendedAward, evaluation="00" * 32))
+
+
+@lie(12, "differs from what was intended")
+def the_award_differs_from_what_was_intended() -> Files:
+    return lived(Liar(signing=Award, awards=(LotAward(lot="1"),)))
+
+
+@lie(12, "differs from what was intended")
+def the_award_follows_another_intention() -> Files:
+    return lived(Liar(signing=Award, intention="00" * 32))
+
+
+def awarded(**how: Any) -> Life:
+    life = a_life()
+    life.close()
+    opened(life).evaluate()
+    life.award(**how)
+    return life
+
+
+@lie(12, "before the end of the standstill")
+def the_award_comes_before_the_end_of_the_standstill() -> Files:
+    return awarded(standstill=timedelta(seconds=3599)).files()
+
+
+@lie(12, "witnesses saw the award before")
+def the_award_is_dated_later_than_it_was_made() -> Files:
+    life = awarded()
+    life.now -= timedelta(seconds=3599)
+    return life.files()
+
+
+@lie(12, "not by the officer who published")
+def another_officer_awards() -> Files:
+    life = a_life()
+    life.world, genuine = copy(life.world), life.world
+    life.close()
+    opened(life).evaluate()
+    life.world.officer = another_officer()
+    life.award()
+    life.world = genuine
+    return life.files()
+
+
+@pytest.mark.parametrize("told", LIES, ids=lambda told: told.tell.__name__)
+def test_a_lie_is_refused_at_its_step(told: Lie) -> None:
+    data = packed(told.tell())
+    for trust in (the_world().trust, None):
+        verdict = verify(data, trust)
+        assert (verdict.outcome, verdict.steps[-1].number) == ("refused", told.step), last(verdict)
+        assert told.says in last(verdict)
+        assert not verdict.clean
