@@ -1,0 +1,304 @@
+"""The command `openseal`. Every command imports what it needs itself: `verify` runs with neither database
+nor web server installed."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.text import Text
+
+from crypto.errors import VerificationError
+
+if TYPE_CHECKING:
+    from crypto.trust import Trust
+    from procurement.koneps import Case
+    from procurement.record import Verdict
+    from procurement.replay import Progress, Replayed
+
+FAILED = 1
+"""Exit status: something is not as it should be, and the output says what."""
+UNUSABLE = 2
+"""Exit status: what was given could not be worked with at all."""
+
+Json = Annotated[bool, Parameter(negative=(), help="Print JSON and nothing else.")]
+
+app = App(
+    name="openseal",
+    version=lambda: version("openseal"),
+    help="Sealed bids that open at their time, and award records anyone can check.",
+)
+
+
+class Stop(Exception):  # not an error of ours: how a command ends early
+    """Ends the command with one line and an exit status."""
+
+    def __init__(self, status: int, line: object) -> None:
+        super().__init__(" ".join(str(line).split()))
+        self.status = status
+
+
+@app.command
+def serve(*, port: int = 8000, data_dir: Path | None = None) -> int:
+    """Run the service on this machine until Ctrl-C.
+
+    Parameters
+    ----------
+    port
+        Where to listen, on the loopback interface.
+    data_dir
+        Keys, log and the embedded database; DATABASE_URL names another database.
+    """
+    from crypto.selftest import SelfTestFailed
+    from procurement import service
+    from procurement.database import MigrationError
+    from procurement.embedded import EmbeddedPostgresError
+
+    try:
+        service.serve(port, data_dir)
+    except (SelfTestFailed, EmbeddedPostgresError, MigrationError, OSError) as error:
+        raise Stop(FAILED, error) from error
+    return 0
+
+
+@app.command
+def migrate(*, data_dir: Path | None = None) -> int:
+    """Bring the database's tables up to date; `serve` does so by itself.
+
+    Parameters
+    ----------
+    data_dir
+        Where the embedded database is; DATABASE_URL names another one.
+    """
+    import asyncio
+    import os
+
+    from procurement import database
+    from procurement.embedded import EmbeddedPostgresError
+    from procurement.settings import Settings
+
+    try:
+        with database.server(Settings.load(os.environ, data_dir)) as dsn:
+            applied = asyncio.run(database.migrate(dsn))
+    except (EmbeddedPostgresError, database.MigrationError, OSError) as error:
+        raise Stop(FAILED, error) from error
+    _out().print("\n".join(applied) or "nothing to do")
+    return 0
+
+
+@app.command
+def replay(
+    case_dir: list[Path], /, *, base_url: str | None = None, record: Path | None = None, json: Json = False
+) -> int:
+    """Let past KONEPS tenders live again, sealed, and compare what comes out with what was published.
+
+    Parameters
+    ----------
+    case_dir
+        Folders with notice.json, bids.json and, where a price was drawn, prices.json.
+    base_url
+        A service on this machine; without it one is started for the purpose.
+    record
+        Where to put the award record.
+    """
+    from bids.client import ServiceError
+    from procurement.koneps import CaseError
+    from procurement.replay import load_case, practice_service
+
+    if record and len(case_dir) > 1:
+        raise Stop(UNUSABLE, "--record takes the record of one case")
+    try:
+        cases = [load_case(folder) for folder in case_dir]
+    except CaseError as error:
+        raise Stop(UNUSABLE, error) from error
+    try:
+        with nullcontext(base_url) if base_url else practice_service() as url:
+            agrees = [_replay(case, url, record, json) for case in cases]
+    except ServiceError as error:
+        raise Stop(FAILED, error) from error
+    return 0 if all(agrees) else FAILED
+
+
+@app.command
+def verify(record: Path, /, *, trust: Path | None = None, json: Json = False) -> int:
+    """Check an award record, offline. Exit status 0: it holds; 1: a step failed; 2: not a record.
+
+    Parameters
+    ----------
+    record
+        The award record, a ZIP file.
+    trust
+        Whom you trust (JSON). Without it every identity is the record's own claim.
+    """
+    from bids.opening import open_in_parallel
+    from procurement import record as records
+
+    pinned = _trust(trust) if trust else None
+    data = _read(record)
+    try:
+        verdict = records.verify(data, pinned, open_in_parallel)
+    except VerificationError as error:
+        raise Stop(UNUSABLE, f"{record}: {error}") from error
+    if json:
+        _out_json(verdict)
+    else:
+        _show_verdict(verdict)
+    return FAILED if verdict.outcome == "refused" else 0
+
+
+def main() -> None:
+    """Run the command line. Ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Korean still gets its lines
+    try:
+        status = app(exit_on_error=False, print_error=False, result_action="return_value")
+    except Stop as stop:
+        status = _fail(stop.status, str(stop))
+    except CycloptsError as error:
+        status = _fail(UNUSABLE, " ".join(str(error).split()))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(status: int, line: str) -> int:
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("openseal: ", "bold red"), line))
+    return status
+
+
+def _out() -> Console:
+    return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def _out_json(value: object) -> None:
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.flush()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Stop(UNUSABLE, f"{path}: {error.strerror}") from error
+
+
+def _trust(path: Path) -> "Trust":
+    """Whoever wrote the file may have indented it: its bytes are nobody's statement."""
+    import msgspec
+
+    from crypto.checkpoint import VerifyingKey
+    from crypto.trust import Trust
+
+    try:
+        trust = msgspec.json.decode(_read(path), type=Trust)
+        trust.authorities()
+        VerifyingKey.parse(trust.log)
+    except (ValueError, RecursionError, VerificationError) as error:
+        raise Stop(UNUSABLE, f"{path}: not a trust file: {error}") from error
+    return trust
+
+
+def _show_verdict(verdict: "Verdict") -> None:
+    out = _out()
+    for step in verdict.steps:
+        style = "green" if step.result == "ok" else "bold red"
+        out.print(Text.assemble(f"{step.number:2} ", (f"{step.result:8}", style), step.title))
+        for finding in step.findings:
+            out.print(Text(f"{'':11}{finding}", "dim" if step.result == "ok" else "red"))
+    for reservation in verdict.reservations:
+        out.print(Text.assemble(("\nnote well: ", "bold yellow"), reservation))
+    out.print(Text("\nnot checked: " + "; ".join(verdict.not_checked), "dim"))
+    style = {"verified": "bold green", "coherent": "bold yellow", "refused": "bold red"}[verdict.outcome]
+    last = verdict.steps[-1]
+    where = f" at step {last.number}, {last.title}" if verdict.outcome == "refused" else ""
+    out.print(Text.assemble((f"{verdict.outcome}{where}", style), f"  record {verdict.record or 'unnamed'}"))
+
+
+def _replay(case: "Case", url: str, record: Path | None, json: bool) -> bool:
+    import asyncio
+
+    from bids.client import ServiceError
+    from procurement.replay import connect
+    from procurement.replay import replay as play
+
+    async def replay() -> tuple["Replayed", bytes]:
+        with _progress(case.number, shown=sys.stderr.isatty() and not json) as progress:
+            async with connect(url) as http:
+                return await play(case, http, progress)
+
+    try:
+        replayed, data = asyncio.run(replay())
+        if record:
+            record.write_bytes(data)
+    except (ServiceError, VerificationError, OSError) as error:
+        raise Stop(FAILED, f"{case.number}: {error}") from error
+    if json:
+        _out_json(replayed)
+    else:
+        _show_replayed(case, replayed)
+    return replayed.agrees
+
+
+def _grouped(amount: str | None) -> str:
+    whole, point, decimals = (amount or "").partition(".")
+    return f"{int(whole):,}{point}{decimals}" if whole else ""
+
+
+@contextmanager
+def _progress(title: str, shown: bool) -> Iterator["Progress"]:
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = "[progress.description]{task.description}", MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(step: str, done: int, of: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(f"{title} {step}", total=of)
+            bars.update(tasks[step], completed=done)
+
+        yield tell
+
+
+def _show_replayed(case: "Case", replayed: "Replayed") -> None:
+    from rich.table import Table
+
+    columns: dict[str, list[str | None]] = {
+        "rank": [str(each.rank or "–") for each in replayed.ranking],
+        "bidder": [each.bidder for each in replayed.ranking],
+        "amount": [_grouped(each.amount) for each in replayed.ranking],
+        "rate %": [each.rate for each in replayed.ranking],
+        "tech.": [each.technical_score for each in replayed.ranking],
+        "price": [each.price_score for each in replayed.ranking],
+        "total": [each.total for each in replayed.ranking],
+        "out": [None if each.rank else each.reason for each in replayed.ranking],
+    }
+    table = Table(title=f"{case.title}\n", box=None, pad_edge=False, title_justify="left")
+    for heading, column in columns.items():
+        if any(column):
+            figures = heading not in ("bidder", "out")
+            table.add_column(
+                heading, justify="right" if figures else "left", no_wrap=figures, overflow="fold"
+            )
+    for row in zip(*filter(any, columns.values()), strict=True):
+        table.add_row(*(figure or "" for figure in row))
+    out = _out()
+    out.print(table)
+    drawn = f", drawn {', '.join(map(str, replayed.drawn_numbers))}" if replayed.drawn_numbers else ""
+    floor = f", floor amount {_grouped(replayed.floor_amount)}" if replayed.floor_amount else ""
+    out.print(f"{replayed.rule_set}: expected price {_grouped(replayed.expected_price)}{drawn}{floor}")
+    out.print(f"{replayed.ocid}, award record {replayed.record}: verified")
+    if replayed.agrees:
+        out.print(Text(f"agrees with all {len(case.published)} figures that KONEPS published", "bold green"))
+    for difference in replayed.differences:
+        out.print(Text(f"differs: {difference}", "bold red"))
+
+
+if __name__ == "__main__":
+    main()

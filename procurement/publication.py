@@ -1,0 +1,244 @@
+"""What anyone may read of a tender: entries with their proofs, opened bids, the award record."""
+
+import asyncio
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+import bids.store as box
+from bids.envelope import Part
+from bids.receipts import Closing
+from crypto.certificates import Certificate
+from crypto.checkpoint import Checkpoint, Note, TlogProof
+from crypto.encoding import to_base64
+from crypto.errors import LogError
+from crypto.log import Log
+from crypto.merkle import leaf_hash
+from crypto.statements import Statement
+from procurement import record, store
+from procurement.awards import Evaluated
+from procurement.errors import TenderError
+from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.procedure import Procedure, Situation
+
+Status = Literal["active", "closed", "opening", "evaluation", "standstill", "complete"]
+
+
+class ProvenEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the log (base64), the statement behind it (base64; none for a bid's outcome), and its
+    tlog-proof under a checkpoint that the quorum co-signed."""
+
+    entry: str
+    proof: str
+    statement: str | None = None
+
+
+class PublishedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one part of a bid says, or the code of the reason why it says nothing."""
+
+    part: str
+    content: msgspec.Raw | None = None
+    reason: str | None = None
+
+
+class PublishedBid(msgspec.Struct, frozen=True, kw_only=True):
+    """A counted bid after the opening. `envelope` is its statement's id, `bid` the id in opening orders."""
+
+    envelope: str
+    bid: str
+    bidder: str
+    registration: str
+    parts: tuple[PublishedPart, ...]
+
+
+def status(situation: Situation, now: datetime) -> Status:
+    """Where the tender is: derived from its history and, for the deadline alone, the clock."""
+    last = {entry.t for entry in situation.entries}
+    if EventType.AWARDED in last:
+        return "complete"
+    if EventType.INTENDED in last:
+        return "standstill"
+    if EventType.SCORED in last or len(situation.of(EventType.OPENED)) == len(situation.tender.notice.parts):
+        return "evaluation"
+    if EventType.PARTIAL in last:
+        return "opening"
+    return "active" if now < situation.row.deadline else "closed"
+
+
+async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry:
+    """Entry `seq` of the tender's history. Raises TenderError while it is not there and witnessed."""
+    situation = await procedure.situation(ocid)
+    if not 0 <= seq < len(situation.entries):
+        raise TenderError("not-yet", "the tender's history has no such entry yet")
+    rows = await store.load_events(procedure.pool, situation.row.tender_id)
+    entry, data = situation.entries[seq], rows[seq].entry
+    found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
+    body = found.get(entry.statement)
+    proof = await _witnessed_proof(procedure.log, data)
+    return ProvenEntry(
+        entry=to_base64(data), proof=proof.encode(), statement=to_base64(body) if body else None
+    )
+
+
+async def proven_closing(procedure: Procedure, ocid: str) -> ProvenEntry:
+    """The closing statement's entry. Raises TenderError while there is none, or no quorum for it."""
+    situation = await procedure.situation(ocid)
+    for entry in situation.of(EventType.CLOSED):
+        return await proven_entry(procedure, ocid, entry.seq)
+    raise TenderError("not-yet", "the tender is not closed yet")
+
+
+async def statement(procedure: Procedure, ocid: str, id: str) -> bytes:
+    """A published statement about the tender; envelopes only once they are opened. Raises TenderError."""
+    situation = await procedure.situation(ocid)
+    found = await store.load_statements(procedure.pool, situation.row.tender_id, [id])
+    if id in found:
+        return found[id]
+    stored = await box.load_envelope(procedure.pool, situation.row.tender_id, id)
+    if stored is None or id not in {each.id for each in await _opened(procedure, situation)}:
+        raise TenderError("no-such-statement", "no such statement was published")
+    return stored.body
+
+
+async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
+    """Every counted bid and what its opened parts say. Raises TenderError before the opening."""
+    situation = await procedure.situation(ocid)
+    counted = await _opened(procedure, situation)
+    if not situation.of(EventType.OPENED):
+        raise TenderError("not-yet", "the bids are not opened yet")
+    opened = await box.load_opened(procedure.pool, situation.row.tender_id)
+    names = await _names(procedure, [each.envelope.signer for each in counted])
+    return [
+        PublishedBid(
+            envelope=each.id,
+            bid=each.envelope.context.bid,
+            bidder=names[each.envelope.signer],
+            registration=each.registration,
+            parts=tuple(
+                _published_part(part, opened[each.id, part])
+                for part in situation.tender.notice.parts
+                if (each.id, part) in opened
+            ),
+        )
+        for each in counted
+    ]
+
+
+async def signers(procedure: Procedure, ocid: str) -> dict[str, str]:
+    """Who made each statement of the tender's history: names by statement id."""
+    situation = await procedure.situation(ocid)
+    said = [entry.statement for entry in situation.entries if entry.t not in BID_EVENTS]
+    statements = await store.load_statements(procedure.pool, situation.row.tender_id, said)
+    fingerprints = {id: Statement(body).signer for id, body in statements.items()}
+    names = await _names(procedure, list(fingerprints.values()))
+    return {id: names[fingerprint] for id, fingerprint in fingerprints.items()}
+
+
+async def evaluation(procedure: Procedure, ocid: str) -> tuple[str, Evaluated]:
+    """The evaluation's statement id and payload. Raises TenderError before it was made."""
+    situation = await procedure.situation(ocid)
+    for entry in situation.of(EventType.SCORED):
+        return entry.statement, await procedure.said(procedure.pool, situation, entry, Evaluated)
+    raise TenderError("not-yet", "the bids are not evaluated yet")
+
+
+async def award_record(procedure: Procedure, ocid: str) -> bytes:
+    """The award record. The same bytes whenever it is asked for. Raises TenderError before the award."""
+    situation = await procedure.situation(ocid)
+    if not situation.has(EventType.AWARDED):
+        raise TenderError("not-yet", "the tender is not awarded yet")
+    return await asyncio.to_thread(record.build, await _facts(procedure, situation))
+
+
+async def _facts(procedure: Procedure, situation: Situation) -> record.Facts:
+    tender_id = situation.row.tender_id
+    rows = [row.entry for row in await store.load_events(procedure.pool, tender_id)]
+    said = [entry.statement for entry in situation.entries if entry.t not in BID_EVENTS]
+    statements = await store.load_statements(procedure.pool, tender_id, said)
+    closed = situation.of(EventType.CLOSED)[0]
+    closing = Statement(statements[closed.statement]).read(Closing)
+    stored = {each.id: each.body for each in await box.load_envelopes(procedure.pool, tender_id)}
+    envelopes = {id: stored[id] for id in closing.counted()}
+    opened = await box.load_opened(procedure.pool, tender_id)
+    signers = {Statement(body).signer for body in (*statements.values(), *envelopes.values())}
+    signers |= {member.certificate for member in situation.tender.notice.committee.members}
+    certificates = await store.load_certificates(procedure.pool, signers)
+    last, at_closing, proofs = await _proofs(procedure.log, rows, closed, closing)
+    return record.Facts(
+        claims=procedure.trust,
+        checkpoint=last,
+        closing_checkpoint=at_closing,
+        proofs=proofs,
+        statements=statements,
+        bids=envelopes,
+        contents={_key(key): result for key, result in opened.items() if isinstance(result, bytes)},
+        certificates=list(certificates.values()),
+    )
+
+
+async def _proofs(
+    log: Log, rows: list[bytes], closed: Entry, closing: Closing
+) -> tuple[str, str, record.Proofs]:
+    """Everything under the first witnessed checkpoint that covers the tender's last entry."""
+    indexes = await log.wait_for([leaf_hash(row) for row in rows], 10)
+    at = [indexes[leaf_hash(row)] for row in rows]
+    last, size = await _witnessed(log, at[-1])
+    first, closed_size = await _witnessed(log, at[closed.seq])
+
+    async def path(index: int, size: int) -> tuple[str, ...]:
+        return tuple(to_base64(each) for each in await log.inclusion(index, size))
+
+    history = [
+        record.LoggedEntry(index=index, entry=to_base64(row), path=await path(index, size))
+        for index, row in zip(at, rows, strict=True)
+    ]
+    return (
+        last,
+        first,
+        record.Proofs(
+            history=tuple(history),
+            commitments=tuple([await path(each.index, size) for each in closing.commitments]),
+            closing=await path(at[closed.seq], closed_size),
+            consistency=tuple(to_base64(each) for each in await log.consistency(closed_size, size)),
+        ),
+    )
+
+
+async def _witnessed_proof(log: Log, entry: bytes) -> TlogProof:
+    index = await log.index_of(leaf_hash(entry))
+    if index is None:
+        raise TenderError("not-yet", "the entry is not in the published log yet")
+    note, size = await _witnessed(log, index)
+    return TlogProof(index=index, hashes=tuple(await log.inclusion(index, size)), checkpoint=note)
+
+
+async def _witnessed(log: Log, index: int) -> tuple[str, int]:
+    note = await log.witnessed(index + 1)
+    if note is None:
+        raise TenderError("not-yet", "the witnesses have not co-signed this yet")
+    return note, Checkpoint.parse(Note.parse(note).text).size
+
+
+async def _opened(procedure: Procedure, situation: Situation) -> list[Any]:
+    if not situation.has(EventType.OPENED):
+        return []
+    return await procedure.counted(procedure.pool, situation)
+
+
+async def _names(procedure: Procedure, fingerprints: list[str]) -> dict[str, str]:
+    found = await store.load_certificates(procedure.pool, fingerprints)
+    if missing := set(fingerprints) - set(found):
+        raise LogError(f"{len(missing)} certificates are gone")
+    return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}
+
+
+def _published_part(part: str, result: bytes | str) -> PublishedPart:
+    if isinstance(result, str):
+        return PublishedPart(part=part, reason=result)
+    return PublishedPart(part=part, content=msgspec.Raw(result))
+
+
+def _key(key: tuple[str, str]) -> tuple[str, Part]:
+    id, part = key
+    return id, msgspec.convert(part, Part)

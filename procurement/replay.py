@@ -1,0 +1,383 @@
+"""A past tender lives again, sealed, over HTTP: officer, bidders, panel and committee in one process.
+
+Everybody has a key, a certificate and a view of the log of their own, and signs what they would sign in
+a real tender. Only the calendar is compressed, and one process holds all the keys.
+"""
+
+import asyncio
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import httpx
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bids.client import POLL, Service, ServiceError, parse, read_trust
+from bids.envelope import Part
+from bids.opening import open_in_parallel
+from bids.receipts import Receipt
+from crypto.certificates import Certificate, Role, SigningKey, request
+from crypto.encoding import encode, from_base64, moment, to_base64
+from crypto.statements import Payload, Statement, sign
+from crypto.trust import Trust
+from procurement import koneps, record
+from procurement.awards import (
+    Award,
+    CriterionScore,
+    Evaluated,
+    IntendedAward,
+    LateClosing,
+    RevealedPrices,
+    SignedScores,
+    first_in_line,
+)
+from procurement.client import (
+    Announced,
+    path_of,
+    read_bids,
+    read_closing,
+    read_notice,
+    sign_orders,
+    submit_bid,
+)
+from procurement.errors import RecordError
+from procurement.evaluation import Evaluation, KrNegotiation
+from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
+from procurement.practice import Member, convene
+from procurement.tenders import Bid, Contact, Item, Lot, LotOffer, Notice, Proposal
+
+OCID_PREFIX = "ocds-0s3al1"
+LOT = "1"
+THRESHOLD, MEMBERS = 2, 3
+
+LEAD = timedelta(seconds=5)
+"""From publication to the deadline, and a bit more for every bid."""
+LEAD_PER_BID = timedelta(milliseconds=150)
+MARGIN = timedelta(seconds=3)
+"""From the deadline to the opening at the earliest: closing and witnesses come in between."""
+STANDSTILL = 1  # second
+START_PATIENCE = 120  # seconds; the first start makes a database
+LONGEST_NAME = 64  # characters of a common name (RFC 5280, ub-common-name)
+AT_ONCE = 8
+"""Bidders that are at work at a time."""
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+Progress = Callable[[str, int, int], None]
+"""Told a step, how much of it is done, and how much there is."""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What came out, beside what was published. `record` is the SHA-256 that names the award record."""
+
+    ocid: str
+    rule_set: str
+    expected_price: str | None
+    drawn_numbers: tuple[int, ...] | None
+    floor_amount: str | None
+    ranking: list[Result]
+    agrees: bool
+    differences: tuple[Difference, ...]
+    record: str
+
+
+def load_case(folder: Path) -> Case:
+    """The case in `folder`. Raises CaseError."""
+    names = [name for name in (koneps.NOTICE, koneps.BIDS, koneps.PRICES) if (folder / name).is_file()]
+    try:
+        return koneps.read_case({name: (folder / name).read_bytes() for name in names})
+    except CaseError as error:
+        raise CaseError(f"{folder}: {error}") from error
+    except OSError as error:
+        raise CaseError(f"{folder}: {error.strerror}") from error
+
+
+@contextmanager
+def practice_service() -> Iterator[str]:
+    """The address of a service that runs as long as the block and leaves nothing behind.
+
+    Raises ServiceError if it does not start.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="openseal-"))
+    folder.chmod(0o755)  # root's database runs under another account, which has to pass through
+    try:
+        with _running(folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "procurement", "serve", "--port", str(port), "--data-dir", str(folder)]
+    with (
+        (folder / "service.log").open("w+b") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process,
+    ):
+        try:
+            _wait_until_healthy(f"http://127.0.0.1:{port}", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: BinaryIO) -> None:
+    end = time.monotonic() + START_PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            if httpx.get(f"{url}/health", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(POLL)
+    log.seek(0)
+    said = log.read().decode(errors="replace").strip().splitlines()
+    raise ServiceError("unreachable", f"the service did not start: {said[-1] if said else 'no reason given'}")
+
+
+def connect(base_url: str) -> httpx.AsyncClient:
+    """A connection for all the parties of a replay. Raises ServiceError for no address."""
+    limits = httpx.Limits(max_connections=2 * AT_ONCE)
+    headers = {"Content-Type": "application/json"}
+    try:
+        return httpx.AsyncClient(
+            base_url=base_url, headers=headers, limits=limits, timeout=30, trust_env=False
+        )
+    except httpx.InvalidURL as error:
+        raise ServiceError("unreachable", f"{base_url} is no address: {error}") from error
+
+
+async def replay(case: Case, http: httpx.AsyncClient, progress: Progress) -> tuple[Replayed, bytes]:
+    """The case from notice to verified award record at a service on this machine; also the record.
+
+    Raises ServiceError, or VerificationError's kinds: RecordError where the record does not verify.
+    """
+    play = _Play(case, http, await read_trust(http), progress)
+    evaluation = await play.life()
+    progress("award record", 0, 1)
+    data = await play.office.wait_for(f"{play.path}/record")
+    verdict = await asyncio.to_thread(record.verify, data, play.trust, open_in_parallel)
+    if verdict.outcome != "verified":
+        last = verdict.steps[-1]
+        raise RecordError(f"award record refused at step {last.number}, {last.title}: {last.findings[0]}")
+    progress("award record", 1, 1)
+    return _replayed(case, play.ocid, evaluation, verdict.record), data
+
+
+class _Play:
+    """One replay under way. Each step leaves behind what the next ones need."""
+
+    def __init__(self, case: Case, http: httpx.AsyncClient, trust: Trust, progress: Progress) -> None:
+        self.case = case
+        self.trust = trust
+        self.progress = progress
+        self.ocid = f"{OCID_PREFIX}-{case.number[:40]}-{secrets.token_hex(4)}"
+        self.path = path_of(self.ocid)
+        self.salt = secrets.token_hex(32)
+        self.http = http
+        self.office = self.line()
+
+    async def life(self) -> Evaluation:
+        await self.enrol_everybody()
+        await self.publish()
+        await self.bid()
+        await self.close()
+        if self.tender.notice.parts == ("bid",):
+            await self.open("bid")
+            await self.reveal_prices()
+        else:
+            await self.open("technical")
+            await self.score()
+            await self.open("price")
+        return await self.award()
+
+    def line(self) -> Service:
+        """A new party's own view of the service."""
+        return Service(self.http, self.trust)
+
+    async def enrol_everybody(self) -> None:
+        self.officer = await self.enrol(Role.OFFICER, "Practice officer", "practice-officer")
+        self.evaluator = await self.enrol(Role.EVALUATOR, "Practice evaluator", "practice-evaluator")
+        members = [
+            await self.enrol(Role.COMMITTEE, f"Practice member {i}", f"practice-member-{i}")
+            for i in range(1, MEMBERS + 1)
+        ]
+        self.committee, self.members = convene(members, THRESHOLD, secrets.token_bytes)
+        self.bidders = await self.at_once("certificates", self.enrol_bidder, self.case.bids)
+
+    async def enrol_bidder(self, bid: PastBid) -> SigningKey:
+        return await self.enrol(Role.BUSINESS, bid.name[:LONGEST_NAME], bid.registration)
+
+    async def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
+        key = ec.generate_private_key(ec.SECP256R1())
+        asked = {"role": role, "request": to_base64(request(key, name, registration))}
+        answer = parse(await self.office.post("/api/v1/certificates", encode(asked)), dict[str, str])
+        return SigningKey(key, Certificate(from_base64(answer["certificate"])))
+
+    async def publish(self) -> None:
+        """The officer publishes; the committee's members look at the tender they are to open."""
+        notice = self.notice(datetime.now(UTC))
+        await self.office.post("/api/v1/tenders", sign(notice, self.officer))
+        self.tender = await read_notice(self.office, self.ocid)
+        self.seats: list[tuple[Member, Service, Announced]] = []
+        for member in self.members[:THRESHOLD]:
+            line = self.line()
+            self.seats.append((member, line, await read_notice(line, self.ocid)))
+
+    def notice(self, now: datetime) -> Notice:
+        network = self.trust.networks[0]
+        deadline = now + LEAD + LEAD_PER_BID * len(self.case.bids)
+        rules = self.case.rules(self.salt)
+        item = Item(id="1", description=self.case.title)
+        return Notice(
+            signer=self.officer.fingerprint,
+            tender=self.ocid,
+            number=self.case.number,
+            title=self.case.title,
+            practice=True,
+            procuring_entity=self.case.entity,
+            contact=Contact(name="Practice officer"),
+            currency="KRW",
+            lots=(Lot(id=LOT, title=self.case.title, items=(item,), rules=rules),),
+            published=moment(now),
+            deadline=moment(deadline),
+            standstill=STANDSTILL,
+            network=network,
+            round=str(network.round_at(deadline + MARGIN)),
+            committee=self.committee,
+            witnesses=self.trust.witnesses,
+            evaluators=(self.evaluator.fingerprint,) if isinstance(rules, KrNegotiation) else (),
+        )
+
+    async def bid(self) -> None:
+        bidders = list(zip(self.case.bids, self.bidders, strict=True))
+        receipts = await self.at_once("sealed bids", self.submit, bidders)
+        self.envelopes = dict(zip([each.statement for each in receipts], self.case.bids, strict=True))
+
+    async def submit(self, bidder: tuple[PastBid, SigningKey]) -> Receipt:
+        """One bidder, from its own look at the notice to a receipt that it has verified."""
+        bid, key = bidder
+        line = self.line()
+        tender = await read_notice(line, self.ocid)
+        price = encode(Bid(offers=(LotOffer(lot=LOT, amount=bid.amount, picks=bid.picks),)))
+        contents: dict[Part, bytes] = {"bid": price}
+        if tender.notice.parts != ("bid",):
+            contents = {"technical": encode(Proposal(proposal=f"Proposal of {bid.name}")), "price": price}
+        return await submit_bid(line, tender, key, contents)
+
+    async def close(self) -> None:
+        """The officer waits for the closing, and answers for it if it was witnessed too late."""
+        self.progress("closing statement", 0, 1)
+        closed = await read_closing(self.office, self.tender)
+        if closed.witnessed >= self.tender.notice.opens:
+            reason = "the machine of this practice tender was too slow to have the closing witnessed in time"
+            late = LateClosing(**self.about(self.officer), closing=closed.closing_id, reason=reason)
+            await self.say("late-closings", late, self.officer)
+        self.progress("closing statement", 1, 1)
+
+    async def open(self, part: Part) -> None:
+        """As many members as it takes verify and sign; the last order makes the service open."""
+        self.progress(f"opening: {part}", 0, 1)
+        await asyncio.gather(
+            *(sign_orders(line, tender, member, part) for member, line, tender in self.seats)
+        )
+        self.progress(f"opening: {part}", 1, 1)
+
+    async def reveal_prices(self) -> None:
+        await read_bids(self.office, self.ocid)
+        about = self.about(self.officer)
+        revealed = RevealedPrices(**about, lot=LOT, salt=self.salt, prices=self.case.prices)
+        await self.say("reserve-prices", revealed, self.officer)
+
+    async def score(self) -> None:
+        """The evaluator gives every proposal that opened the score that KONEPS published."""
+        opened = [each for each in await read_bids(self.line(), self.ocid) if each.opened("technical")]
+        scores = tuple(
+            CriterionScore(bid=each.envelope, lot=LOT, criterion=CRITERION, score=self.points(each.envelope))
+            for each in opened
+        )
+        sheet = SignedScores(**self.about(self.evaluator), scores=scores)
+        await self.say("score-sheets", sheet, self.evaluator)
+
+    def points(self, envelope: str) -> str:
+        points = self.envelopes[envelope].technical_score
+        if points is None:
+            raise CaseError("a proposal without a score")
+        return points
+
+    async def award(self) -> Evaluation:
+        """The officer follows the evaluation, and awards when the standstill is over."""
+        self.progress("evaluation and award", 0, 1)
+        scored = parse(await self.office.wait_for(f"{self.path}/evaluation"), _Scored)
+        statement = Statement(await self.office.get(f"{self.path}/statements/{scored.statement}"))
+        evaluated = await self.office.verified(statement, Evaluated, datetime.now(UTC))
+        about, awards = self.about(self.officer), first_in_line(evaluated)
+        intended = IntendedAward(**about, evaluation=statement.id, awards=awards)
+        intention = await self.say("award-intentions", intended, self.officer)
+        await asyncio.sleep(self.tender.notice.standstill)
+        award = Award(**self.about(self.officer), intention=intention, awards=awards)
+        await self.say("awards", award, self.officer)
+        self.progress("evaluation and award", 1, 1)
+        return evaluated.lots[0].evaluation
+
+    def about(self, key: SigningKey) -> dict[str, Any]:
+        """The fields that all statements about the tender have."""
+        return {
+            "signer": key.fingerprint,
+            "tender": self.ocid,
+            "notice": self.tender.notice_id,
+            "time": moment(datetime.now(UTC)),
+        }
+
+    async def say(self, path: str, payload: Payload, key: SigningKey) -> str:
+        """Sign and send; the statement's id."""
+        statement = sign(payload, key)
+        await self.office.post(f"{self.path}/{path}", statement)
+        return Statement(statement).id
+
+    async def at_once(self, step: str, work: Callable[[A], Awaitable[T]], things: Sequence[A]) -> list[T]:
+        """The results of `work` on all `things`, in their order; a bounded number is under way at a time."""
+        limit = asyncio.Semaphore(AT_ONCE)
+        done = 0
+
+        async def one(thing: A) -> T:
+            nonlocal done
+            async with limit:
+                result = await work(thing)
+            done += 1
+            self.progress(step, done, len(things))
+            return result
+
+        return await asyncio.gather(*map(one, things))
+
+
+class _Scored(msgspec.Struct, frozen=True):
+    statement: str
+
+
+def _replayed(case: Case, ocid: str, evaluation: Evaluation, name: str) -> Replayed:
+    differences = koneps.compare(case, evaluation)
+    return Replayed(
+        ocid=ocid,
+        rule_set=evaluation.rule_set,
+        expected_price=evaluation.expected_price,
+        drawn_numbers=evaluation.drawn_numbers,
+        floor_amount=evaluation.floor_amount,
+        ranking=koneps.results(case, evaluation),
+        agrees=not differences,
+        differences=differences,
+        record=name,
+    )

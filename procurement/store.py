@@ -1,0 +1,174 @@
+"""SQL of tenders: one function per statement. Ids are hex outside and bytes in the database."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+
+from crypto.certificates import Certificate
+from procurement.errors import TenderError
+from procurement.history import Head
+
+_TENDERS = UUID("6b2e1c0e-6c55-5d0c-9a52-2f6f0f6a8d11")
+
+
+class TenderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A tender's own row: where its chain stands and whether its box is shut."""
+
+    tender_id: UUID
+    ocid: str
+    notice_id: str
+    deadline: datetime
+    shut_at: datetime | None
+    concluded_at: datetime | None
+    head: Head
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a tender's history as it stands in the log."""
+
+    seq: int
+    type: str
+    entry: bytes
+
+
+def id_of(ocid: str) -> UUID:
+    """A tender's row id follows from its ocid, so that no other table has to be asked."""
+    return uuid5(_TENDERS, ocid)
+
+
+async def add_certificate(connection: Any, certificate: Certificate) -> None:
+    """The same certificate again changes nothing."""
+    await connection.execute(
+        "INSERT INTO certificate (fingerprint, role, der) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        bytes.fromhex(certificate.fingerprint),
+        certificate.role,
+        certificate.der,
+    )
+
+
+async def load_certificates(connection: Any, fingerprints: Iterable[str]) -> dict[str, bytes]:
+    """DER by fingerprint, of those that are known."""
+    rows = await connection.fetch(
+        "SELECT fingerprint, der FROM certificate WHERE fingerprint = ANY($1)",
+        [bytes.fromhex(each) for each in fingerprints],
+    )
+    return {row["fingerprint"].hex(): bytes(row["der"]) for row in rows}
+
+
+async def add_tender(connection: Any, row: TenderRow) -> bool:
+    """Whether the tender is new."""
+    added = await connection.fetchval(
+        "INSERT INTO tender (tender_id, ocid, notice_id, deadline, seq, prev) VALUES ($1, $2, $3, $4, $5, $6)"
+        " ON CONFLICT DO NOTHING RETURNING true",
+        row.tender_id,
+        row.ocid,
+        bytes.fromhex(row.notice_id),
+        row.deadline,
+        row.head.seq,
+        bytes.fromhex(row.head.prev),
+    )
+    return bool(added)
+
+
+async def load_tender(
+    connection: Any, ocid: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = ""
+) -> TenderRow:
+    """The tender's row, locked. Raises TenderError if there is none."""
+    row = await connection.fetchrow(f"SELECT * FROM tender WHERE tender_id = $1 {lock}", id_of(ocid))
+    if row is None:
+        raise TenderError("no-such-tender", "there is no tender with this ocid")
+    return _tender(row)
+
+
+async def list_tenders(connection: Any) -> list[tuple[TenderRow, bytes]]:
+    """All tenders with their notices' statements, latest deadline first."""
+    rows = await connection.fetch(
+        "SELECT t.*, s.body FROM tender t"
+        " JOIN statement s ON s.tender_id = t.tender_id AND s.id = t.notice_id ORDER BY t.deadline DESC"
+    )
+    return [(_tender(row), bytes(row["body"])) for row in rows]
+
+
+async def list_unconcluded(connection: Any) -> list[str]:
+    """Ocids of the tenders that something is still to be done about."""
+    rows = await connection.fetch("SELECT ocid FROM tender WHERE concluded_at IS NULL ORDER BY deadline")
+    return [row["ocid"] for row in rows]
+
+
+async def shut(connection: Any, tender_id: UUID, at: datetime) -> None:
+    await connection.execute("UPDATE tender SET shut_at = $2 WHERE tender_id = $1", tender_id, at)
+
+
+async def conclude(connection: Any, tender_id: UUID, at: datetime) -> None:
+    await connection.execute("UPDATE tender SET concluded_at = $2 WHERE tender_id = $1", tender_id, at)
+
+
+async def move_head(connection: Any, tender_id: UUID, head: Head) -> None:
+    """The caller holds the tender's row FOR UPDATE."""
+    await connection.execute(
+        "UPDATE tender SET seq = $2, prev = $3 WHERE tender_id = $1",
+        tender_id,
+        head.seq,
+        bytes.fromhex(head.prev),
+    )
+
+
+async def add_statement(connection: Any, tender_id: UUID, id: str, body: bytes) -> None:
+    await connection.execute(
+        "INSERT INTO statement (tender_id, id, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        tender_id,
+        bytes.fromhex(id),
+        body,
+    )
+
+
+async def load_statements(connection: Any, tender_id: UUID, ids: Iterable[str]) -> dict[str, bytes]:
+    """DSSE bytes by id, of those that are there."""
+    rows = await connection.fetch(
+        "SELECT id, body FROM statement WHERE tender_id = $1 AND id = ANY($2)",
+        tender_id,
+        [bytes.fromhex(each) for each in ids],
+    )
+    return {row["id"].hex(): bytes(row["body"]) for row in rows}
+
+
+async def claim(connection: Any, tender_id: UUID, subject: str, statement: str) -> str | None:
+    """Say something that may be said once only; the id of the statement that said it before, if any."""
+    query = (
+        "INSERT INTO once (tender_id, subject, statement_id) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING RETURNING true"
+    )
+    if await connection.fetchval(query, tender_id, subject, bytes.fromhex(statement)):
+        return None
+    query = "SELECT statement_id FROM once WHERE tender_id = $1 AND subject = $2"
+    before: bytes = await connection.fetchval(query, tender_id, subject)
+    return before.hex()
+
+
+async def add_events(connection: Any, tender_id: UUID, events: Sequence[EventRow]) -> None:
+    await connection.executemany(
+        "INSERT INTO event (tender_id, seq, type, entry) VALUES ($1, $2, $3, $4)",
+        [(tender_id, each.seq, each.type, each.entry) for each in events],
+    )
+
+
+async def load_events(connection: Any, tender_id: UUID) -> list[EventRow]:
+    """The tender's history from its start."""
+    query = "SELECT seq, type, entry FROM event WHERE tender_id = $1 ORDER BY seq"
+    rows = await connection.fetch(query, tender_id)
+    return [EventRow(seq=row["seq"], type=row["type"], entry=bytes(row["entry"])) for row in rows]
+
+
+def _tender(row: Any) -> TenderRow:
+    return TenderRow(
+        tender_id=row["tender_id"],
+        ocid=row["ocid"],
+        notice_id=row["notice_id"].hex(),
+        deadline=row["deadline"],
+        shut_at=row["shut_at"],
+        concluded_at=row["concluded_at"],
+        head=Head(tender=row["ocid"], notice=row["notice_id"].hex(), seq=row["seq"], prev=row["prev"].hex()),
+    )

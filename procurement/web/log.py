@@ -1,0 +1,94 @@
+"""The log's public files (C2SP tlog-tiles) and the embedded beacon (drand's HTTP API)."""
+
+from typing import Annotated, Any
+
+from litestar import Router, get
+from litestar.datastructures import CacheControlHeader
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, PathParameter, SkipValidation
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore
+
+from crypto.beacon import Info, LocalBeacon, PublicRound, info_of, public_round_of
+from crypto.errors import MalformedError
+from crypto.merkle import TILE_WIDTH, Tile
+from procurement.errors import TenderError
+from procurement.web.api import PROBLEMS, Steps
+
+OCTETS = "application/octet-stream"
+TEXT = "text/plain"
+FOR_EVER = CacheControlHeader(public=True, immutable=True, max_age=31_536_000)
+SHORTLY = CacheControlHeader(public=True, max_age=1)
+
+Embedded = NamedDependency[LocalBeacon]
+
+Round = Annotated[int, PathParameter(ge=1, lt=2**53, description="A round's number, from 1.")]
+
+
+@get("/checkpoint", tags=["log"], cache_control=SHORTLY, media_type=TEXT)
+async def read_checkpoint(procedure: Steps) -> str:
+    """The newest signed head of the log."""
+    return (await procedure.log.head())[1]
+
+
+@get("/vkey", tags=["log"], cache_control=SHORTLY, media_type=TEXT)
+async def read_vkey(procedure: Steps) -> str:
+    """The log's verifying key, as the service says."""
+    return procedure.trust.log + "\n"
+
+
+@get("/tile/{path:path}", tags=["log"], cache_control=FOR_EVER, media_type=OCTETS)
+async def read_tile(path: FromPath[str], objects: NamedDependency[SkipValidation[ObjectStore]]) -> bytes:
+    """A tile or an entry bundle; where a partial one was superseded, the beginning of the full one."""
+    try:
+        tile = Tile.parse(f"tile{path}")
+    except MalformedError as error:
+        raise NotFoundException("no tile has this path") from error
+    for candidate in (tile, Tile(level=tile.level, index=tile.index, width=TILE_WIDTH)):
+        try:
+            return bytes(await (await objects.get_async(candidate.path)).bytes_async())
+        except (BaseError, FileNotFoundError):
+            continue
+    raise NotFoundException("the log has no such tile yet")
+
+
+@get("/info", tags=["beacon"])
+async def read_info(beacon: Embedded) -> Info:
+    """The embedded network, as drand describes one. It is not independent of this service."""
+    return info_of(beacon.network)
+
+
+@get("/public/latest", tags=["beacon"])
+async def read_latest(beacon: Embedded, procedure: Steps) -> PublicRound:
+    """The newest round's signature."""
+    now = procedure.now()
+    coming = beacon.network.round_at(now)
+    latest = coming if beacon.network.time_of(coming) <= now else coming - 1
+    return public_round_of(beacon.sign(latest, now))
+
+
+@get("/public/{number:int}", tags=["beacon"], responses=PROBLEMS)
+async def read_round(number: Round, beacon: Embedded, procedure: Steps) -> PublicRound:
+    """A round's signature, once its time has come."""
+    now = procedure.now()
+    if beacon.network.time_of(number) > now:
+        raise TenderError("not-yet", "the time of this round has not come")
+    return public_round_of(beacon.sign(number, now))
+
+
+@get("/chains", tags=["beacon"])
+async def list_chains(beacon: Embedded) -> list[str]:
+    """The chain hashes served here."""
+    return [beacon.network.chain_hash]
+
+
+def chain_router(beacon: LocalBeacon) -> Router:
+    """The beacon under its chain hash, as drand's relays serve several."""
+    return Router(f"/beacon/{beacon.network.chain_hash}", route_handlers=_ROUNDS, include_in_schema=False)
+
+
+_ROUNDS: list[Any] = [read_info, read_latest, read_round]
+
+log_router = Router("/log", route_handlers=[read_checkpoint, read_vkey, read_tile])
+beacon_router = Router("/beacon", route_handlers=[list_chains, *_ROUNDS])

@@ -1,0 +1,137 @@
+"""Pages for people: plain, light, readable without JavaScript."""
+
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
+from typing import Any
+
+from litestar import Router, get
+from litestar.response import Template
+
+from crypto.encoding import parse_moment
+from procurement import publication, store
+from procurement.awards import Evaluated
+from procurement.evaluation import explain
+from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.procedure import Situation
+from procurement.publication import PublishedBid, status
+from procurement.web.api import Ocid, Steps, summary
+
+KST = timezone(timedelta(hours=9), "KST")
+
+STEPS: dict[EventType, str] = {
+    EventType.PUBLISHED: "Tender published",
+    EventType.CLOSED: "Box closed and every envelope listed, before any key existed",
+    EventType.LATE: "Late witnessing of the closing answered for",
+    EventType.PARTIAL: "Opening order signed by committee members",
+    EventType.OPENED: "Opened with both keys",
+    EventType.PRICES_REVEALED: "Committed preliminary prices revealed",
+    EventType.SHEET_SIGNED: "Score sheet signed",
+    EventType.SCORED: "Scored and ranked by the published rules",
+    EventType.INTENDED: "Intended award named; standstill began",
+    EventType.AWARDED: "Awarded",
+}
+
+
+@get("/", include_in_schema=False)
+async def home(procedure: Steps) -> Template:
+    """All tenders."""
+    rows = await store.list_tenders(procedure.pool)
+    situations = [await procedure.situation(row.ocid) for row, _ in rows]
+    tenders = [summary(situation, procedure.now()) for situation in situations]
+    return Template("home.html", context={"tenders": tenders, "when": when})
+
+
+@get("/tenders/{ocid:str}", include_in_schema=False)
+async def tender(ocid: Ocid, procedure: Steps) -> Template:
+    """One tender: what is bought, by which rules and locks, what happened, and what came out."""
+    situation = await procedure.situation(ocid)
+    notice = situation.tender.notice
+    bids = await publication.opened_bids(procedure, ocid) if situation.has(EventType.OPENED) else []
+    evaluated = None
+    if situation.has(EventType.SCORED):
+        _, evaluated = await publication.evaluation(procedure, ocid)
+    return Template(
+        "tender.html",
+        context={
+            "notice": notice,
+            "notice_id": situation.tender.notice_id,
+            "status": status(situation, procedure.now()),
+            "steps": steps(situation, await publication.signers(procedure, ocid)),
+            "next": due(situation),
+            "unopenable": [e for e in situation.entries if e.t is EventType.BID_UNOPENABLE],
+            "names": {bid.envelope: bid.bidder for bid in bids},
+            "results": results(evaluated, bids) if evaluated else [],
+            "awarded": situation.has(EventType.AWARDED),
+            "independent": procedure.trust.independent,
+            "when": when,
+            "grouped": grouped,
+        },
+    )
+
+
+def steps(situation: Situation, signers: dict[str, str]) -> list[dict[str, Any]]:
+    """What happened, in words; the same thing said several times in a row is one step."""
+    entries = [entry for entry in situation.entries if entry.t not in BID_EVENTS]
+    runs = groupby(entries, key=lambda entry: (entry.t, entry.part))
+    return [_step(list(run), signers) for _, run in runs]
+
+
+def _step(run: list[Entry], signers: dict[str, str]) -> dict[str, Any]:
+    first = run[0]
+    part = f" ({first.part} part)" if first.part not in (None, "bid") else ""
+    return {
+        "name": STEPS[first.t] + part,
+        "first": first.time,
+        "statements": [(signers[entry.statement], entry) for entry in run],
+    }
+
+
+def due(situation: Situation) -> tuple[str, datetime] | None:
+    """The next step whose time the notice or the rules fix."""
+    notice = situation.tender.notice
+    if not situation.has(EventType.CLOSED):
+        return "Deadline: no bid is taken from this moment on", notice.closes
+    if not situation.has(EventType.OPENED):
+        return "Earliest opening: the beacon's round, with the committee's order", notice.opens
+    for entry in situation.of(EventType.INTENDED):
+        if not situation.has(EventType.AWARDED):
+            return "End of the standstill", parse_moment(entry.time) + timedelta(seconds=notice.standstill)
+    return None
+
+
+def results(evaluated: Evaluated, bids: list[PublishedBid]) -> list[dict[str, Any]]:
+    """Each lot's ranking with every line of its explanation as a sentence."""
+    names = {bid.envelope: bid.bidder for bid in bids}
+    return [
+        {
+            "lot": each.lot,
+            "evaluation": each.evaluation,
+            "lines": [explain.sentence(line, "en") for line in each.evaluation.lines],
+            "ranking": [
+                {
+                    "ranked": ranked,
+                    "name": names[ranked.bid],
+                    "reason": explain.reason(ranked.reason, "en"),
+                    "remark": explain.reason(ranked.reason, "ko"),
+                    "lines": [explain.sentence(line, "en") for line in ranked.lines],
+                }
+                for ranked in each.evaluation.ranking
+            ],
+        }
+        for each in evaluated.lots
+    ]
+
+
+def grouped(amount: str) -> str:
+    """An amount with its thousands apart."""
+    whole, point, decimals = amount.partition(".")
+    return f"{int(whole):,}{point}{decimals}"
+
+
+def when(time: datetime | str) -> str:
+    """A moment as people in Korea read it, with the zone printed."""
+    moment = parse_moment(time) if isinstance(time, str) else time
+    return moment.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S KST")
+
+
+router = Router("/", route_handlers=[home, tender])

@@ -1,0 +1,54 @@
+"""What is due without anybody asking: closing, opening, evaluation."""
+
+import asyncio
+import logging
+
+from crypto.errors import BeaconError
+from procurement import store
+from procurement.history import EventType
+from procurement.procedure import Procedure
+
+TICK = 0.2  # seconds between looks at what is due
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Worker:
+    """Takes each tender as far as it can go at the moment. Any step can be killed and run again."""
+
+    def __init__(self, procedure: Procedure) -> None:
+        self._procedure = procedure
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. A tender in trouble does not hold up the others."""
+        while not stop.is_set():
+            for ocid in await store.list_unconcluded(self._procedure.pool):
+                await self._try(ocid)
+            try:
+                await asyncio.wait_for(stop.wait(), TICK)
+            except TimeoutError:
+                continue
+
+    async def step(self, ocid: str) -> str | None:
+        """Do the next thing that is due; its name, or None where nothing is."""
+        procedure = self._procedure
+        situation = await procedure.situation(ocid)
+        if situation.row.shut_at is None:
+            return "shut" if await procedure.shut(ocid) else None
+        if not situation.has(EventType.CLOSED):
+            return "close" if await procedure.close(ocid) else None
+        for part in situation.tender.notice.parts:
+            if not situation.has(EventType.OPENED, part):
+                return f"open {part}" if await procedure.open(ocid, part) else None
+        if situation.has(EventType.SCORED):
+            return None
+        return "evaluate" if await procedure.evaluate(ocid) else None
+
+    async def _try(self, ocid: str) -> None:
+        try:
+            while await self.step(ocid):
+                pass
+        except (BeaconError, TimeoutError):
+            return  # the round or the log's index is still to come
+        except Exception:
+            _LOGGER.exception("tender %s: a step that is due failed", ocid)

@@ -1,0 +1,64 @@
+"""A whole service in the test's own loop, on a database and a data folder of its own, over real HTTP
+messages; its witness is a process of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from obstore.store import LocalStore
+
+from procurement.authorities import local_beacon, log_key
+from procurement.service import House, witness_process, working
+from tests.conftest import fresh_database
+from tests.flows.people import Town
+from tests.logcheck import verify_from_tiles
+
+
+@pytest.fixture
+async def house(open_folder: Path) -> House:
+    """The service's folders."""
+    return House.below(open_folder)
+
+
+@pytest.fixture
+async def http(dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a running service. Afterwards the whole log is verified from its tiles alone."""
+    async with running(dsn, house) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """The people around one running service, which all tests of a module share."""
+    house = House.below(tmp_path_factory.mktemp("town"))
+    async with (
+        fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
+        running(dsn, house) as client,
+    ):
+        yield await Town.settle(client, house, dsn)
+
+
+@asynccontextmanager
+async def running(dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A service with its witness."""
+    with witness_process(house, log_key(house.keys)) as witness:
+        async with running_with(witness, dsn, house) as client:
+            yield client
+
+
+@asynccontextmanager
+async def running_with(witness: str, dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A service that asks the witness at that address, whether there is one or not."""
+    beacon = local_beacon(house.keys, 1)
+    async with (
+        working(house, dsn, witness, beacon, lambda: datetime.now(UTC)) as app,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
+        ) as client,
+    ):
+        yield client
+    await verify_from_tiles(LocalStore(house.objects), log_key(house.keys).verifier)
