@@ -5,8 +5,10 @@ that shows two parties different logs has to keep up two histories for ever.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import httpx
@@ -27,8 +29,14 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to send the same thing again."""
 POLL = 0.2
 
+Clock = Callable[[], datetime]
 P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    """The time, aware UTC."""
+    return datetime.now(UTC)
 
 
 class ServiceError(Exception):
@@ -80,9 +88,10 @@ class _Entry(msgspec.Struct, frozen=True):
 class Service:
     """One party's view of a service. All methods raise ServiceError, or VerificationError's kinds."""
 
-    def __init__(self, http: httpx.AsyncClient, trust: Trust) -> None:
+    def __init__(self, http: httpx.AsyncClient, trust: Trust, now: Clock = utc_now) -> None:
         """`http` has the service's address as its base URL; `trust` comes from elsewhere."""
         self.trust = trust
+        self.now = now
         self._http = http
         self._authorities = trust.authorities()
         self._log = VerifyingKey.parse(trust.log)
@@ -94,12 +103,12 @@ class Service:
 
     async def wait_for(self, path: str, seconds: float = 60) -> bytes:
         """What is at `path`, as soon as the service does not say `not-yet` any more."""
-        end = _now() + timedelta(seconds=seconds)
+        end = time.monotonic() + seconds
         while True:
             try:
                 return await self.get(path)
             except ServiceError as error:
-                if error.code != "not-yet" or _now() > end:
+                if error.code != "not-yet" or time.monotonic() > end:
                     raise
             await asyncio.sleep(POLL)
 
@@ -113,9 +122,11 @@ class Service:
         Raises RefusedError where the service turns the envelope away with a signed reason.
         """
         answer = parse(await self.post(f"/api/v1/tenders/{terms.tender}/bids", envelope), _Accepted)
-        receipt = await self.verified(Statement(from_base64(answer.receipt)), Receipt, _now())
-        expected = terms.tender, terms.notice, Statement(envelope).id
-        if (receipt.tender, receipt.notice, receipt.statement) != expected:
+        receipt = await self.verified(Statement(from_base64(answer.receipt)), Receipt, self.now())
+        own = Statement(envelope)
+        bidder = await self.certificate(own.signer, Role.BUSINESS, self.now())
+        said = receipt.tender, receipt.notice, receipt.bidder, receipt.statement
+        if said != (terms.tender, terms.notice, bidder.registration, own.id):
             raise LogError("the receipt is for another envelope")
         if milliseconds(receipt.time) >= milliseconds(deadline):
             raise LogError("the receipt says that the envelope came after the deadline")
@@ -145,7 +156,7 @@ class Service:
 
     async def beacon(self, network: Network, round: int) -> Beacon:
         """The network's signature of `round`, waited for."""
-        await asyncio.sleep(max(0.0, (network.time_of(round) - _now()).total_seconds()))
+        await asyncio.sleep(max(0.0, (network.time_of(round) - self.now()).total_seconds()))
         path = f"/beacon/{network.chain_hash}/public/{round}"
         beacon = parse_round(await self.wait_for(path), network)
         if beacon.round != round:
@@ -163,7 +174,7 @@ class Service:
         if problem.refusal is None or body is None:
             return _unwilling(response)
         statement = Statement(from_base64(problem.refusal))
-        refusal = await self.verified(statement, Refusal, _now())
+        refusal = await self.verified(statement, Refusal, self.now())
         if refusal.received != sha256(body).hex():
             raise LogError("the refusal is for another envelope")
         return RefusedError(refusal, statement.data, response.status_code)
@@ -244,7 +255,3 @@ def _problem(response: httpx.Response) -> _Problem:
         return parse(response.content, _Problem)
     except VerificationError:
         return _Problem()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -59,6 +59,7 @@ def receipt(stored: StoredEnvelope, envelope: Envelope, key: SigningKey) -> Rece
         signer=key.fingerprint,
         tender=envelope.context.tender,
         notice=envelope.context.notice,
+        bidder=stored.registration,
         kind="envelope",
         time=moment(stored.accepted_at),
         salt=stored.salt,

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from bids.orders import PartToOpen, open_parts
 
@@ -18,9 +19,20 @@ def open_in_parallel(parts: Sequence[PartToOpen]) -> list[bytes | str]:
     if len(parts) <= _BATCH:
         return open_parts(parts)
     workers = min(os.cpu_count() or 1, -(-len(parts) // _BATCH))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
         return [result for batch in pool.map(open_parts, _batches(parts)) for result in batch]
 
 
 def _batches(parts: Sequence[PartToOpen]) -> Iterator[Sequence[PartToOpen]]:
     return (parts[start : start + _BATCH] for start in range(0, len(parts), _BATCH))
+
+
+def _end_with_parent() -> None:
+    """In a worker, which would otherwise wait for work for ever when the service is killed."""
+
+    def watch() -> None:
+        if parent := parent_process():
+            parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

@@ -27,6 +27,8 @@ class Refusal(Payload, frozen=True, kw_only=True):
 
     tender: Identifier
     received: Hex32
+    statement: Hex32 | None = None
+    """The statement's id, where the bytes are a statement."""
     reason: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]{1,64}\Z")]
     detail: Text
     time: Moment
@@ -40,6 +42,8 @@ class Receipt(Payload, frozen=True, kw_only=True):
 
     tender: Identifier
     notice: Hex32
+    bidder: Identifier
+    """Whose envelope it is: the registration number in the bidder's certificate."""
     kind: Kind
     time: Moment
     salt: Hex32
@@ -59,6 +63,8 @@ class Committed(Value, frozen=True, kw_only=True):
     time: Moment
     salt: Hex32
     statement: Hex32
+    bidder: Identifier
+    """Said here once more, so that nobody's envelope can be passed off as replaced by somebody else's."""
 
 
 class Closing(Payload, frozen=True, kw_only=True):
@@ -88,13 +94,18 @@ class Closing(Payload, frozen=True, kw_only=True):
         return tuple(each for chain in self.chains for each in chain[:-1])
 
     def check(self) -> None:
-        """Each id occurs once, is in exactly one chain, and indices ascend. Raises LogError."""
+        """Each id occurs once, is in exactly one chain, a chain is one bidder's and a bidder has one, and
+        indices ascend. Raises LogError."""
         listed = [each.statement for each in self.commitments]
         chained = [each for chain in self.chains for each in chain]
         indices = [each.index for each in self.commitments]
         if len(set(listed)) != len(listed) or sorted(listed) != sorted(chained):
             raise LogError("the closing statement does not list every envelope exactly once")
-        if any(not chain for chain in self.chains) or indices != sorted(set(indices)):
+        bidder = {each.statement: each.bidder for each in self.commitments}
+        owners = [{bidder[id] for id in chain} for chain in self.chains]
+        if any(len(each) != 1 for each in owners) or len(owners) != len(set(bidder.values())):
+            raise LogError("the closing statement does not give each bidder one chain")
+        if indices != sorted(set(indices)):
             raise LogError("the closing statement is not in the order of the log")
 
 

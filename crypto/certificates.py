@@ -38,6 +38,8 @@ _UNREADABLE = (  # what the library raises on DER that is none, or that it has n
     x509.ExtensionNotFound,
 )
 
+_REGISTRATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 
@@ -75,6 +77,8 @@ class Certificate:
             self.registration = _attribute(self.x509, NameOID.SERIAL_NUMBER, _REGISTRATION)
         except _UNREADABLE as error:
             raise MalformedError("not a certificate of the expected form") from error
+        if not _REGISTRATION.fullmatch(self.registration):
+            raise CertificateError("a registration number is 1 to 64 of A-Z a-z 0-9 . _ -")
         self.der = der
         self.fingerprint = sha256(der).hex()
 
@@ -185,6 +189,7 @@ class Roots:
         for root in (each for several in roots.values() for each in several):
             _check_p256(root)
         self.roots = roots
+        self._policies = {role: _policy(several, role) for role, several in roots.items() if several}
 
     def verify(self, certificate: Certificate, role: Role, at: datetime) -> Certificate:
         """`certificate`, if a root of `role` issued it for that role and it was in time `at`.
@@ -193,10 +198,10 @@ class Roots:
         """
         if certificate.role is not role:
             raise CertificateError(f"a certificate of role {certificate.role}, not {role}")
-        if not self.roots.get(role):
+        if role not in self._policies:
             raise CertificateError(f"no root is trusted for role {role}")
         try:
-            _verifier(self.roots[role], role, at).verify(certificate.x509, [])
+            self._policies[role].time(at).build_client_verifier().verify(certificate.x509, [])
         except verification.VerificationError as error:
             raise CertificateError(f"not issued by a trusted {role} root, or out of time") from error
         return certificate
@@ -223,21 +228,24 @@ def load_root(der: bytes) -> x509.Certificate:
         raise MalformedError("not a certificate") from error
 
 
-def _verifier(roots: Sequence[x509.Certificate], role: Role, at: datetime) -> verification.ClientVerifier:
+def _policy(roots: Sequence[x509.Certificate], role: Role) -> verification.PolicyBuilder:
     def check_role(_: object, __: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
         if list(usage) != [role.oid]:
             raise ValueError("another role")
 
+    def check_holder(_: object, __: x509.Certificate, constraints: x509.BasicConstraints) -> None:
+        if constraints.ca:
+            raise ValueError("an authority's own certificate")
+
     holder = (
         verification.ExtensionPolicy.permit_all()
         .require_present(x509.ExtendedKeyUsage, verification.Criticality.CRITICAL, check_role)
-        .require_present(x509.BasicConstraints, verification.Criticality.CRITICAL, None)
+        .require_present(x509.BasicConstraints, verification.Criticality.CRITICAL, check_holder)
         .require_present(x509.KeyUsage, verification.Criticality.CRITICAL, None)
     )
     authority = verification.ExtensionPolicy.webpki_defaults_ca()
-    builder = verification.PolicyBuilder().store(verification.Store(list(roots))).time(at)
-    builder = builder.max_chain_depth(0).extension_policies(ca_policy=authority, ee_policy=holder)
-    return builder.build_client_verifier()
+    builder = verification.PolicyBuilder().store(verification.Store(list(roots))).max_chain_depth(0)
+    return builder.extension_policies(ca_policy=authority, ee_policy=holder)
 
 
 def _request(data: bytes) -> x509.CertificateSigningRequest:

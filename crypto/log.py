@@ -65,7 +65,8 @@ WITNESS_TIMEOUT = 5.0  # seconds
 WITNESS_SPACING = 0.2  # seconds of rest after asking the witnesses
 
 _CACHED_TILES = 256  # 8 KiB each
-_PASSING = (VerificationError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError, OSError)
+_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_PASSING = (VerificationError, *_DATABASE, StoreError, OSError)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -217,7 +218,7 @@ class Log:
             waiters = list(self._waiters)
             try:
                 found = await self._indexes(list({leaf for waiter in waiters for leaf in waiter.leaves}))
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (*_DATABASE, OSError) as error:
                 for waiter in waiters:
                     waiter.fail(error)
             else:

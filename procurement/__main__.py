@@ -2,12 +2,12 @@
 nor web server installed."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
@@ -151,13 +151,14 @@ def verify(record: Path, /, *, trust: Path | None = None, json: Json = False) ->
     return FAILED if verdict.outcome == "refused" else 0
 
 
-def main() -> None:
-    """Run the command line. Ends the process."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, the process's own by default. Ends the process."""
+    tokens = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Korean still gets its lines
     try:
-        status = app(exit_on_error=False, print_error=False, result_action="return_value")
+        status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except Stop as stop:
         status = _fail(stop.status, str(stop))
     except CycloptsError as error:

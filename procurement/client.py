@@ -7,7 +7,7 @@ member signs an opening order only after a witnessed closing statement and the r
 import asyncio
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +26,7 @@ from procurement.errors import TenderError
 from procurement.history import Entry, EventType
 from procurement.practice import Member
 from procurement.scoring import read_part
-from procurement.tenders import Notice, check_notice, terms
+from procurement.tenders import Notice, check_notice, check_transcript, terms
 
 P = TypeVar("P", bound=Payload)
 
@@ -89,8 +89,8 @@ async def read_notice(service: Service, ocid: str) -> Announced:
     """The tender as the pinned witnesses have seen it published.
 
     Verified: the notice's place at the start of the tender's history in the co-signed log, the officer's
-    signature, the committee's proofs and its n certificates, a pinned beacon, and a round after the
-    deadline. Raises ServiceError, or VerificationError's kinds.
+    signature, the committee's proofs and the word of its n certified members, a pinned beacon, and a round
+    after the deadline. Raises ServiceError, or VerificationError's kinds.
     """
     logged = await service.logged(f"{path_of(ocid)}/entries/0")
     entry = history.read([logged.entry])[0]
@@ -99,8 +99,9 @@ async def read_notice(service: Service, ocid: str) -> Announced:
         raise LogError("the notice is another tender's")
     check_notice(notice)
     service.trust.check_network(notice.network)
-    for member in notice.committee.members:
-        await service.certificate(member.certificate, Role.COMMITTEE, parse_moment(entry.time))
+    named = [member.certificate for member in notice.committee.members]
+    at = parse_moment(entry.time)
+    check_transcript(notice, [await service.certificate(each, Role.COMMITTEE, at) for each in named])
     return Announced(
         notice=notice,
         notice_id=logged.statement.id,
@@ -119,7 +120,7 @@ async def submit_bid(
     """
     for part, content in contents.items():
         read_part(part, content, tender.notice)
-    if _now() >= min(tender.notice.closes, tender.notice.opens):
+    if service.now() >= min(tender.notice.closes, tender.notice.opens):
         raise TenderError("deadline-passed", "the deadline has passed")
     entropy = secrets.token_bytes(entropy_size(tender.terms))
     envelope = await asyncio.to_thread(compose, dict(contents), tender.terms, key, entropy)
@@ -128,7 +129,9 @@ async def submit_bid(
 
 async def read_closing(service: Service, tender: Announced) -> Closed:
     """The closing statement, waited for, in a log that is consistent with the one the notice is in."""
-    logged = await service.logged(f"{path_of(tender.notice.tender)}/closing", _until(tender.notice.opens))
+    logged = await service.logged(
+        f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
+    )
     entry = history.read([tender.entry, logged.entry])[1]
     closing = await _said(service, logged, entry, Closing)
     closing.check()
@@ -160,7 +163,7 @@ async def sign_orders(
 
     async def send(bid: str | None) -> OpeningPartial:
         async with limit:
-            partial = member.sign_order(tender.terms, part, bid, _now(), secrets.token_bytes)
+            partial = member.sign_order(tender.terms, part, bid, service.now(), secrets.token_bytes)
             await service.post(f"{path_of(tender.notice.tender)}/opening-partials", sign(partial, member.key))
             return partial
 
@@ -229,10 +232,6 @@ async def _to_price(service: Service, tender: Announced, closed: Closed) -> list
     return bids
 
 
-def _until(time: datetime) -> float:
+def _until(service: Service, time: datetime) -> float:
     """Seconds until `time`, with a minute's patience on top."""
-    return max(0.0, (time - _now()).total_seconds()) + 60
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    return max(0.0, (time - service.now()).total_seconds()) + 60

@@ -93,7 +93,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError("the embedded PostgreSQL runs on Linux; elsewhere set DATABASE_URL")
         with _usual_umask(), contextlib.ExitStack() as undo:
             self._home.mkdir(parents=True, exist_ok=True)
-            undo.enter_context(_exclusive(self._home))
+            undo.enter_context(exclusive(self._home))
             self._account = _account(self._cluster)
             self._check_reachable()
             self._binaries = self._executable_binaries()
@@ -250,7 +250,7 @@ class _Identity(TypedDict, total=False):
 
 
 @contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Holds the folder's lock. A forked worker lets go of it, lest it outlive a killed launcher."""
     with (folder / "lock").open("a") as lock:
         try:

@@ -12,9 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bids.envelope import Part, SubmissionTerms
 from bids.orders import OpeningPartial
+from crypto.ceremony import Ceremony, Complaint, Convening, Participant, Secrets, Word
 from crypto.certificates import Certificate, PrivateKey, SigningKey, request
-from crypto.committee import POSSESSION_DST, Committee, Dealer, Share, joint_key
-from crypto.encoding import moment
+from crypto.committee import Committee, Share
+from crypto.encoding import moment, to_base64
+from crypto.errors import CommitteeError
+from crypto.statements import Statement, sign
 
 Entropy = Callable[[int], bytes]
 """So many random bytes."""
@@ -52,32 +55,57 @@ def enrol(name: str, registration: str, issue: Issue, key: PrivateKey | None = N
     return SigningKey(private, Certificate(issue(request(private, name, registration))))
 
 
-def convene(keys: Sequence[SigningKey], threshold: int, entropy: Entropy) -> tuple[Committee, list[Member]]:
-    """A committee of the holders of `keys`, of whom `threshold` open. Raises CommitteeError."""
-    ceremony, size = entropy(32), len(keys)
-    dealers = [
-        Dealer(ceremony, member=i, threshold=threshold, size=size, randomness=entropy(48 * threshold))
-        for i in range(1, size + 1)
-    ]
-    published = [
-        dealer.publish(key.fingerprint, entropy(48)) for dealer, key in zip(dealers, keys, strict=True)
-    ]
-    shares = [
-        dealer.gather(published, [each.share_for(i) for each in dealers])
-        for i, dealer in enumerate(dealers, start=1)
-    ]
-    key = joint_key(ceremony, published, threshold)
-    proofs = [
-        key.verify_partial(
-            share.member, key.public_key, share.prove_possession(key, entropy(48)), POSSESSION_DST
-        )
-        for share in shares[:threshold]
-    ]
-    committee = Committee(
-        ceremony=ceremony.hex(),
+class Convened(NamedTuple):
+    """A committee, its members' signatures on it (for a notice), and the members with their shares."""
+
+    committee: Committee
+    transcript: tuple[str, ...]
+    members: list[Member]
+
+
+def convene(
+    officer: SigningKey, keys: Sequence[SigningKey], threshold: int, now: datetime, entropy: Entropy
+) -> Convened:
+    """A whole ceremony among the holders of `keys`, of whom `threshold` open. Raises CommitteeError."""
+    convening = Convening(
+        signer=officer.fingerprint,
         threshold=threshold,
-        members=tuple(published),
-        public_key=key.public_key.hex(),
-        proof=key.combine(proofs, key.public_key, POSSESSION_DST).hex(),
+        members=tuple(key.fingerprint for key in keys),
+        nonce=entropy(32).hex(),
+        time=moment(now),
     )
-    return committee, [Member(*pair) for pair in zip(keys, shares, strict=True)]
+    ceremony = Ceremony(Statement(sign(convening, officer)).id, convening)
+    participants = [_participant(ceremony, key, entropy) for key in keys]
+    for say in (Participant.commit, Participant.deal):
+        for word, key in [(say(each), key) for each, key in zip(participants, keys, strict=True)]:
+            _hear(ceremony, word, key)
+    shares = [_share(participant) for participant in participants]
+    for participant, share, key in zip(participants, shares, keys, strict=True):
+        _hear(ceremony, participant.prove(share), key)
+    return Convened(
+        committee=ceremony.committee(),
+        transcript=tuple(
+            _hear(ceremony, participant.sign_off(), key)
+            for participant, key in zip(participants, keys, strict=True)
+        ),
+        members=[Member(*pair) for pair in zip(keys, shares, strict=True)],
+    )
+
+
+def _participant(ceremony: Ceremony, key: SigningKey, entropy: Entropy) -> Participant:
+    secrets = Secrets(polynomial=entropy(48 * ceremony.convening.threshold), mailbox=entropy(32))
+    return Participant(ceremony, key.fingerprint, secrets, entropy)
+
+
+def _share(participant: Participant) -> Share:
+    share = participant.gather()
+    if isinstance(share, Complaint):
+        raise CommitteeError(f"member {share.against} dealt a wrong share")
+    return share
+
+
+def _hear(ceremony: Ceremony, word: Word, key: SigningKey) -> str:
+    """Everybody's mail in one process: the statement (base64), heard by all."""
+    data = sign(word, key)
+    ceremony.hear(Statement(data).id, word)
+    return to_base64(data)

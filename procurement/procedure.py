@@ -20,7 +20,7 @@ from bids.envelope import Envelope, Part, SubmissionTerms, check
 from bids.errors import EnvelopeError
 from bids.opening import open_in_parallel
 from bids.orders import Opening, OpeningPartial, OrderKey, PartToOpen, check_partial, combined
-from bids.receipts import Closing, Committed, Receipt, Refusal, chains
+from bids.receipts import Closing, Committed, Refusal, chains
 from bids.store import StoredEnvelope
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.committee import JointKey
@@ -56,9 +56,10 @@ from procurement.scoring import (
     with_part,
 )
 from procurement.store import EventRow, TenderRow
-from procurement.tenders import Notice, check_notice, check_publication, terms
+from procurement.tenders import Notice, check_notice, check_publication, check_transcript, terms
 
 PATIENCE = 10.0  # seconds that a step waits for the log to give an index
+LONGEST_DETAIL = 300  # characters: what is wrong may be quoted at length in an error's message
 
 P = TypeVar("P", bound=Payload)
 
@@ -89,6 +90,13 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def heard(self, statement: Statement) -> bool:
         """Whether the history has an entry that this statement is behind."""
         return statement.id in {each.statement for each in self.entries}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """An envelope that is in the box: nothing that happens from now on can be a refusal."""
+
+    envelope: Envelope
+    stored: StoredEnvelope
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,10 +154,10 @@ class Procedure:
 
     # ── submission ───────────────────────────────────────────────────────────────────────────────────
 
-    async def submit_bid(self, ocid: str, data: bytes) -> Accepted:
-        """A business puts a sealed envelope into the box; returns once its commitment is in the log.
+    async def submit_bid(self, ocid: str, data: bytes) -> Kept:
+        """A business puts a sealed envelope into the box; the same again finds it there.
 
-        Raises VerificationError for what `refuse` makes a signed refusal of.
+        Raises VerificationError, of which `refuse` makes a signed refusal, where it is not in the box.
         """
         tender = await self.tender(ocid)
         statement = Statement(data)
@@ -157,30 +165,39 @@ class Procedure:
         bidder = await self._certificate(self.pool, envelope.signer)
         statement.verify(Envelope, bidder)
         check(envelope, tender.terms)
-        stored = await self._accept(tender, statement, envelope, bidder)
-        return await self._receipt(tender, stored, envelope)
+        return Kept(envelope=envelope, stored=await self._keep(tender, statement, envelope, bidder))
 
-    async def _accept(
+    async def _keep(
         self, tender: Tender, statement: Statement, envelope: Envelope, bidder: Certificate
     ) -> StoredEnvelope:
+        if self.now() >= tender.notice.closes:  # without the lock: the late do not hold up the closing
+            return await self._kept_in_time(self.pool, tender, statement)
         async with self.pool.acquire() as connection, connection.transaction():
             row = await store.load_tender(connection, tender.notice.tender, "FOR SHARE")
             now = self.now()
             if row.shut_at is not None or now >= row.deadline:
-                # A bidder whose answer was lost still gets the receipt for what was in time.
-                stored = await box.load_envelope(connection, row.tender_id, statement.id)
-                if stored is None:
-                    raise EnvelopeError("after-deadline", "the deadline has passed")
-                return stored
+                return await self._kept_in_time(connection, tender, statement)
             self._authorities.verify(bidder, Role.BUSINESS, now)
             return await intake.accept(
                 connection, self.log, row.tender_id, statement, envelope, bidder, now, self._entropy(32)
             )
 
-    async def _receipt(self, tender: Tender, stored: StoredEnvelope, envelope: Envelope) -> Accepted:
-        index = await self._index(intake.entry(stored, tender.notice_id))
-        receipt: Receipt = intake.receipt(stored, envelope, self.key)
-        return Accepted(receipt=sign(receipt, self.key), proof=await self.log.tlog_proof(index))
+    async def _kept_in_time(self, connection: Any, tender: Tender, statement: Statement) -> StoredEnvelope:
+        """A bidder whose answer was lost still gets the receipt for what was in time."""
+        tender_id = store.id_of(tender.notice.tender)
+        stored = await box.load_envelope(connection, tender_id, statement.id)
+        if stored is None:
+            raise EnvelopeError("after-deadline", "the deadline has passed")
+        return stored
+
+    async def receipt(self, kept: Kept) -> Accepted:
+        """The receipt, once the commitment is in the log; the same whenever it is asked for.
+
+        Raises TimeoutError or LogError where the log is in trouble.
+        """
+        index = await self._index(intake.entry(kept.stored, kept.envelope.context.notice))
+        receipt = sign(intake.receipt(kept.stored, kept.envelope, self.key), self.key)
+        return Accepted(receipt=receipt, proof=await self.log.tlog_proof(index))
 
     def refuse(self, ocid: str, data: bytes, error: VerificationError) -> bytes:
         """The signed refusal of a bid, with the server's time."""
@@ -188,8 +205,9 @@ class Procedure:
             signer=self.key.fingerprint,
             tender=ocid,
             received=sha256(data).hex(),
+            statement=_id_of(data),
             reason=error.code,
-            detail=str(error),
+            detail=str(error)[:LONGEST_DETAIL],
             time=moment(self.now()),
         )
         return sign(refusal, self.key)
@@ -353,7 +371,8 @@ class Procedure:
             if now < parse_moment(entry.time) + standstill:
                 raise TenderError("standstill", "the standstill has not ended")
             await self._say_once(connection, situation, EventType.AWARDED, statement, "award", now)
-            await store.conclude(connection, situation.row.tender_id, now)
+            if situation.row.concluded_at is None:
+                await store.conclude(connection, situation.row.tender_id, now)
         return statement.id
 
     # ── what is known ────────────────────────────────────────────────────────────────────────────────
@@ -488,9 +507,11 @@ class Procedure:
         return Certificate(found[fingerprint])
 
     async def _check_people(self, connection: Any, notice: Notice, now: datetime) -> None:
-        for member in notice.committee.members:
-            certificate = await self._certificate(connection, member.certificate)
-            self._authorities.verify(certificate, Role.COMMITTEE, now)
+        members = [await self._certificate(connection, each.certificate) for each in notice.committee.members]
+        for certificate in members:
+            for at in (now, parse_moment(notice.published)):  # the award record is verified at the latter
+                self._authorities.verify(certificate, Role.COMMITTEE, at)
+        check_transcript(notice, members)
         for evaluator in notice.evaluators:
             self._authorities.verify(await self._certificate(connection, evaluator), Role.EVALUATOR, now)
 
@@ -599,6 +620,13 @@ def _new_row(tender: Tender) -> TenderRow:
     )
 
 
+def _id_of(data: bytes) -> str | None:
+    try:
+        return Statement(data).id
+    except VerificationError:
+        return None
+
+
 def _committed(stored: StoredEnvelope, index: int) -> Committed:
     return Committed(
         index=index,
@@ -606,6 +634,7 @@ def _committed(stored: StoredEnvelope, index: int) -> Committed:
         time=moment(stored.accepted_at),
         salt=stored.salt,
         statement=stored.id,
+        bidder=stored.registration,
     )
 
 

@@ -56,7 +56,7 @@ from procurement.scoring import (
     to_open,
     with_part,
 )
-from procurement.tenders import Notice, check_notice, terms
+from procurement.tenders import Notice, check_notice, check_transcript, terms
 
 FORMAT = "openseal/award-record/v1"
 PROOFS_LIMIT = 256 * 1024 * 1024
@@ -443,19 +443,18 @@ class _Check:
 
     # 8. Each envelope is its bidder's, made for this tender; one bidder counts once.
     def bidders(self) -> list[str]:
-        times = {each.statement: each.time for each in self.closing.commitments}
+        committed = {each.statement: each for each in self.closing.commitments}
         previous = {chain[-1]: chain[-2] if len(chain) > 1 else None for chain in self.closing.chains}
         for id, envelope in self.record.envelopes.items():
             certificate = self.record.certificate(envelope.signer)
-            self.authorities.verify(certificate, Role.BUSINESS, parse_moment(times[id]))
+            self.authorities.verify(certificate, Role.BUSINESS, parse_moment(committed[id].time))
             self.record.statement(id, "bids").verify(Envelope, certificate)
             check(envelope, self.terms)
+            if certificate.registration != committed[id].bidder:
+                raise RecordError("an envelope is another bidder's than the closing statement says")
             if envelope.previous != previous[id]:
                 raise RecordError("an envelope replaces another one than the closing statement says")
-        registrations = {bid.registration for bid in self.record.counted}
-        if len(registrations) != len(self.record.counted):
-            raise RecordError("a bidder counts twice")
-        return [f"{len(registrations)} bidders' signatures and certificates"]
+        return [f"{len(self.record.envelopes)} bidders' signatures and certificates"]
 
     # 9. The draws' inputs were fixed before the bids: derived from the keys, or committed in the notice.
     def draws(self) -> list[str]:
@@ -534,10 +533,13 @@ class _Check:
         return self.record.proofs.history[entry.seq].index
 
     def check_members(self) -> None:
-        """All n members are certified as such, so that k of n means k different people."""
-        for member in self.notice.committee.members:
-            certificate = self.record.certificate(member.certificate)
-            self.authorities.verify(certificate, Role.COMMITTEE, parse_moment(self.notice.published))
+        """All n members are certified as such and signed for this committee: k of n are k people."""
+        published = parse_moment(self.notice.published)
+        fingerprints = [member.certificate for member in self.notice.committee.members]
+        certificates = [self.record.certificate(fingerprint) for fingerprint in fingerprints]
+        for certificate in certificates:
+            self.authorities.verify(certificate, Role.COMMITTEE, published)
+        check_transcript(self.notice, certificates)
 
     def check_commitments(self, closed_at: int) -> None:
         notice_index = self.record.proofs.history[0].index

@@ -215,7 +215,7 @@ class _Play:
             await self.enrol(Role.COMMITTEE, f"Practice member {i}", f"practice-member-{i}")
             for i in range(1, MEMBERS + 1)
         ]
-        self.committee, self.members = convene(members, THRESHOLD, secrets.token_bytes)
+        self.convened = convene(self.officer, members, THRESHOLD, datetime.now(UTC), secrets.token_bytes)
         self.bidders = await self.at_once("certificates", self.enrol_bidder, self.case.bids)
 
     async def enrol_bidder(self, bid: PastBid) -> SigningKey:
@@ -233,7 +233,7 @@ class _Play:
         await self.office.post("/api/v1/tenders", sign(notice, self.officer))
         self.tender = await read_notice(self.office, self.ocid)
         self.seats: list[tuple[Member, Service, Announced]] = []
-        for member in self.members[:THRESHOLD]:
+        for member in self.convened.members[:THRESHOLD]:
             line = self.line()
             self.seats.append((member, line, await read_notice(line, self.ocid)))
 
@@ -257,7 +257,8 @@ class _Play:
             standstill=STANDSTILL,
             network=network,
             round=str(network.round_at(deadline + MARGIN)),
-            committee=self.committee,
+            committee=self.convened.committee,
+            transcript=self.convened.transcript,
             witnesses=self.trust.witnesses,
             evaluators=(self.evaluator.fingerprint,) if isinstance(rules, KrNegotiation) else (),
         )

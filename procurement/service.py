@@ -24,7 +24,7 @@ from crypto.encoding import encode
 from crypto.log import HttpWitness, Log, Sequencer
 from procurement import database, store
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
-from procurement.embedded import die_with_parent
+from procurement.embedded import die_with_parent, exclusive
 from procurement.procedure import Procedure
 from procurement.settings import Settings
 from procurement.web.app import create_app
@@ -79,7 +79,8 @@ def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1") -> N
     settings = Settings.load(os.environ, data_dir)
     with _listen(host, port) as listening, database.server(settings) as dsn:
         house = House.below(settings.data_dir)
-        with witness_process(house, log_key(house.keys)) as url:
+        # A database from elsewhere does not keep two services, and two witnesses, off one folder.
+        with exclusive(house.keys), witness_process(house, log_key(house.keys)) as url:
             asyncio.run(_serve(settings, house, dsn, url, listening))
 
 

@@ -5,16 +5,18 @@ Tenders differ by this data and by the rule set that each lot names, never by co
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 
 from bids.envelope import Part, SubmissionTerms
 from bids.errors import Unopenable
 from crypto.beacon import Network
-from crypto.certificates import Role
+from crypto.ceremony import Transcript, digest
+from crypto.certificates import Certificate, Role
 from crypto.committee import Committee, JointKey, verify_committee
 from crypto.encoding import (
+    Base64,
     Hex32,
     Identifier,
     Moment,
@@ -22,11 +24,12 @@ from crypto.encoding import (
     Text,
     Value,
     decode,
+    from_base64,
     parse_moment,
     sha256,
 )
-from crypto.errors import MalformedError
-from crypto.statements import Payload
+from crypto.errors import CommitteeError, MalformedError
+from crypto.statements import Payload, Statement
 from crypto.trust import WitnessPolicy
 from procurement import evaluation, money
 from procurement.errors import OfferError, TenderError
@@ -110,11 +113,13 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     network: Network
     round: RoundNumber
     committee: Committee
+    transcript: tuple[Base64, ...]
+    """Every member's signed Transcript, in the order of the members: without them an officer could deal all
+    shares alone and name whomever they like."""
     witnesses: WitnessPolicy
     evaluators: tuple[Hex32, ...] = ()
     """Certificates of the panel that scores quality criteria."""
     content_limit: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CONTENT)] = CONTENT_LIMIT
-    document_limit: Literal[0] = 0
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -169,7 +174,7 @@ def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
         round=notice.round,
         committee=notice.committee.public_key,
         content_limit=notice.content_limit,
-        document_limit=notice.document_limit,
+        document_limit=0,  # documents come with a later version of the notice
     )
 
 
@@ -206,6 +211,23 @@ def check_notice(notice: Notice) -> JointKey:
     return verify_committee(notice.committee)
 
 
+def check_transcript(notice: Notice, members: Sequence[Certificate]) -> None:
+    """The committee's `members`, whose certificates these are, all signed that this came of one ceremony.
+
+    Raises CommitteeError, or what `Statement.verify` raises.
+    """
+    if not len(notice.transcript) == len(members) == len(notice.committee.members):
+        raise CommitteeError("every member signs the ceremony's transcript")
+    said = [
+        Statement(from_base64(data)).verify(Transcript, certificate)
+        for data, certificate in zip(notice.transcript, members, strict=True)
+    ]
+    if {each.committee for each in said} != {digest(notice.committee)}:
+        raise CommitteeError("a member signed for another committee")
+    if len({each.transcript for each in said}) != 1:
+        raise CommitteeError("the members signed different transcripts")
+
+
 def check_publication(notice: Notice, now: datetime) -> None:
     """What holds at publication only: the deadline lies ahead, `published` is about now."""
     _require(notice.closes > now, "deadline-passed", "the deadline has passed")
@@ -222,10 +244,15 @@ def read_proposal(content: bytes, notice: Notice) -> Proposal:
 
 
 def read_bid(content: bytes, notice: Notice) -> Bid:
-    """A bid or price part. Raises Unopenable with the first reason in a fixed order of checks."""
+    """A bid or price part. Raises Unopenable with the first reason in a fixed order of checks.
+
+    Declarations stand in the first part, and in no other.
+    """
     bid = _content(content, Bid)
     if notice.parts == ("bid",):
         _declared(bid, notice)
+    elif bid.declarations:
+        raise Unopenable("declarations-wrong")
     lots = {lot.id: lot for lot in notice.lots}
     offered = [offer.lot for offer in bid.offers]
     if len(set(offered)) != len(offered) or not set(offered) <= set(lots):

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 from crypto.errors import BeaconError
 from procurement import store
@@ -18,16 +21,14 @@ class Worker:
 
     def __init__(self, procedure: Procedure) -> None:
         self._procedure = procedure
+        self._troubles: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set. A tender in trouble does not hold up the others."""
+        """Until `stop` is set. A tender in trouble does not end it, nor does a database that is away."""
         while not stop.is_set():
-            for ocid in await store.list_unconcluded(self._procedure.pool):
-                await self._try(ocid)
-            try:
+            await self._try("the tenders", self._look_at_all)
+            with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK)
-            except TimeoutError:
-                continue
 
     async def step(self, ocid: str) -> str | None:
         """Do the next thing that is due; its name, or None where nothing is."""
@@ -44,11 +45,23 @@ class Worker:
             return None
         return "evaluate" if await procedure.evaluate(ocid) else None
 
-    async def _try(self, ocid: str) -> None:
+    async def _look_at_all(self) -> None:
+        for ocid in await store.list_unconcluded(self._procedure.pool):
+            await self._try(f"tender {ocid}", partial(self._advance, ocid))
+
+    async def _advance(self, ocid: str) -> None:
+        while await self.step(ocid):
+            pass
+
+    async def _try(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
+        """A trouble is told once, not at every look."""
         try:
-            while await self.step(ocid):
-                pass
+            await act()
         except (BeaconError, TimeoutError):
             return  # the round or the log's index is still to come
-        except Exception:
-            _LOGGER.exception("tender %s: a step that is due failed", ocid)
+        except Exception as error:
+            if self._troubles.get(what) != repr(error):
+                _LOGGER.exception("%s: a step that is due failed", what)
+            self._troubles[what] = repr(error)
+        else:
+            self._troubles.pop(what, None)

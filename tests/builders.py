@@ -86,7 +86,8 @@ class World:
         self.evaluator = self.enrol(Role.EVALUATOR, "Evaluator Lee", "E-1")
         self.service = self.enrol(Role.SERVICE, "Openseal", "S-1")
         members = [self.enrol(Role.COMMITTEE, f"Member {i}", f"C-{i}") for i in range(1, 4)]
-        self.committee, self.members = convene(members, 2, self.entropy)
+        convened = convene(self.officer, members, 2, START, self.entropy)
+        self.committee, self.transcript, self.members = convened
 
     def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
         issue = self.authorities[role].issue
@@ -146,6 +147,7 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
         "network": network,
         "round": str(network.round_at(DEADLINE + timedelta(minutes=30))),
         "committee": world.committee,
+        "transcript": world.transcript,
         "witnesses": world.witnesses,
         "evaluators": (world.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
     }
@@ -240,7 +242,14 @@ class Life:
         self.keep_certificate(bidder)
         entry = commitment_entry(commitment(self.notice_id, time, salt, id))
         self.submitted.append(
-            Committed(index=len(self.entries), kind="envelope", time=time, salt=salt, statement=id)
+            Committed(
+                index=len(self.entries),
+                kind="envelope",
+                time=time,
+                salt=salt,
+                statement=id,
+                bidder=bidder.certificate.registration,
+            )
         )
         self.entries.append(entry)
         return id

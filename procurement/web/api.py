@@ -25,7 +25,7 @@ from procurement.publication import ProvenEntry, PublishedBid, status
 from procurement.web.problems import Problem, problem, status_of
 
 DSSE = "application/vnd.dsse+json"
-STATEMENT_LIMIT = 3 * 1024 * 1024  # bytes: a bid of a mebibyte, twice base64
+STATEMENT_LIMIT = 4 * 1024 * 1024  # bytes: a bid of two parts of a mebibyte each, twice base64
 REQUEST_LIMIT = 64 * 1024
 LOOPBACK = {"127.0.0.1", "::1"}
 
@@ -272,10 +272,11 @@ async def submit_bid(ocid: Ocid, body: RawBody, procedure: Steps) -> Received | 
     """Submit a sealed bid: the body is the bidder's signed envelope. The same envelope again gets the
     same receipt; a refusal is signed too."""
     try:
-        accepted = await procedure.submit_bid(ocid, body)
+        kept = await procedure.submit_bid(ocid, body)
     except VerificationError as error:
         refusal = to_base64(procedure.refuse(ocid, body, error))
         return problem(status_of(error), error.code, str(error), refusal)
+    accepted = await procedure.receipt(kept)
     return Received(receipt=to_base64(accepted.receipt), proof=accepted.proof)
 
 

@@ -1,16 +1,20 @@
 """Every error as a problem (RFC 9457), with a stable code and no word about how we are built."""
 
 import logging
+import re
+from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
 
 from bids.errors import EnvelopeError
-from crypto.errors import CertificateError, MalformedError, SignatureError, VerificationError
+from crypto.errors import CertificateError, LogError, MalformedError, SignatureError, VerificationError
 from procurement.errors import TenderError
+from procurement.procedure import LONGEST_DETAIL
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -29,18 +33,28 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refusal: str | None = None
 
 
-def problem(status: int, code: str, detail: str, refusal: str | None = None) -> Response[Problem]:
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    refusal: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[Problem]:
     """The answer that says what is wrong."""
     body = Problem(
         type=f"urn:openseal:problem:{code}",
         title=code.replace("-", " ").capitalize(),
         status=status,
-        detail=detail,
+        detail=detail[:LONGEST_DETAIL],
         code=code,
         refusal=refusal,
     )
-    headers = {"Retry-After": "2"} if status == HTTP_503_SERVICE_UNAVAILABLE else None
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def come_back(code: str, detail: str) -> Response[Problem]:
+    """Nothing is wrong with the request: whoever sends it again loses nothing."""
+    return problem(HTTP_503_SERVICE_UNAVAILABLE, code, detail, headers={"Retry-After": "2"})
 
 
 def status_of(error: VerificationError) -> int:
@@ -63,15 +77,24 @@ def on_verification_error(_: Request[Any, Any, Any], error: VerificationError) -
     return problem(status_of(error), error.code, str(error))
 
 
+def on_log_error(request: Request[Any, Any, Any], error: LogError) -> Response[Problem]:
+    """Our own log is meant: nobody sends us proofs."""
+    _LOGGER.error("%s %s: %s", request.method, request.url.path, error)
+    return come_back(error.code, "the log is in trouble: send the same again")
+
+
 def on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    code = type(error).__name__.removesuffix("Exception").lower() or "error"
-    return problem(error.status_code, f"http-{code}", error.detail)
+    code = re.sub("(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Exception")).lower()
+    return problem(error.status_code, code, error.detail, headers=error.headers)
 
 
 def on_timeout(_: Request[Any, Any, Any], __: TimeoutError) -> Response[Problem]:
-    return problem(
-        HTTP_503_SERVICE_UNAVAILABLE, "log-behind", "stored, but the log is behind: send the same again"
-    )
+    return come_back("log-behind", "the log is behind: send the same again")
+
+
+def on_absent_database(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    _LOGGER.error("%s %s: %s", request.method, request.url.path, error)
+    return come_back("database-away", "the database does not answer: send the same again")
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
@@ -81,7 +104,13 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
 
 HANDLERS: dict[int | type[Exception], Any] = {
     VerificationError: on_verification_error,
+    LogError: on_log_error,
     HTTPException: on_http_exception,
     TimeoutError: on_timeout,
+    asyncpg.PostgresConnectionError: on_absent_database,
+    asyncpg.OperatorInterventionError: on_absent_database,
+    asyncpg.InterfaceError: on_absent_database,
+    asyncpg.InternalClientError: on_absent_database,  # asyncpg's own confusion about a lost connection
+    OSError: on_absent_database,
     Exception: on_unexpected,
 }

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,7 @@ import pytest
 
 from crypto.encoding import encode
 from procurement.__main__ import main
-from procurement.evaluation import LowestPrice
-from tests.builders import Life, World, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.builders import DEADLINE, Life, World, a_bidder, a_lot, a_notice, the_world
 from tests.past_tenders import NEGOTIATION, PRICE_FLOOR, files_of, with_field, written
 
 STEPS = 13
@@ -41,13 +41,12 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process."""
 
     def run(*arguments: str | Path) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["openseal", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            main()
+            main([str(each) for each in arguments])
         return Ended(int(ended.value.code or 0), *capfd.readouterr())
 
     return run
@@ -57,7 +56,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 def a_record() -> bytes:
     """A small tender's award record."""
     world = the_world()
-    life = Life(world, a_notice(world, a_lot(LowestPrice())))
+    life = Life(world, a_notice(world, a_lot()))
     for number in (1, 2):
         life.submit(a_bidder(world, number), str(1_000_000 + number))
     return life.to_award().record()
@@ -166,13 +165,18 @@ def test_a_trust_file_may_be_indented_by_hand(run: Run, record: Path, trust: Pat
     assert run("verify", record, "--trust", trust).status == 0
 
 
-def test_what_everybody_should_know_is_printed(run: Run, record: Path) -> None:
+def test_what_everybody_should_know_is_printed_though_the_record_holds(run: Run, record: Path) -> None:
     world = the_world()
-    life = Life(world, a_notice(world, a_lot(panel_rules())))
-    life.submit(a_bidder(world, 1), "1000000")
-    life.close(at=life.notice.opens)
-    record.write_bytes(a_record())
-    assert "note well" not in run("verify", record).out
+    life = Life(world, a_notice(world, a_lot()))
+    life.submit(a_bidder(world, 1))
+    life.close(cosigned_at=DEADLINE + timedelta(seconds=90))
+    life.open("bid")
+    life.evaluate()
+    life.award()
+    record.write_bytes(life.record())
+    ended = run("verify", record)
+    assert ended.status == 0
+    assert "note well: the closing was witnessed 90 s after the deadline" in ended.out
 
 
 def test_verifying_needs_neither_database_nor_web_server_nor_network(record: Path, trust: Path) -> None:

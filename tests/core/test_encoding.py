@@ -146,6 +146,8 @@ class Desk(Value, frozen=True, kw_only=True):
     name_of: str | None = None
     parts: tuple[str, ...] = ()
     sold: bool = False
+    price: str = "100"
+    limit: int = 65536
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,8 @@ class Desk(Value, frozen=True, kw_only=True):
         b'{"name_of":"x","number":1}',
         b'{"number":1,"parts":[]}',
         b'{"number":1,"sold":false}',
+        b'{"number":1,"price":"100"}',
+        b'{"limit":65536,"number":1}',
         b'{"nameOf":null,"number":1}',
         b'{"number":1,"parts":["a",1]}',
         b"[1]",
@@ -172,6 +176,7 @@ def test_a_struct_is_decoded_from_nothing_but_its_one_encoding(data: bytes) -> N
 def test_a_struct_writes_camel_case_and_leaves_out_what_is_not_said() -> None:
     assert encode(Desk(number=1, name_of="a", sold=True)) == b'{"nameOf":"a","number":1,"sold":true}'
     assert encode(Desk(number=1, parts=(), sold=False)) == b'{"number":1}'
+    assert encode(Desk(number=1, price="".join(["1", "00"]), limit=int("65536"))) == b'{"number":1}'
 
 
 def every_value() -> Iterator[type[Value]]:
@@ -187,15 +192,16 @@ def every_value() -> Iterator[type[Value]]:
             yield class_
 
 
-@pytest.mark.parametrize("class_", sorted(every_value(), key=lambda c: (c.__module__, c.__name__)), ids=repr)
+@pytest.mark.parametrize("class_", sorted(every_value(), key=str), ids=lambda class_: class_.__name__)
 def test_a_default_that_is_written_out_is_never_a_second_encoding(class_: type[Value]) -> None:
-    """A default is left out only where decoding gives back the very same object: None, an empty tuple or
-    string, a bool, a small number, a Literal. Any other would be accepted both absent and written out."""
+    """msgspec leaves a default out only where it finds that very object: decoding must give it back, or
+    Value must put it there."""
     for field in msgspec.structs.fields(class_):
         assert field.default_factory is msgspec.NODEFAULT
         if field.default is not msgspec.NODEFAULT and field.default is not None:
-            written = msgspec.json.encode(field.default)
-            assert msgspec.json.decode(written, type=field.type) is field.default, field.name
+            decoded = msgspec.json.decode(msgspec.json.encode(field.default), type=field.type)
+            repaired = class_.__post_init__ is Value.__post_init__ and isinstance(field.default, str | int)
+            assert decoded is field.default or repaired, field.name
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_base64_that_is_not_the_one_form_is_malformed(text: str) -> None:
 @given(st.binary(max_size=50))
 def test_base64_and_back(data: bytes) -> None:
     assert from_base64(to_base64(data)) == data
-    assert decode(encode(to_base64(data)), Base64) == to_base64(data)  # type: ignore[arg-type]
+    assert decode(encode(to_base64(data)), Base64) == to_base64(data)
 
 
 def test_a_frame_is_the_length_and_the_part() -> None:
@@ -220,11 +226,10 @@ def test_a_frame_is_the_length_and_the_part() -> None:
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_a_moment_is_the_time_rounded_down_to_the_millisecond(time: datetime) -> None:
     text = moment(time)
-    assert decode(encode(text), Moment) == text  # type: ignore[arg-type]
+    assert decode(encode(text), Moment) == text
     assert timedelta(0) <= time - parse_moment(text) < timedelta(milliseconds=1)
-    assert milliseconds(text) == int(
-        (parse_moment(text) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000
-    )
+    since = parse_moment(text) - datetime(1970, 1, 1, tzinfo=UTC)
+    assert since == timedelta(milliseconds=milliseconds(text))
 
 
 def test_a_moment_in_another_zone_is_written_in_utc() -> None:
@@ -246,7 +251,7 @@ def test_a_moment_in_another_zone_is_written_in_utc() -> None:
 )
 def test_a_time_in_another_form_is_no_moment(text: str) -> None:
     with pytest.raises(MalformedError):
-        decode(encode(text) if "\n" not in text else json.dumps(text).encode(), Moment)  # type: ignore[arg-type]
+        decode(encode(text) if "\n" not in text else json.dumps(text).encode(), Moment)
 
 
 @pytest.mark.parametrize("text", ["2026-02-30", "2026-13-01", "0000-01-01", "2026-00-10"])

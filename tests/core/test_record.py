@@ -151,7 +151,7 @@ def zip_structure(data: bytes) -> Iterator[int]:
 
 
 def test_one_flipped_bit_in_the_archives_own_structures_is_refused_at_step_1() -> None:
-    data, random = a_record(), Random(1)
+    data, random = a_record("lowest-price"), Random(1)
     for at in zip_structure(data):
         assert refused(flipped(data, at, random.randrange(8))) == 1
 
@@ -170,7 +170,7 @@ def test_one_flipped_bit_is_refused_even_when_the_manifest_is_put_right() -> Non
     del files["manifest.json"]
     for path, content in files.items():
         if path != "claims.json":  # what a trust file makes irrelevant
-            for _ in range(3):
+            for _ in range(2):
                 at = random.randrange(len(content))
                 spoilt = flipped(content, at, random.randrange(8))
                 assert refused(packed({**files, path: spoilt})) > 1, (path, at)
@@ -289,7 +289,7 @@ def babble(value: Any, random: Random) -> Any:
     return random.choice(NONSENSE.get(type(value), [value]))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_nonsense_signed_by_the_right_people_never_crashes_a_verifier(seed: int) -> None:
     random = Random(seed)
     rules = RULES[random.choice(sorted(RULES))]
@@ -301,7 +301,7 @@ def test_nonsense_signed_by_the_right_people_never_crashes_a_verifier(seed: int)
     assert verdict.steps[-1].number == 13 or verdict.outcome == "refused"
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_nonsense_in_proofs_and_claims_never_crashes_a_verifier(seed: int) -> None:
     random, files = Random(seed), archive.unpack(a_record("lowest-price"))
     del files["manifest.json"]
@@ -313,7 +313,7 @@ def test_nonsense_in_proofs_and_claims_never_crashes_a_verifier(seed: int) -> No
     )
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_nonsense_in_log_entries_never_crashes_a_verifier(seed: int) -> None:
     """The log itself is the liar's here: it signs whatever the entries are."""
 

@@ -447,7 +447,8 @@ def a_bid_that_came_at_the_deadline_is_counted() -> Files:
 @lie(4, "before the notice or after the closing")
 def a_bid_is_slipped_in_after_the_closing() -> Files:
     life = a_life()
-    life.accept(bidders()[0], a_sealed_bid(life, bidders()[0], "100"))
+    bidder = a_bidder(life.world, 9)
+    life.accept(bidder, a_sealed_bid(life, bidder, "100"))
     entry = life.entries.pop()
     life.submitted[-1] = msgspec.structs.replace(life.submitted[-1], index=len(life.entries) + 1)
     life.close()
@@ -783,27 +784,43 @@ def a_price_is_known_before_it_is_opened() -> Files:
 # ── bidders ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@lie(8, "a bidder counts twice")
+@lie(4, "does not give each bidder one chain")
 def a_bidder_counts_twice() -> Files:
     life = a_life()
     life.accept(bidders()[0], a_sealed_bid(life, bidders()[0], "900000"))
     return all_of(life)
 
 
-@lie(8, "a bidder counts twice")
+@lie(4, "does not give each bidder one chain")
 def a_bidder_counts_twice_with_two_certificates() -> Files:
     life = a_life()
     life.submit(a_bidder(life.world, 1), "900000")
     return all_of(life)
 
 
-@lie(8, "replaces another one than the closing statement says")
+@lie(4, "does not give each bidder one chain")
 def a_replaced_envelope_counts_beside_the_one_that_replaces_it() -> Files:
     life = a_life()
     return closed(life, chains=tuple((each.statement,) for each in life.submitted))
 
 
 @lie(8, "replaces another one than the closing statement says")
+def a_competitors_bid_is_passed_off_as_one_that_the_winner_replaced() -> Files:
+    life = a_life()
+    first, second, third, last_ = (each.statement for each in life.submitted)
+    winner = life.submitted[3].bidder
+    life.submitted[1] = msgspec.structs.replace(life.submitted[1], bidder=winner)
+    return closed(life, chains=((first, third), (second, last_)))
+
+
+@lie(8, "another bidder's than the closing statement says")
+def a_counted_envelope_is_said_to_be_somebody_elses() -> Files:
+    life = a_life()
+    life.submitted[3] = msgspec.structs.replace(life.submitted[3], bidder="999-99-99999")
+    return all_of(life)
+
+
+@lie(4, "does not give each bidder one chain")
 def a_bidder_is_said_to_have_replaced_a_competitors_bid() -> Files:
     life = a_life()
     first, second, third, last_ = (each.statement for each in life.submitted)

@@ -1,0 +1,293 @@
+"""Notices that can be held to, and contents that are read the same by everybody or fail for one reason."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bids.errors import Unopenable
+from crypto.encoding import decode, encode, moment, sha256
+from crypto.errors import BeaconError, CommitteeError, MalformedError
+from procurement.errors import RulesError, TenderError
+from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
+from procurement.scoring import outcome
+from procurement.tenders import (
+    Bid,
+    Declaration,
+    LotOffer,
+    Notice,
+    Proposal,
+    check_notice,
+    check_publication,
+    offers,
+    read_bid,
+    read_proposal,
+    terms,
+    terms_digest,
+)
+from tests.builders import DEADLINE, START, Life, a_lot, a_notice, panel_rules, the_world
+
+FLOOR = KrPriceFloor(base="1000000", basis_points=200, unit=100, floor="80", preliminary_prices=Derived())
+DECLARATION = Declaration(id="integrity", text="We pay no bribes.")
+
+
+def notice(*rules: Rules, **changes: Any) -> Notice:
+    lots = [a_lot(each, id=str(number)) for number, each in enumerate(rules, start=1)]
+    return a_notice(the_world(), *lots, **changes)
+
+
+# ── notices ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("rules", [LowestPrice(), FLOOR, panel_rules()], ids=["lowest", "floor", "panel"])
+def test_an_honest_notice_is_accepted_and_read_back(rules: Rules) -> None:
+    given_notice = notice(rules)
+    check_notice(given_notice)
+    check_publication(given_notice, START)
+    assert decode(encode(given_notice), Notice) == given_notice
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "lots-repeat": {"lots": (a_lot(), a_lot())},
+    "lots-differ-in-parts": {"lots": (a_lot(), a_lot(panel_rules(), id="2"))},
+    "panel-missing": {"evaluators": ("00" * 32,)},
+    "opening-too-early": {"round": "1"},
+    "deadline-passed": {"published": moment(DEADLINE)},
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_notice_that_contradicts_itself_is_refused(code: str) -> None:
+    with pytest.raises(TenderError) as caught:
+        check_notice(notice(**REFUSED[code]))
+    assert caught.value.code == code
+
+
+def test_a_panel_is_named_where_the_rules_need_one_and_each_evaluator_once() -> None:
+    for evaluators, code in (((), "panel-missing"), (("00" * 32,) * 2, "panel-repeats")):
+        with pytest.raises(TenderError) as caught:
+            check_notice(notice(panel_rules(), evaluators=evaluators))
+        assert caught.value.code == code
+
+
+def test_the_round_comes_after_the_deadline_and_not_at_it() -> None:
+    network = the_world().beacon.network
+    at_deadline = network.round_at(DEADLINE)
+    with pytest.raises(TenderError, match="before the deadline"):
+        check_notice(notice(round=str(at_deadline)))
+    check_notice(notice(round=str(at_deadline + 1)))
+
+
+@pytest.mark.parametrize("round", ["9" * 19, str(2**63 - 1)])
+def test_a_round_beyond_all_calendars_is_refused(round: str) -> None:
+    with pytest.raises(BeaconError):
+        check_notice(notice(round=round))
+
+
+def test_rules_that_cannot_be_computed_are_refused() -> None:
+    with pytest.raises(RulesError):
+        check_notice(notice(LowestPrice(ceiling="0")))
+
+
+def test_a_committee_whose_key_is_not_its_members_is_refused() -> None:
+    committee = the_world().committee
+    for changed in (
+        replace(committee, public_key="c0" + "00" * 95),
+        replace(committee, threshold=3),
+        replace(committee, ceremony="00" * 32),
+        replace(committee, members=committee.members[::-1]),
+        replace(committee, members=committee.members[:2]),
+        replace(committee, members=(committee.members[0],) * 3),
+        replace(committee, proof=committee.members[0].proof),
+    ):
+        with pytest.raises(CommitteeError):
+            check_notice(notice(committee=changed))
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=5), -timedelta(minutes=5)])
+def test_a_notice_is_published_when_it_says_so(late: timedelta) -> None:
+    with pytest.raises(TenderError) as caught:
+        check_publication(notice(), START + late)
+    assert caught.value.code == "publication-time-wrong"
+    check_publication(notice(), START + late * 0.99)
+
+
+def test_a_notice_is_not_published_after_its_deadline() -> None:
+    with pytest.raises(TenderError) as caught:
+        check_publication(notice(), DEADLINE)
+    assert caught.value.code == "deadline-passed"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tender": "a/b"},
+        {"tender": "x" * 65},
+        {"title": ""},
+        {"currency": "krw"},
+        {"lots": []},
+        {"standstill": 2**53 - 1},
+        {"standstill": -1},
+        {"deadline": "2026-03-16"},
+        {"contentLimit": 0},
+        {"contentLimit": 1024 * 1024 + 1},
+        {"documentLimit": 1},
+        {"protocol": "openseal/v2"},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_notice_of_another_form_is_malformed(changes: dict[str, Any]) -> None:
+    data = json.dumps(json.loads(encode(notice())) | changes, sort_keys=True, separators=(",", ":")).encode()
+    with pytest.raises(MalformedError):
+        decode(data, Notice)
+
+
+def test_terms_are_bound_to_the_notice_and_its_amendments_in_order() -> None:
+    one, two = "11" * 32, "22" * 32
+    by_hand = sha256(b"openseal/v1/terms\n" + bytes.fromhex(one + two)).hex()
+    assert terms_digest([one, two]) == by_hand
+    assert len({terms_digest(each) for each in ([one], [two], [one, two], [two, one])}) == 4
+    assert terms(notice(), one).terms == terms_digest([one])
+
+
+# ── contents ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def a_bid(*lot_offers: tuple[str, str], picks: tuple[int, int] | None = None, **changes: Any) -> bytes:
+    given_offers = tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot, amount in lot_offers)
+    return encode(Bid(offers=given_offers, **changes))
+
+
+def reason(content: bytes, of: Notice) -> str:
+    with pytest.raises(Unopenable) as caught:
+        read_bid(content, of)
+    assert outcome(content, of.parts[-1], of) == (None, caught.value.code)
+    return caught.value.code
+
+
+def test_a_bid_is_read_and_offered_for_its_lots() -> None:
+    two_lots = notice(LowestPrice(), LowestPrice())
+    bid = read_bid(a_bid(("2", "100.50"), ("1", "7")), two_lots)
+    [offer] = offers(two_lots.lots[0], [("aa" * 32, "123", bid)])
+    assert (offer.envelope_id, offer.bidder, str(offer.amount), offer.picks) == ("aa" * 32, "123", "7", ())
+    assert offers(two_lots.lots[1], [("aa" * 32, "123", read_bid(a_bid(("1", "7")), two_lots))]) == ()
+
+
+MALFORMED = [
+    b"",
+    b"?",
+    b"null",
+    b"{}",
+    b'{"offers":[]}',
+    b'{"offers":[{"amount":"1","lot":"1"}]} ',
+    b'{"offers":[{"lot":"1","amount":"1"}]}',
+    b'{"declarations":[],"offers":[{"amount":"1","lot":"1"}]}',
+    b'{"offers":[{"amount":"1","lot":"1","picks":null}]}',
+    b'{"offers":[{"amount":1,"lot":"1"}]}',
+    b'{"offers":[{"amount":"-1","lot":"1"}]}',
+    b'{"offers":[{"amount":"1e3","lot":"1"}]}',
+    b'{"offers":[{"amount":"NaN","lot":"1"}]}',
+    b'{"offers":[{"amount":"01","lot":"1"}]}',
+    b'{"offers":[{"amount":"1.000","lot":"1"}]}',
+    b'{"offers":[{"amount":"9999999999999999","lot":"1"}]}',
+    b'{"offers":[{"amount":"1","lot":"1","picks":[1]}]}',
+    b'{"offers":[{"amount":"1","lot":"1","picks":[1,2,3]}]}',
+    b'{"offers":[{"amount":"1","lot":"1","picks":[1,-2]}]}',
+    b'{"offers":[{"amount":"1","lot":"1","more":1}]}',
+    b'{"offers":[{"amount":"1","lot":"a b"}]}',
+]
+
+
+@pytest.mark.parametrize("content", MALFORMED)
+def test_content_of_another_form_is_malformed(content: bytes) -> None:
+    assert reason(content, notice(LowestPrice())) == "content-malformed"
+
+
+def test_each_offer_is_for_a_lot_of_the_tender_and_for_each_lot_once() -> None:
+    for content in (a_bid(("2", "1")), a_bid(("1", "1"), ("1", "1")), a_bid(("1", "1"), ("3", "1"))):
+        assert reason(content, notice(LowestPrice())) == "lots-wrong"
+
+
+OFFERS_WRONG: list[tuple[Rules, str, tuple[int, int] | None]] = [
+    (LowestPrice(), "0", None),
+    (LowestPrice(), "0.00", None),
+    (LowestPrice(), "100", (1, 2)),
+    (FLOOR, "100", None),
+    (FLOOR, "100", (1, 1)),
+    (FLOOR, "100", (0, 1)),
+    (FLOOR, "100", (1, 16)),
+    (FLOOR, "100.5", (1, 2)),
+    (panel_rules(), "100.5", None),
+    (panel_rules(), "100", (1, 2)),
+]
+
+
+@pytest.mark.parametrize(("rules", "amount", "picks"), OFFERS_WRONG)
+def test_an_offer_that_the_rules_cannot_read_is_wrong(rules: Rules, amount: str, picks: Any) -> None:
+    assert reason(a_bid(("1", amount), picks=picks), notice(rules)) == "offer-wrong"
+
+
+def test_every_declaration_is_made_and_no_other() -> None:
+    declared = notice(LowestPrice(), declarations=(DECLARATION,))
+    read_bid(a_bid(("1", "1"), declarations=("integrity",)), declared)
+    for declarations in ((), ("other",), ("integrity", "other"), ("integrity", "integrity")):
+        assert reason(a_bid(("1", "1"), declarations=declarations), declared) == "declarations-wrong"
+
+
+def test_a_technical_part_makes_the_declarations_where_there_is_one() -> None:
+    declared = notice(panel_rules(), declarations=(DECLARATION,))
+    read_bid(a_bid(("1", "1")), declared)
+    read_proposal(encode(Proposal(proposal="Well.", declarations=("integrity",))), declared)
+    for content, code in (
+        (encode(Proposal(proposal="Well.")), "declarations-wrong"),
+        (a_bid(("1", "1")), "content-malformed"),
+        (encode(Proposal(proposal="x" * 20_001, declarations=("integrity",))), "content-malformed"),
+    ):
+        assert outcome(content, "technical", declared) == (None, code)
+
+
+def test_of_several_reasons_the_first_of_the_fixed_order_is_given() -> None:
+    declared = notice(LowestPrice(), declarations=(DECLARATION,))
+    assert reason(a_bid(("9", "0"), declarations=("other",)) + b" ", declared) == "content-malformed"
+    assert reason(a_bid(("9", "0"), declarations=("other",)), declared) == "declarations-wrong"
+    assert reason(a_bid(("9", "0"), declarations=("integrity",)), declared) == "lots-wrong"
+    assert reason(a_bid(("1", "0"), declarations=("integrity",)), declared) == "offer-wrong"
+
+
+REASONS = {"content-malformed", "declarations-wrong", "lots-wrong", "offer-wrong"}
+
+
+@given(
+    st.binary(max_size=80)
+    | st.builds(
+        lambda lot, amount, picks: json.dumps(
+            {"offers": [{"amount": amount, "lot": lot} | ({"picks": picks} if picks else {})]},
+            sort_keys=True,
+            separators=(",", ":"),
+        ).encode(),
+        st.sampled_from(["1", "2", ""]),
+        st.from_regex(r"[0-9.]{0,18}", fullmatch=True),
+        st.lists(st.integers(-1, 17), max_size=3),
+    )
+)
+def test_whatever_the_content_there_is_one_outcome(content: bytes) -> None:
+    for rules in (LowestPrice(), FLOOR):
+        digest, code = outcome(content, "bid", notice(rules))
+        assert (digest is None) != (code is None)
+        assert digest in (None, sha256(content).hex())
+        assert code is None or code in REASONS
+
+
+def test_what_did_not_open_keeps_its_reason() -> None:
+    assert outcome("locked-otherwise", "bid", notice(LowestPrice())) == (None, "locked-otherwise")
+
+
+def test_a_notice_has_the_parts_that_its_rules_need() -> None:
+    assert notice(LowestPrice()).parts == ("bid",)
+    assert notice(panel_rules()).parts == ("technical", "price")
+    assert Life(notice=notice(panel_rules())).terms.parts == ("technical", "price")
