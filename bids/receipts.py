@@ -133,7 +133,10 @@ def commitment_entry(digest: bytes) -> bytes:
 
 
 def chains(envelopes: Iterable[tuple[str, str | None]]) -> tuple[tuple[str, ...], ...]:
-    """Bidders' chains from (id, previous) pairs in log order; at a fork the lowest index counts."""
+    """Bidders' chains from (id, previous) pairs in log order.
+
+    A second envelope in the same place starts a chain of its own, which `Closing.check` refuses.
+    """
     growing: dict[str, list[str]] = {}
     for statement, previous in envelopes:
         chain = growing.pop(previous, []) if previous else []

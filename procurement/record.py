@@ -62,7 +62,9 @@ FORMAT = "openseal/award-record/v1"
 PROOFS_LIMIT = 256 * 1024 * 1024
 CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
-UNSEEN = ("uniqueness: run openseal monitor", "documents: none in this format yet")
+UNSEEN = (
+    "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees",
+)
 
 P = TypeVar("P", bound=Payload)
 Opened = Callable[[Sequence[PartToOpen]], list[bytes | str]]

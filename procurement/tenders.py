@@ -33,7 +33,7 @@ from crypto.statements import Payload, Statement
 from crypto.trust import WitnessPolicy
 from procurement import evaluation, money
 from procurement.errors import OfferError, TenderError
-from procurement.evaluation import KrNegotiation, Offer, Rules
+from procurement.evaluation import KrNegotiation, KrPriceFloor, Offer, Rules
 from procurement.money import Amount
 
 CONTENT_LIMIT = 64 * 1024
@@ -258,7 +258,7 @@ def read_bid(content: bytes, notice: Notice) -> Bid:
     if len(set(offered)) != len(offered) or not set(offered) <= set(lots):
         raise Unopenable("lots-wrong")
     for offer in bid.offers:
-        _check_offer(offer, lots[offer.lot])
+        _check_offer(offer, lots[offer.lot], notice.currency)
     return bid
 
 
@@ -304,8 +304,10 @@ def _offer(envelope: str, registration: str, offer: LotOffer) -> Offer:
     return Offer(envelope_id=envelope, bidder=registration, amount=amount, picks=offer.picks or ())
 
 
-def _check_offer(offer: LotOffer, lot: Lot) -> None:
+def _check_offer(offer: LotOffer, lot: Lot, currency: str) -> None:
     try:
+        if not isinstance(lot.rules, KrPriceFloor):  # whose unit prices have a hundredth of a won
+            money.parse(offer.amount, places=money.places_of(currency))
         evaluation.check_offer(lot.rules, _offer("", "", offer))
     except (OfferError, MalformedError) as error:
         raise Unopenable("offer-wrong") from error

@@ -172,7 +172,7 @@ def reason(content: bytes, of: Notice) -> str:
 
 def test_a_bid_is_read_and_offered_for_its_lots() -> None:
     two_lots = notice(LowestPrice(), LowestPrice())
-    bid = read_bid(a_bid(("2", "100.50"), ("1", "7")), two_lots)
+    bid = read_bid(a_bid(("2", "100"), ("1", "7")), two_lots)
     [offer] = offers(two_lots.lots[0], [("aa" * 32, "123", bid)])
     assert (offer.envelope_id, offer.bidder, str(offer.amount), offer.picks) == ("aa" * 32, "123", "7", ())
     assert offers(two_lots.lots[1], [("aa" * 32, "123", read_bid(a_bid(("1", "7")), two_lots))]) == ()
@@ -291,3 +291,16 @@ def test_a_notice_has_the_parts_that_its_rules_need() -> None:
     assert notice(LowestPrice()).parts == ("bid",)
     assert notice(panel_rules()).parts == ("technical", "price")
     assert Life(notice=notice(panel_rules())).terms.parts == ("technical", "price")
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("1000", "KRW"), ("1000.50", "EUR")])
+def test_a_price_in_the_currencys_decimals_is_read(amount: str, currency: str) -> None:
+    content = encode(Bid(offers=(LotOffer(lot="1", amount=amount),)))
+    notice = replace(a_notice(the_world()), currency=currency)
+    assert read_bid(content, notice).offers[0].amount == amount
+
+
+def test_a_price_with_more_decimals_than_its_currency_does_not_read() -> None:
+    content = encode(Bid(offers=(LotOffer(lot="1", amount="1000.5"),)))
+    with pytest.raises(Unopenable, match="offer-wrong"):
+        read_bid(content, a_notice(the_world()))
