@@ -267,9 +267,9 @@ def run_busy_query(folder: Path, report: Connection) -> None:
 
 def fork_a_worker(folder: Path, report: Connection) -> None:
     EmbeddedPostgres(folder).start()
-    worker = os.fork()
-    if worker:
-        report.send((os.getpid(), worker))
+    launcher = os.getpid()
+    if os.fork() == 0:
+        report.send((launcher, os.getpid()))  # by the worker itself, once it has let go of the lock
     time.sleep(600)
 
 
