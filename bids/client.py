@@ -6,7 +6,7 @@ that shows two parties different logs has to keep up two histories for ever.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -22,12 +22,15 @@ from crypto.checkpoint import Checkpoint, TlogProof, VerifyingKey
 from crypto.encoding import Base64, decode, from_base64, milliseconds, sha256
 from crypto.errors import BeaconError, CertificateError, LogError, MalformedError, VerificationError
 from crypto.merkle import HASH_SIZE, TILE_WIDTH, Tile, plan_consistency, verify_consistency
+from crypto.relays import Relays
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to send the same thing again."""
 POLL = 0.2
+PATIENCE = 60.0
+"""Seconds that a party waits for what should be there by now."""
 
 Clock = Callable[[], datetime]
 P = TypeVar("P", bound=Payload)
@@ -88,20 +91,27 @@ class _Entry(msgspec.Struct, frozen=True):
 class Service:
     """One party's view of a service. All methods raise ServiceError, or VerificationError's kinds."""
 
-    def __init__(self, http: httpx.AsyncClient, trust: Trust, now: Clock = utc_now) -> None:
-        """`http` has the service's address as its base URL; `trust` comes from elsewhere."""
+    def __init__(
+        self, http: httpx.AsyncClient, trust: Trust, now: Clock = utc_now, relays: Sequence[str] = ()
+    ) -> None:
+        """`http` has the service's address as its base URL; `trust` comes from elsewhere.
+
+        `relays` are HTTP addresses of the beacon's network; without any, the service's own beacon is read.
+        """
         self.trust = trust
         self.now = now
         self._http = http
+        self._relays = relays
         self._authorities = trust.authorities()
         self._log = VerifyingKey.parse(trust.log)
-        self._seen: Checkpoint | None = None
+        self.seen: Checkpoint | None = None
+        """The newest head of the log that it was shown; who keeps it notices a fork the next time, too."""
 
     async def get(self, path: str) -> bytes:
         """What is at `path`."""
         return (await self._request("GET", path)).content
 
-    async def wait_for(self, path: str, seconds: float = 60) -> bytes:
+    async def wait_for(self, path: str, seconds: float = PATIENCE) -> bytes:
         """What is at `path`, as soon as the service does not say `not-yet` any more."""
         end = time.monotonic() + seconds
         while True:
@@ -133,7 +143,7 @@ class Service:
         await self._proven(answer.proof, commitment_entry(receipt.commitment()))
         return receipt
 
-    async def logged(self, path: str, seconds: float = 60) -> Logged:
+    async def logged(self, path: str, seconds: float = PATIENCE) -> Logged:
         """The entry at `path`, once a quorum of the pinned witnesses has co-signed a log that holds it."""
         answer = parse(await self.wait_for(path, seconds), _Entry)
         entry = from_base64(answer.entry)
@@ -156,6 +166,8 @@ class Service:
 
     async def beacon(self, network: Network, round: int) -> Beacon:
         """The network's signature of `round`, waited for."""
+        if self._relays:
+            return await Relays(network, self._relays, self._http, self.now).wait_for(round, PATIENCE)
         await asyncio.sleep(max(0.0, (network.time_of(round) - self.now()).total_seconds()))
         path = f"/beacon/{network.chain_hash}/public/{round}"
         beacon = parse_round(await self.wait_for(path), network)
@@ -186,10 +198,10 @@ class Service:
 
     async def _follow(self, head: Checkpoint) -> None:
         """Every head the party is shown must be of one log that only grows."""
-        old, new = sorted([self._seen or head, head], key=lambda each: each.size)
+        old, new = sorted([self.seen or head, head], key=lambda each: each.size)
         proof = await self._consistency(old.size, new.size)
         verify_consistency(old.size, old.root, new.size, new.root, proof)
-        self._seen = new
+        self.seen = new
 
     async def _consistency(self, old_size: int, new_size: int) -> list[bytes]:
         plan = plan_consistency(old_size, new_size)

@@ -32,6 +32,20 @@ class OpeningPartial(Payload, frozen=True, kw_only=True):
     time: Moment
 
 
+class OrderRefusal(Payload, frozen=True, kw_only=True):
+    """A member does not sign the order for a part, and says why, for everybody to read."""
+
+    PURPOSE: ClassVar[str] = "order-refusal"
+    ROLE: ClassVar[Role] = Role.COMMITTEE
+
+    tender: Identifier
+    notice: Hex32
+    part: Part
+    member: Annotated[int, msgspec.Meta(ge=1, le=15)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    time: Moment
+
+
 class OrderKey(Value, frozen=True, kw_only=True):
     """A combined signature: the order's key, for one bid or for the whole tender."""
 
@@ -78,13 +92,15 @@ def check_partial(
     `key` is `verify_committee(committee)`.
     """
     order = terms.order(partial.part, partial.bid)
-    if partial.part not in terms.parts or (partial.tender, partial.notice) != (terms.tender, terms.notice):
-        raise CommitteeError("a partial for another tender or part")
+    _check_said(partial, committee, terms)
     if (partial.round, partial.bid) != (order.round, order.bid):
         raise CommitteeError("a partial for another round or bid")
-    if partial.member > key.size or committee.members[partial.member - 1].certificate != partial.signer:
-        raise CommitteeError("the partial is not signed by that member's certificate")
     return key.verify_partial(partial.member, encode(order), bytes.fromhex(partial.signature))
+
+
+def check_refusal(refusal: OrderRefusal, committee: Committee, terms: SubmissionTerms) -> None:
+    """The refusal is that member's, of a part of this tender. Raises CommitteeError."""
+    _check_said(refusal, committee, terms)
 
 
 def combined(
@@ -111,6 +127,14 @@ def combined(
 def open_parts(parts: Sequence[PartToOpen]) -> list[bytes | str]:
     """Of each part its content, or the reason code why it does not open."""
     return [_open(each) for each in parts]
+
+
+def _check_said(said: OpeningPartial | OrderRefusal, committee: Committee, terms: SubmissionTerms) -> None:
+    if said.part not in terms.parts or (said.tender, said.notice) != (terms.tender, terms.notice):
+        raise CommitteeError("said of another tender or part")
+    members = committee.members
+    if said.member > len(members) or members[said.member - 1].certificate != said.signer:
+        raise CommitteeError("not signed by that member's certificate")
 
 
 def _open(each: PartToOpen) -> bytes | str:

@@ -116,16 +116,18 @@ def from_base64(text: str) -> bytes:
 
 def moment(time: datetime) -> str:
     """An aware datetime as a Moment, rounded down to the millisecond."""
-    time = time.astimezone(UTC)
-    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_moment(text: str) -> datetime:
     """A Moment as aware UTC datetime. Raises MalformedError for a date that no calendar has."""
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    except ValueError as error:
+        time = datetime.fromisoformat(text)
+        if moment(time) != text:
+            raise ValueError("another form of it")
+    except (ValueError, OverflowError) as error:
         raise MalformedError("no such moment") from error
+    return time
 
 
 def milliseconds(text: str) -> int:
@@ -145,15 +147,13 @@ def _parse(data: bytes) -> Any:
 
 def _check(value: Any, depth: int) -> None:
     match value:
-        case bool():
-            pass
         case str():
             _check_text(value)
-        case int():
-            if not 0 <= value <= LARGEST_INTEGER:
-                raise MalformedError("integer outside 0..2^53-1")
         case dict() | list():
             _check_children(value, depth - 1)
+        case int():  # true and false, too
+            if not 0 <= value <= LARGEST_INTEGER:
+                raise MalformedError("integer outside 0..2^53-1")
         case _:
             raise MalformedError("floats and nulls have no canonical form")
 
@@ -170,7 +170,8 @@ def _check_children(value: dict[str, Any] | list[Any], depth: int) -> None:
 
 
 def _check_text(value: str) -> None:
-    if _CONTROL.search(value):
+    # What is printable holds none of these, and that is quicker to tell.
+    if not value.isprintable() and _CONTROL.search(value):
         raise MalformedError("control character or lone surrogate in a string")
 
 

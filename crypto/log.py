@@ -70,12 +70,11 @@ _PASSING = (VerificationError, *_DATABASE, StoreError, OSError)
 _LOGGER = logging.getLogger(__name__)
 
 
-APPEND = """
+_APPEND = """
     INSERT INTO log_queue (entry)
     SELECT entry FROM unnest($1::bytea[]) WITH ORDINALITY AS new (entry, place) ORDER BY place
     ON CONFLICT DO NOTHING
 """
-"""Queues entries; may stand in a WITH of a larger statement, so as to cost no round trip."""
 
 _INDEXES = """
     SELECT leaf_hash, index FROM log_entry
@@ -120,7 +119,7 @@ class Log:
         """
         if any(len(entry) > LARGEST_ENTRY for entry in entries):
             raise LogError(f"a log entry has at most {LARGEST_ENTRY} bytes")
-        await connection.execute(APPEND, entries)
+        await connection.execute(_APPEND, entries)
         return [leaf_hash(entry) for entry in entries]
 
     async def wait_for(self, leaf_hashes: Iterable[bytes], seconds: float) -> dict[bytes, int]:

@@ -12,7 +12,16 @@ from typing import Literal, TypeVar
 import msgspec
 
 from bids.envelope import Envelope, Part, check
-from bids.orders import Opening, OpeningPartial, OrderKey, PartToOpen, combined, open_parts
+from bids.orders import (
+    Opening,
+    OpeningPartial,
+    OrderKey,
+    OrderRefusal,
+    PartToOpen,
+    check_refusal,
+    combined,
+    open_parts,
+)
 from bids.receipts import Closing, commitment, commitment_entry
 from crypto.certificates import Certificate, Role
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
@@ -422,6 +431,8 @@ class _Check:
             self.openings[opening.part] = opening
         if tuple(self.openings) != self.notice.parts:
             raise RecordError("not every part was opened, in order")
+        for entry in self.record.events(EventType.REFUSED):
+            self.reservations.append(self.refusal(entry))
         members = len(self.notice.committee.members)
         return [
             f"round {beacon.round} of beacon {self.notice.network.chain_hash}",
@@ -585,6 +596,13 @@ class _Check:
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
         return combined(part, partials, self.notice.committee, self.key, self.terms)
 
+    def refusal(self, entry: Entry) -> str:
+        refusal = self.signed(entry, OrderRefusal)
+        check_refusal(refusal, self.notice.committee, self.terms)
+        if refusal.part != entry.part:
+            raise CommitteeError("the refusal is about another part")
+        return f"committee member {refusal.member} refused the order on part {refusal.part}: {refusal.reason}"
+
     def compare(self, part: Part, ids: list[str], results: list[bytes | str]) -> None:
         """The history says of each envelope once what opening it again gives."""
         said = {e.statement: e for e in self.record.events(*BID_EVENTS) if e.part == part}
@@ -593,11 +611,15 @@ class _Check:
         if set(said) != set(ids):
             raise RecordError(f"the {part} parts opened are not those that count")
         for id, result in zip(ids, results, strict=True):
-            content, reason = outcome(result, part, self.notice)
-            if (said[id].content, said[id].reason) != (content, reason):
+            if not self.comes_out(said[id], part, result):
                 raise RecordError(f"envelope {id} opens to something else than was published")
-            if content and sha256(self.record.file(_content_path(id, part))).hex() != content:
-                raise RecordError(f"envelope {id} opens to something else than was published")
+
+    def comes_out(self, entry: Entry, part: Part, result: bytes | str) -> bool:
+        """Whether `result` is what the history says. What was published as opened was read by `counted`."""
+        if entry.content is None:
+            return outcome(result, part, self.notice) == (None, entry.reason)
+        published = self.record.file(_content_path(entry.statement, part))
+        return result == published and sha256(published).hex() == entry.content
 
 
 STEPS: tuple[tuple[str, Callable[[_Check], list[str]]], ...] = (

@@ -372,7 +372,7 @@ class Life:
     def facts(self) -> record.Facts:
         closed_size = checkpoint.Checkpoint.parse(checkpoint.Note.parse(self.closing_note).text).size
         size = len(self.entries)
-        leaves = [leaf_hash(entry) for entry in self.entries]
+        leaves = tuple(leaf_hash(entry) for entry in self.entries)
         history = tuple(
             record.LoggedEntry(
                 index=index,
@@ -446,15 +446,16 @@ def a_bidder(world: World, number: int) -> SigningKey:
     return world.enrol(Role.BUSINESS, f"Bidder {number}", f"123-45-{number:05}")
 
 
-def root_of(leaves: Sequence[bytes]) -> bytes:
-    """RFC 6962's tree hash as its definition reads: slow, and independent of crypto.merkle's."""
+@cache
+def root_of(leaves: tuple[bytes, ...]) -> bytes:
+    """RFC 6962's tree hash as its definition reads, independent of crypto.merkle's."""
     if len(leaves) == 1:
         return leaves[0]
     split = 1 << (len(leaves) - 1).bit_length() - 1
     return node_hash(root_of(leaves[:split]), root_of(leaves[split:]))
 
 
-def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+def inclusion(leaves: tuple[bytes, ...], index: int) -> list[bytes]:
     """RFC 6962 section 2.1.1, PATH(m, D[n])."""
     if len(leaves) == 1:
         return []
@@ -464,7 +465,7 @@ def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return [*inclusion(leaves[split:], index - split), root_of(leaves[:split])]
 
 
-def consistency(leaves: Sequence[bytes], old: int, whole: bool = True) -> list[bytes]:
+def consistency(leaves: tuple[bytes, ...], old: int, whole: bool = True) -> list[bytes]:
     """RFC 6962 section 2.1.2, SUBPROOF(m, D[n], b)."""
     if old == len(leaves):
         return [] if whole else [root_of(leaves)]

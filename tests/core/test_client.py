@@ -115,7 +115,7 @@ class Front:
     def proven(self, seq: int, note: str = "") -> bytes:
         life, index = self.life, self.life.history[seq]
         note = note or life.note(life.now)
-        leaves = [leaf_hash(entry) for entry in life.entries][: size_of(note)]
+        leaves = tuple(leaf_hash(entry) for entry in life.entries[: size_of(note)])
         statement = msgspec.json.decode(life.entries[index], type=dict[str, Any])["statement"]
         proof = TlogProof(index=index, hashes=tuple(inclusion(leaves, index)), checkpoint=note)
         return encode(
@@ -152,7 +152,7 @@ class Front:
         receipt = Receipt(**(said | changes))
         life.keep_certificate(world.service)
         life.entries.append(commitment_entry(receipt.commitment()))
-        leaves = [leaf_hash(entry) for entry in life.entries]
+        leaves = tuple(leaf_hash(entry) for entry in life.entries)
         proof = TlogProof(
             index=len(leaves) - 1,
             hashes=tuple(inclusion(leaves, len(leaves) - 1)),

@@ -18,7 +18,7 @@ T = EventType
 
 
 def an_event(t: EventType, part: str | None = None, minute: int = 0) -> Event:
-    of_a_part = t in (T.PARTIAL, T.OPENED, *BID_EVENTS)
+    of_a_part = t in (T.REFUSED, T.PARTIAL, T.OPENED, *BID_EVENTS)
     return Event(
         t=t,
         time=moment(START + timedelta(minutes=minute)),
@@ -65,6 +65,7 @@ TWO_PARTS: list[Any] = [
         [*ONE_PART, *AWARD],
         [*ONE_PART, T.PRICES_REVEALED, T.PRICES_REVEALED, *AWARD],
         [T.PUBLISHED, T.CLOSED, T.LATE, T.PARTIAL, T.OPENED, *AWARD],
+        [T.PUBLISHED, T.REFUSED, T.CLOSED, T.REFUSED, T.LATE, T.PARTIAL, T.REFUSED, T.OPENED, *AWARD],
         TWO_PARTS,
         [*ONE_PART],
         [T.PUBLISHED],
@@ -89,6 +90,7 @@ def test_a_life_in_order_is_in_order_wherever_it_stands(types: list[Any]) -> Non
         ("award:intended before evaluation:scored", [*ONE_PART, T.INTENDED]),
         ("award:made before award:intended", [*ONE_PART, T.SCORED, T.AWARDED]),
         ("order:partial after the bid parts", [*ONE_PART, T.PARTIAL]),
+        ("order:refused after the bid parts", [*ONE_PART, T.REFUSED]),
         ("closing:late after order:partial", [T.PUBLISHED, T.CLOSED, T.PARTIAL, T.LATE]),
         ("tender:opened for the second time", [*ONE_PART, T.OPENED]),
         ("tender:closed for the second time", [T.PUBLISHED, T.CLOSED, T.CLOSED]),

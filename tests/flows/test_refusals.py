@@ -1,0 +1,675 @@
+"""Whatever is wrong gets a typed problem, and changes nothing."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bids.envelope import Envelope, Part, bid_id
+from bids.receipts import Refusal
+from crypto.certificates import P256_ORDER, Authority, Role, SigningKey, request
+from crypto.checkpoint import WITNESS
+from crypto.checkpoint import SigningKey as Witness
+from crypto.encoding import encode, from_base64, moment, sha256, to_base64
+from crypto.statements import Payload, Statement, sign
+from crypto.trust import WitnessPolicy
+from procurement import record, store
+from procurement.awards import Award, IntendedAward, LateClosing, LotAward, RevealedPrices, first_in_line
+from procurement.client import read_closing, read_notice
+from procurement.service import House
+from tests.builders import a_lot
+from tests.flows.conftest import running, running_with
+from tests.flows.people import PracticeTender, Town, signed_anyhow
+from tests.flows.test_life import NEGOTIATION, conclude
+
+LONG = 600.0
+PROBLEM = "application/problem+json"
+STEPS = ("opening-partials", "score-sheets", "reserve-prices", "late-closings", "award-intentions", "awards")
+
+
+class Case:
+    """A tender that is open for bids, a bidder, and an envelope of this bidder's that would be taken."""
+
+    def __init__(self, tender: PracticeTender, bidder: SigningKey, rival: SigningKey) -> None:
+        self.tender, self.bidder, self.rival = tender, bidder, rival
+        self.envelope = tender.seal(bidder)
+        self.read = Statement(self.envelope).read(Envelope)
+        self.payload = Statement(self.envelope).payload
+
+    def signed(self, payload: bytes | Envelope, key: SigningKey | None = None, purpose: str = "bid") -> bytes:
+        data = encode(payload) if isinstance(payload, Envelope) else payload
+        return signed_anyhow(data, purpose, key or self.bidder)
+
+    def under(self, **changes: Any) -> bytes:
+        """Sealed and signed under other terms than the tender's."""
+        return self.tender.seal(self.bidder, under=msgspec.structs.replace(self.tender.terms, **changes))
+
+    def in_context(self, **changes: Any) -> bytes:
+        context = msgspec.structs.replace(self.read.context, **changes)
+        return self.signed(msgspec.structs.replace(self.read, context=context))
+
+    def with_parts(self, *parts: Any) -> bytes:
+        return self.signed(msgspec.structs.replace(self.read, parts=parts))
+
+    def with_signature(self, change: Callable[[bytes], bytes]) -> bytes:
+        dsse = msgspec.json.decode(self.envelope)
+        signature = from_base64(dsse["signatures"][0]["sig"])
+        dsse["signatures"][0]["sig"] = to_base64(change(signature))
+        return encode(dsse)
+
+
+@pytest.fixture(scope="module")
+async def case(town: Town) -> Case:
+    tender = await town.publish(a_lot(), lead=LONG)
+    return Case(tender, await town.bidder("Bidder"), await town.bidder("Rival"))
+
+
+def high_s(signature: bytes) -> bytes:
+    s = P256_ORDER - int.from_bytes(signature[32:], "big")
+    return signature[:32] + s.to_bytes(32, "big")
+
+
+MALFORMED: dict[str, Callable[[Case], bytes]] = {
+    "nothing": lambda case: b"",
+    "no JSON": lambda case: b"\x00\xff\xfe",
+    "half a character": lambda case: b'{"payload":"\xc3"}',
+    "NaN": lambda case: b"NaN",
+    "a huge number": lambda case: b"9" * 5000,
+    "a number beyond all floats": lambda case: b'{"payload":1e999}',
+    "an array": lambda case: b"[]",
+    "a deep array": lambda case: b"[" * 100_000,
+    "a lone surrogate": lambda case: b'{"payload":"\\ud800"}',
+    "the first half": lambda case: case.envelope[: len(case.envelope) // 2],
+    "all but the last byte": lambda case: case.envelope[:-1],
+    "a byte too much": lambda case: case.envelope + b"\n",
+    "indented": lambda case: msgspec.json.format(case.envelope),
+    "a key twice": lambda case: case.envelope.replace(b'{"payload":', b'{"payload":"AA==","payload":', 1),
+    "a field too much": lambda case: case.envelope.replace(b'{"payload":', b'{"a":"b","payload":', 1),
+    "a bare payload": lambda case: case.payload,
+    "no signature": lambda case: changed(case.envelope, signatures=[]),
+    "two signatures": lambda case: changed(case.envelope, twice=True),
+    "another keyid": lambda case: signed_anyhow(
+        case.payload, "bid", case.bidder, keyid=case.rival.fingerprint
+    ),
+    "base64 with stray bits": lambda case: changed(case.envelope, payload="e31="),
+    "a statement of another kind": lambda case: case.signed(case.payload, purpose="score-sheet"),
+    "a signed key twice": lambda case: case.signed(b'{"a":"b",' + case.payload[1:]),
+    "a signed field too much": lambda case: case.signed(case.payload[:-1] + b',"z":"b"}'),
+    "a signed NaN": lambda case: case.signed(case.payload[:-1] + b',"z":NaN}'),
+    "a signed huge number": lambda case: case.signed(case.payload[:-1] + b',"z":' + b"9" * 400 + b"}"),
+    "signed null": lambda case: case.signed(case.payload[:-1] + b',"previous":null}'),
+    "signed spaces": lambda case: case.signed(msgspec.json.format(case.payload)),
+    "signed nothing": lambda case: case.signed(b""),
+    "a part nobody knows": lambda case: case.signed(case.payload.replace(b'"part":"bid"', b'"part":"bib"')),
+    "a part with an endless name": lambda case: case.signed(
+        case.payload.replace(b'"part":"bid"', b'"part":"' + b"x" * 50_000 + b'"')
+    ),
+    "no parts": lambda case: case.with_parts(),
+    "three parts": lambda case: case.with_parts(*[case.read.parts[0]] * 3),
+    "capital hex": lambda case: case.with_parts(
+        msgspec.structs.replace(case.read.parts[0], u=case.read.parts[0].u.upper())
+    ),
+    "another protocol": lambda case: case.signed(case.payload.replace(b"openseal/v1", b"openseal/v2")),
+}
+
+NOT_THE_SIGNERS: dict[str, Callable[[Case], bytes]] = {
+    "a flipped bit": lambda case: case.with_signature(lambda s: bytes([s[0] ^ 1]) + s[1:]),
+    "a high s": lambda case: case.with_signature(high_s),
+    "s beyond the order": lambda case: case.with_signature(lambda s: s[:32] + b"\xff" * 32),
+    "r of zero": lambda case: case.with_signature(lambda s: bytes(32) + s[32:]),
+    "a short signature": lambda case: case.with_signature(lambda s: s[:-1]),
+    "an empty signature": lambda case: case.with_signature(lambda s: b""),
+    "another's signature": lambda case: signed_anyhow(
+        case.payload, "bid", case.rival, keyid=case.bidder.fingerprint
+    ),
+    "a changed payload": lambda case: changed(
+        case.envelope, payload=to_base64(case.payload.replace(b'"part":"bid"', b'"part":"price"'))
+    ),
+}
+
+WRONG: dict[str, tuple[str, Callable[[Case], bytes]]] = {
+    "another tender": ("wrong-tender", lambda case: case.under(tender="ocds-0s3al1-other")),
+    "another notice": ("wrong-notice", lambda case: case.under(notice="0" * 64)),
+    "other terms": ("wrong-terms", lambda case: case.under(terms="0" * 64)),
+    "another round": ("wrong-round", lambda case: case.under(round=str(int(case.tender.terms.round) - 1))),
+    "another committee": (
+        "wrong-committee",
+        lambda case: case.in_context(committee=case.tender.notice.committee.members[0].commitments[0]),
+    ),
+    "another beacon": ("wrong-chain", lambda case: case.in_context(chain="0" * 64)),
+    "another's bid id": ("wrong-bid", lambda case: case.in_context(bid="0" * 32)),
+    "another nonce": ("wrong-bid", lambda case: case.in_context(nonce="0" * 32)),
+    "another's certificate": (
+        "wrong-certificate",
+        lambda case: case.in_context(certificate=case.rival.fingerprint),
+    ),
+    "a copy under another name": (
+        "wrong-bid",
+        lambda case: signed_anyhow(
+            encode(msgspec.structs.replace(case.read, signer=case.rival.fingerprint)), "bid", case.rival
+        ),
+    ),
+    "another part": (
+        "wrong-parts",
+        lambda case: case.with_parts(msgspec.structs.replace(case.read.parts[0], part="price")),
+    ),
+    "a part twice": ("wrong-parts", lambda case: case.with_parts(*case.read.parts * 2)),
+    "no ciphertext": (
+        "wrong-size",
+        lambda case: case.with_parts(msgspec.structs.replace(case.read.parts[0], ciphertext="AA==")),
+    ),
+    "too much ciphertext": (
+        "wrong-size",
+        lambda case: case.with_parts(
+            msgspec.structs.replace(case.read.parts[0], ciphertext=to_base64(bytes(64 * 1024 + 17)))
+        ),
+    ),
+    "a document": (
+        "too-many-documents",
+        lambda case: case.signed(
+            case.payload.replace(
+                b'"parts":', b'"documents":[{"number":1,"sha256":"' + b"0" * 64 + b'","size":1}],"parts":'
+            )
+        ),
+    ),
+    "nothing to replace": (
+        "not-latest",
+        lambda case: case.signed(msgspec.structs.replace(case.read, previous="0" * 64)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_a_bid_of_no_form_is_refused(name: str, case: Case) -> None:
+    await refused_bid(case, MALFORMED[name](case), 400, "malformed")
+
+
+@pytest.mark.parametrize("name", NOT_THE_SIGNERS)
+async def test_a_bid_that_its_signer_did_not_sign_is_refused(name: str, case: Case) -> None:
+    await refused_bid(case, NOT_THE_SIGNERS[name](case), 403, "signature-invalid")
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_bid_for_something_else_is_refused(name: str, case: Case) -> None:
+    code, make = WRONG[name]
+    await refused_bid(case, make(case), 422, code)
+
+
+async def test_a_bid_under_a_certificate_that_does_not_hold_is_refused(case: Case, town: Town) -> None:
+    now = datetime.now(UTC)
+    own = Authority.load(Role.BUSINESS, (town.house.keys / "business.pem").read_bytes())
+    foreign = Authority.create(Role.BUSINESS, now)
+    year = timedelta(days=366)
+    certified = {
+        "another role's": town.officer,
+        "the committee's": town.members[0].key,
+        "unknown": certify(foreign, now),
+        "foreign": await known(town, certify(foreign, now)),
+        "expired": await known(town, certify(own, now - year)),
+        "not yet valid": await known(town, certify(own, now + year)),
+        "foreign, of another role": await known(town, certify(Authority.create(Role.OFFICER, now), now)),
+    }
+    for key in certified.values():
+        context = msgspec.structs.replace(
+            case.read.context,
+            certificate=key.fingerprint,
+            bid=bid_id(key.fingerprint, bytes.fromhex(case.read.context.nonce)),
+        )
+        envelope = msgspec.structs.replace(case.read, signer=key.fingerprint, context=context)
+        await refused_bid(case, case.signed(envelope, key), 403, "certificate-invalid")
+
+
+async def test_a_bid_for_a_tender_that_is_not_there_is_refused(case: Case) -> None:
+    before = await case.tender.town.rows()
+    answer = await case.tender.town.http.post("/api/v1/tenders/nothing/bids", content=case.envelope)
+    assert problem(answer, 404, "no-such-tender")["refusal"]
+    assert await case.tender.town.rows() == before
+
+
+@pytest.mark.parametrize("route", ["", "/{ocid}/bids", *(f"/{{ocid}}/{step}" for step in STEPS)])
+async def test_five_megabytes_are_refused_unread(route: str, case: Case, town: Town) -> None:
+    path = "/api/v1/tenders" + route.format(ocid=case.tender.ocid)
+    answer = await town.http.post(path, content=bytes(5 * 1024 * 1024))
+    problem(answer, 413, "request-entity-too-large")
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_step_of_no_form_is_refused(step: str, case: Case) -> None:
+    before = await case.tender.town.rows(case.tender.ocid)
+    for name in MALFORMED:
+        if "part" not in name:  # what is about parts of a bid
+            problem(await case.tender.post(step, MALFORMED[name](case)), 400, "malformed")
+    assert await case.tender.town.rows(case.tender.ocid) == before
+
+
+async def test_a_notice_whose_committee_was_not_certified_when_it_was_published_is_refused(
+    town: Town,
+) -> None:
+    """Its award record would not verify."""
+    convened = await town.convene()
+    published = moment(datetime.now(UTC) - timedelta(minutes=4))
+    notice = town.notice(
+        a_lot(), committee=convened.committee, transcript=convened.transcript, published=published
+    )
+    before = (await town.rows())["tender"]
+    answer = await town.http.post("/api/v1/tenders", content=sign(notice, town.officer))
+    problem(answer, 403, "certificate-invalid")
+    assert (await town.rows())["tender"] == before
+
+
+async def test_a_notice_that_contradicts_itself_or_the_service_is_refused(town: Town) -> None:
+    now, network = datetime.now(UTC), town.trust.networks[0]
+    other_network = msgspec.structs.replace(network, genesis=network.genesis - 1)
+    stranger = Witness("stranger.example/w", WITNESS, secrets.token_bytes(32)).verifier.encode()
+    other_witness = WitnessPolicy(keys=(stranger,), quorum=1)
+    convened = await town.convene()
+    bidder = await town.bidder("Bidder")
+    wrong: list[tuple[int, str, dict[str, Any]]] = [
+        (422, "beacon-invalid", {"network": other_network}),
+        (422, "beacon-invalid", {"round": "9" * 19}),
+        (409, "other-witnesses", {"witnesses": other_witness}),
+        (409, "opening-too-early", {"round": str(network.round_at(now) + 1)}),
+        (409, "deadline-passed", {"deadline": moment(now - timedelta(seconds=1))}),
+        (409, "deadline-passed", {"deadline": moment(now), "published": moment(now - timedelta(seconds=2))}),
+        (409, "publication-time-wrong", {"published": moment(now + timedelta(minutes=6))}),
+        (400, "malformed", {"published": "2026-02-30T00:00:00.000Z"}),
+        (409, "panel-missing", {"evaluators": (town.evaluator.fingerprint,)}),
+        (409, "lots-repeat", {"lots": (a_lot(), a_lot())}),
+        (409, "lots-differ-in-parts", {"lots": (a_lot(), a_lot(NEGOTIATION, id="2"))}),
+        (403, "certificate-invalid", {"transcript": convened.transcript}),
+        (422, "committee-invalid", {"transcript": town.transcript[:2]}),
+        (403, "certificate-invalid", {"transcript": (town.transcript[0],) * 3}),
+        (400, "malformed", {"title": "a\x00b"}),
+        (400, "malformed", {"tender": "no/slash"}),
+    ]
+    before = await town.rows()
+    for status, code, changes in wrong:
+        notice = town.notice(a_lot(), lead=LONG, **changes)
+        body = signed_anyhow(msgspec.json.encode(notice, order="sorted"), "notice", town.officer)
+        problem(await town.http.post("/api/v1/tenders", content=body), status, code)
+    body = sign(town.notice(a_lot(NEGOTIATION), evaluators=(bidder.fingerprint,)), town.officer)
+    problem(await town.http.post("/api/v1/tenders", content=body), 403, "certificate-invalid")
+    rows = await town.rows()
+    assert all(rows[table] == before[table] for table in ("tender", "statement", "event"))
+
+
+async def test_a_notice_is_published_once_and_an_ocid_is_taken_once(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=LONG)
+    before = await town.rows(tender.ocid)
+    answers = await asyncio.gather(
+        *(town.http.post("/api/v1/tenders", content=tender.statement) for _ in range(5))
+    )
+    assert {answer.json()["notice"] for answer in answers} == {tender.notice_id}
+    second = sign(msgspec.structs.replace(tender.notice, title="Other desks"), town.officer)
+    problem(await town.http.post("/api/v1/tenders", content=second), 409, "ocid-taken")
+    assert await town.rows(tender.ocid) == before
+
+
+class Stage:
+    """A tender at some point of its life, where whoever is named says something that does not fit."""
+
+    def __init__(self, tender: PracticeTender) -> None:
+        self.tender, self.town = tender, tender.town
+
+    async def refuses(self, route: str, said: bytes, status: int, code: str) -> None:
+        before = await self.town.rows(self.tender.ocid)
+        problem(await self.tender.post(route, said), status, code)
+        assert await self.town.rows(self.tender.ocid) == before
+
+    def order(
+        self, part: Part = "technical", holder: int = 0, price_of: str | None = None, **changes: Any
+    ) -> bytes:
+        """A member's order, with other fields than it should have where a test says so."""
+        member = self.town.members[holder]
+        given = member.sign_order(self.tender.terms, part, price_of, datetime.now(UTC), secrets.token_bytes)
+        return sign(msgspec.structs.replace(given, **changes), member.key)
+
+    def by_officer(self, type_: type[Payload], officer: SigningKey | None = None, **fields: Any) -> bytes:
+        key = officer or self.town.officer
+        return sign(type_(**(self.tender.about(key) | fields)), key)
+
+
+async def test_steps_out_of_order_or_by_others_are_refused(town: Town) -> None:
+    stranger = await town.enrol(Role.OFFICER, "Another officer")
+    juror = await town.enrol(Role.EVALUATOR, "Another evaluator")
+    other = await town.publish(a_lot(NEGOTIATION), lead=LONG)
+    tender = await town.publish(a_lot(NEGOTIATION), lead=2, margin=2.5, standstill=1)
+    stage = Stage(tender)
+    bid = await tender.bid(await town.bidder("Bidder"), "100000000")
+    rival = await tender.bid(await town.bidder("Rival"), "90000000")
+    sheet = tender.sheet({bid: "40", rival: "30"}, town.evaluator)
+    prices = tuple("100000000" for _ in range(15))
+    nobody = (LotAward(lot="1"),)
+
+    # before the deadline
+    await stage.refuses("opening-partials", stage.order(), 409, "too-early")
+    await stage.refuses("score-sheets", sign(sheet, town.evaluator), 409, "not-opened")
+    reveal = stage.by_officer(RevealedPrices, lot="1", salt="0" * 64, prices=prices)
+    await stage.refuses("reserve-prices", reveal, 409, "not-opened")
+    late = stage.by_officer(LateClosing, closing="0" * 64, reason="None.")
+    await stage.refuses("late-closings", late, 404, "not-yet")
+    intention = stage.by_officer(IntendedAward, evaluation="0" * 64, awards=nobody)
+    await stage.refuses("award-intentions", intention, 404, "not-yet")
+    await stage.refuses("awards", stage.by_officer(Award, intention="0" * 64, awards=nobody), 404, "not-yet")
+
+    # closed, before the round
+    closed = await tender.close()
+    await stage.refuses("opening-partials", stage.order(), 409, "too-early")
+    late = stage.by_officer(LateClosing, closing=closed.closing_id, reason="Because.")
+    await stage.refuses("late-closings", late, 409, "not-late")
+
+    # after the round
+    await tender.round()
+    for wrong in (
+        stage.order(bid="0" * 32),
+        stage.order(tender=other.ocid),
+        stage.order(notice=other.notice_id),
+        stage.order(round=str(int(tender.terms.round) + 1)),
+        stage.order("bid"),
+    ):
+        await stage.refuses("opening-partials", wrong, 422, "committee-invalid")
+    for number in (2, 3, 4, 15):
+        await stage.refuses("opening-partials", stage.order(member=number), 422, "committee-invalid")
+    await stage.refuses("opening-partials", stage.order(signature="c0" + "00" * 47), 422, "committee-invalid")
+    await stage.refuses("opening-partials", Stage(other).order(), 422, "committee-invalid")
+    await tender.order("technical", town.members[:1])
+    again = stage.order(time=moment(datetime.now(UTC) + timedelta(seconds=1)))
+    await stage.refuses("opening-partials", again, 409, "said-before")
+    assert await tender.status() == "opening"
+    await stage.refuses("score-sheets", sign(sheet, town.evaluator), 409, "not-opened")
+
+    # technical parts opened
+    await tender.order("technical", town.members[1:2])
+    await tender.opened("technical")
+    bids = {each["envelope"]: each["bid"] for each in (await tender.get("bids")).json()["bids"]}
+    await stage.refuses("opening-partials", stage.order(holder=2), 409, "opened")
+    await stage.refuses("opening-partials", stage.order("price", price_of=bids[bid]), 409, "not-scored")
+    for scores, key, status, code in (
+        ({bid: "40", rival: "30"}, juror, 409, "not-on-panel"),
+        ({bid: "40"}, town.evaluator, 409, "sheet-incomplete"),
+        ({bid: "40", rival: "30", "0" * 64: "1"}, town.evaluator, 409, "sheet-incomplete"),
+        ({bid: "40", rival: "45.1"}, town.evaluator, 422, "scores-invalid"),
+    ):
+        await stage.refuses("score-sheets", sign(tender.sheet(scores, key), key), status, code)
+    await stage.refuses(
+        "score-sheets", sign(other.sheet({bid: "1"}, town.evaluator), town.evaluator), 409, "another-tender"
+    )
+    await tender.score({bid: "40", rival: "30"})
+    changed_mind = tender.sheet({bid: "30", rival: "40"}, town.evaluator)
+    await stage.refuses("score-sheets", sign(changed_mind, town.evaluator), 409, "said-before")
+
+    # scored by the panel
+    await stage.refuses("opening-partials", stage.order("price", price_of="0" * 32), 409, "no-such-bid")
+    unnamed = stage.order("price", price_of=bids[bid])
+    unnamed = signed_anyhow(
+        Statement(unnamed).payload.replace(b'"bid":"' + bids[bid].encode() + b'",', b""),
+        "opening-partial",
+        town.members[0].key,
+    )
+    await stage.refuses("opening-partials", unnamed, 400, "malformed")
+    await tender.order("price")
+    await tender.evaluated()
+
+    # evaluated
+    right = first_in_line(tender.evaluation)
+    for fields, officer, code in (
+        ({"evaluation": "0" * 64, "awards": right}, None, "wrong-evaluation"),
+        ({"evaluation": tender.evaluation_id, "awards": nobody}, None, "not-first-in-line"),
+        (
+            {"evaluation": tender.evaluation_id, "awards": (LotAward(lot="1", bid=rival),)},
+            None,
+            "not-first-in-line",
+        ),
+        ({"evaluation": tender.evaluation_id, "awards": right}, stranger, "another-officer"),
+        ({"evaluation": tender.evaluation_id, "awards": right, "tender": other.ocid}, None, "another-tender"),
+    ):
+        await stage.refuses("award-intentions", stage.by_officer(IntendedAward, officer, **fields), 409, code)
+    in_advance = stage.by_officer(Award, intention=tender.evaluation_id, awards=right)
+    await stage.refuses("awards", in_advance, 404, "not-yet")
+
+    # intended
+    await tender.intend()
+    await stage.refuses("awards", sign(tender.final_award(), town.officer), 409, "standstill")
+    other_time = msgspec.structs.replace(tender.intention(), time=tender.notice.published)
+    await stage.refuses("award-intentions", sign(other_time, town.officer), 409, "said-before")
+    await asyncio.sleep(tender.notice.standstill)
+    for fields, officer, code in (
+        ({"intention": "0" * 64, "awards": right}, None, "not-as-intended"),
+        ({"intention": tender.intention_id, "awards": nobody}, None, "not-as-intended"),
+        ({"intention": tender.intention_id, "awards": right}, stranger, "another-officer"),
+    ):
+        await stage.refuses("awards", stage.by_officer(Award, officer, **fields), 409, code)
+    await tender.award()
+
+    # awarded: whatever was said may be said again, and nothing else
+    before = await town.rows(tender.ocid)
+    for seq, route in (
+        (2, "opening-partials"),
+        (7, "score-sheets"),
+        (-2, "award-intentions"),
+        (-1, "awards"),
+    ):
+        events = (await tender.get("timeline")).json()["events"]
+        statement = (await tender.get(f"statements/{events[seq]['statement']}")).content
+        assert (await tender.post(route, statement)).status_code == 201, events[seq]
+    assert await town.rows(tender.ocid) == before
+    await stage.refuses(
+        "awards", stage.by_officer(Award, intention=tender.intention_id, awards=right), 409, "said-before"
+    )
+    await tender.verified_record()
+
+
+async def test_every_step_needs_its_own_role(case: Case, town: Town) -> None:
+    payloads = {
+        "opening-partials": "opening-partial",
+        "score-sheets": "score-sheet",
+        "reserve-prices": "reserve-prices",
+        "late-closings": "late-closing",
+        "award-intentions": "award-intention",
+        "awards": "award",
+    }
+    stage, about = Stage(case.tender), case.tender.about(case.bidder)
+    zeros = "0" * 64
+    fields: dict[str, dict[str, Any]] = {
+        "opening-partials": {"part": "bid", "round": "1", "member": 1, "signature": "0" * 96},
+        "score-sheets": {"scores": [{"bid": zeros, "lot": "1", "criterion": "a", "score": "1"}]},
+        "reserve-prices": {"lot": "1", "salt": zeros, "prices": ["1"] * 15},
+        "late-closings": {"closing": zeros, "reason": "None."},
+        "award-intentions": {"evaluation": zeros, "awards": []},
+        "awards": {"intention": zeros, "awards": []},
+    }
+    for route, purpose in payloads.items():
+        said = signed_anyhow(encode(about | fields[route]), purpose, case.bidder)
+        await stage.refuses(route, said, 403, "certificate-invalid")
+    notice = msgspec.structs.replace(case.tender.notice, signer=case.bidder.fingerprint, tender="by-a-bidder")
+    answer = await town.http.post(
+        "/api/v1/tenders", content=signed_anyhow(encode(notice), "notice", case.bidder)
+    )
+    problem(answer, 403, "certificate-invalid")
+
+
+async def test_nothing_opens_before_the_closing_is_witnessed_or_a_late_one_is_answered_for(
+    dsn: str, house: House
+) -> None:
+    async with running_with("http://127.0.0.1:9", dsn, house) as http:  # nobody is there
+        town = await Town.settle(http, house, dsn)
+        tender = await town.publish(a_lot(), lead=0.8, margin=0)
+        stage = Stage(tender)
+        assert (await tender.post("bids", tender.seal(await town.bidder("Bidder")))).status_code == 201
+        await tender.until("tender:closed")
+        await tender.round()
+        for route in ("closing", "entries/0", "entries/1"):
+            problem(await tender.get(route), 404, "not-yet")
+        await stage.refuses("opening-partials", stage.order("bid"), 409, "not-witnessed")
+        closing = (await tender.get("timeline")).json()["events"][-1]["statement"]
+        late = stage.by_officer(LateClosing, closing=closing, reason="No witness.")
+        await stage.refuses("late-closings", late, 409, "not-witnessed")
+
+    async with running(dsn, house) as town.http:
+        tender.office = town.line()
+        closed = await read_closing(tender.office, await read_notice(tender.office, tender.ocid))
+        assert closed.witnessed >= tender.notice.opens
+        await stage.refuses("opening-partials", stage.order("bid"), 409, "not-witnessed")
+        stranger = await town.enrol(Role.OFFICER, "Another officer")
+        for fields, officer, code in (
+            ({"closing": closing}, stranger, "another-officer"),
+            ({"closing": tender.notice_id}, None, "wrong-closing"),
+        ):
+            wrong = stage.by_officer(LateClosing, officer, reason="No witness.", **fields)
+            await stage.refuses("late-closings", wrong, 409, code)
+        assert (await tender.post("late-closings", late)).status_code == 201
+        await tender.order("bid")
+        data = await conclude(tender)
+    verdict = record.verify(data, town.trust)
+    assert not verdict.clean
+    assert "No witness." in verdict.reservations[0]
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+IN_PATHS = (
+    "x",
+    "0" * 64,
+    "-1",
+    "9" * 30,
+    "1.5",
+    "%00",
+    "%0A",
+    "..%2f..%2fkeys",
+    "%ff%fe",
+    "null",
+    "'; DROP TABLE tender; --",
+    "<script>",
+    "x" * 3000,
+    "{ocid}%0A",
+    "%EB%B3%B4%EB%A6%AC",
+)
+BODIES = (
+    b"",
+    b"\x00\xff",
+    b"{}",
+    b"[]",
+    b"null",
+    b"[" * 60_000,
+    b'{"role":"officer","request":NaN}',
+    b'{"role":"officer","request":"AAAA"}',
+    b'{"role":"mayor","request":"AAAA"}',
+    b'{"role":1e999,"request":{"a":' + b"9" * 5000 + b"}}",
+)
+
+
+async def test_garbage_at_any_address_by_any_method_is_a_problem_and_no_accident(
+    case: Case, town: Town
+) -> None:
+    spec = (await town.http.get("/api/openapi.json")).json()
+    paths = {*spec["paths"], "/", "/tenders/{ocid}", "/static/{file}", "/api/{anything}", "/log/tile/{path}"}
+    before = await town.rows()
+    for template in sorted(paths):
+        for method in METHODS:
+            await garbage(town, method, filled(template, case.tender.ocid, case.tender.ocid))
+        for filling in IN_PATHS if "{" in template else ():
+            for method in ("GET", "POST"):
+                await garbage(town, method, filled(template, filling, case.tender.ocid))
+        for body in BODIES:
+            await garbage(town, "POST", filled(template, case.tender.ocid, case.tender.ocid), body)
+    for table in set(before) - {"log_head", "log_checkpoint", "migration"}:
+        assert (await town.rows())[table] == before[table], table
+
+
+async def garbage(town: Town, method: str, path: str, body: bytes | None = None) -> None:
+    headers = {"Content-Type": "application/json", "Accept": "image/png;q=x", "Range": "bytes=9-"}
+    answer = await town.http.request(method, path, content=body, headers=headers)
+    assert answer.status_code < 500, (method, path, body and body[:40], answer.text)
+    if answer.status_code >= 400 and method != "HEAD":
+        said = answer.json()
+        problem(answer, answer.status_code, said["code"])
+        assert re.fullmatch("[a-z][a-z0-9-]+", said["code"])
+
+
+def filled(template: str, filling: str, ocid: str) -> str:
+    return re.sub(r"\{[^}]*\}", lambda _: filling.replace("{ocid}", ocid), template)
+
+
+async def test_an_address_with_a_newline_is_no_address(case: Case, town: Town) -> None:
+    path = f"{case.tender.path}%0A"
+    for answer in (await town.http.get(path), await town.http.post(f"{path}/bids", content=case.envelope)):
+        assert "refusal" not in problem(answer, 400, "validation")
+
+
+@pytest.mark.parametrize("signed", [b"", b"AAAA", b"x" * 5000])
+async def test_a_certificate_request_of_no_form_is_refused(signed: bytes, town: Town) -> None:
+    body = encode({"role": "officer", "request": to_base64(signed)})
+    problem(await town.http.post("/api/v1/certificates", content=body), 400, "malformed")
+
+
+async def test_certificates_are_for_roles_names_and_machines_that_may_have_one(town: Town) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    before = (await town.rows())["certificate"]
+    for role, name, registration, code in (
+        (Role.SERVICE, "Openseal", "service", "certificate-invalid"),
+        (Role.BUSINESS, "Tab\tbed", "1", "certificate-invalid"),
+        (Role.BUSINESS, "Name", "no/slash", "certificate-invalid"),
+    ):
+        body = encode({"role": role, "request": to_base64(request(key, name, registration))})
+        problem(await town.http.post("/api/v1/certificates", content=body), 403, code)
+    body = encode({"role": "officer", "request": to_base64(request(key, "From afar", "1"))})
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app_of(town.http), client=("192.0.2.1", 1)), base_url="http://service"
+    ) as afar:
+        problem(await afar.post("/api/v1/certificates", content=body), 403, "permission-denied")
+    assert (await town.rows())["certificate"] == before
+
+
+def app_of(http: httpx.AsyncClient) -> Any:
+    """The application behind a client."""
+    transport = http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    return transport.app
+
+
+async def refused_bid(case: Case, body: bytes, status: int, code: str) -> None:
+    """A typed problem and a signed refusal of these very bytes; nothing else has happened."""
+    before = await case.tender.town.rows(case.tender.ocid)
+    answer = problem(await case.tender.post("bids", body), status, code)
+    statement = Statement(from_base64(answer["refusal"]))
+    refusal = await case.tender.office.verified(statement, Refusal, datetime.now(UTC))
+    assert (refusal.reason, refusal.tender) == (code, case.tender.ocid)
+    assert refusal.received == sha256(body).hex()
+    assert await case.tender.town.rows(case.tender.ocid) == before
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of a problem (RFC 9457) with that code."""
+    assert answer.headers["content-type"].split(";")[0] == PROBLEM, answer.text
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert (body["status"], body["type"]) == (status, f"urn:openseal:problem:{code}")
+    assert set(body) - {"refusal"} == {"type", "title", "status", "detail", "code"}
+    assert len(body["detail"]) < 1000
+    return body
+
+
+def changed(envelope: bytes, twice: bool = False, **fields: Any) -> bytes:
+    """The envelope with other DSSE fields."""
+    dsse = msgspec.json.decode(envelope) | fields
+    return encode(dsse | {"signatures": dsse["signatures"] * 2} if twice else dsse)
+
+
+def certify(authority: Authority, now: datetime) -> SigningKey:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return SigningKey(key, authority.issue(request(key, "Somebody", "123"), now))
+
+
+async def known(town: Town, key: SigningKey) -> SigningKey:
+    """The certificate as a row in the database, however it came there."""
+    connection = await asyncpg.connect(town.dsn)
+    await store.add_certificate(connection, key.certificate)
+    await connection.close()
+    return key
