@@ -11,7 +11,7 @@ CASE := R25BK01027145
 ADDRESS = http://127.0.0.1:$(PORT)
 AS_ROOT = [ "$$(id -u)" = 0 ] || { echo "$(1)" >&2; exit 1; }
 
-.PHONY: setup run test lint bench lock browser
+.PHONY: setup run test lint bench lock browser interop
 setup: .venv/ready
 
 .venv/ready: locks/dev.lock pyproject.toml
@@ -50,9 +50,21 @@ BROWSER_TESTS := $(wildcard tests/browser/test_*.py)
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 NO_BROWSER = $(if $(BROWSER_TESTS),$(if $(CHROMIUM),,yes))
 
-test: lint browser
+test: lint browser interop
 	OPENSEAL_CHROMIUM=$(CHROMIUM) $(BIN)/pytest $(if $(NO_BROWSER),--ignore=tests/browser)
 	$(if $(NO_BROWSER),@echo "browser tests were not run: install chromium and fonts-noto-cjk" >&2; exit 1)
+
+# The software of others for tests/interop, pinned and hashed. The witness is said to want Python 3.12.
+INTEROP := build/interop
+interop: setup $(INTEROP)/ready
+
+$(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witness.lock) | .venv/ready
+	@rm -rf $(INTEROP) && mkdir -p $(INTEROP)
+	@cp tests/interop/package.json tests/interop/package-lock.json tests/interop/.npmrc $(INTEROP)/
+	cd $(INTEROP) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
+	  --ignore-requires-python --target $(INTEROP)/witness -r tests/interop/witness.lock
+	@touch $@
 
 browser:
 	@[ -z "$(NO_BROWSER)" ] || [ "$$(id -u)" != 0 ] || \

@@ -20,7 +20,8 @@ SCHEME: Literal["bls-unchained-g1-rfc9380"] = "bls-unchained-g1-rfc9380"
 LOCAL = "openseal-local"
 """Beacon id of every local beacon: whoever runs the service could open early, so it is not independent."""
 
-_BODY_LIMIT = 16 * 1024
+ANSWER_LIMIT = 16 * 1024
+"""Bytes of a relay's answer, at most."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
@@ -217,7 +218,7 @@ def parse_round(body: bytes, network: Network) -> Beacon:
 
 
 def _parse_body(body: bytes, type_: type[T]) -> T:
-    if len(body) > _BODY_LIMIT:
+    if len(body) > ANSWER_LIMIT:
         raise MalformedError("longer than a relay's answer")
     try:
         return msgspec.json.decode(body, type=type_)

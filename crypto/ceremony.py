@@ -5,22 +5,26 @@
 3. Only when all n have committed does anyone *deal*: publish its commitments and send each member its
    share, sealed for that member. Whoever spoke last could otherwise choose the sum, and so own the key.
 4. Every member checks what it was dealt and *proves* its share, by signing the committee's key and a
-   rehearsal with it; or it *complains*, names the culprit, and the ceremony has to be convened anew.
+   rehearsal with it; or it *complains*, names the culprit and gives up the key of its mailbox, so that
+   everybody sees who of the two lies. Then the ceremony has to be convened anew.
 5. Every member signs the *transcript*: all that was said, and the committee that came of it.
 
-The mathematics is in `crypto.committee`. Statements come in verified, by whomever and in any order.
+The mathematics is in `crypto.committee`. Statements come in verified, by whomever; a word that comes
+before its time, or that does not hold, is not heard, and whoever said it stays missing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from crypto.bls import G2, parse_g2
-from crypto.certificates import Role
+from crypto.certificates import Certificate, Role
 from crypto.committee import (
     POSSESSION_DST,
     Committee,
@@ -30,17 +34,20 @@ from crypto.committee import (
     Rehearsal,
     Share,
     joint_key,
+    verify_member,
     verify_share,
 )
-from crypto.encoding import Base64, Hex32, HexG1, Moment, encode, from_base64, sha256, to_base64
-from crypto.errors import CommitteeError
-from crypto.statements import Payload
+from crypto.encoding import Base64, Hex32, HexG1, Moment, Value, encode, from_base64, sha256, to_base64
+from crypto.errors import CommitteeError, MalformedError
+from crypto.statements import PAYLOAD_TYPE, Payload, Statement
 
 Number = Annotated[int, msgspec.Meta(ge=1, le=15)]
 """A member's number: its place in the convening, from 1."""
 Fault = Literal["share-wrong", "share-unreadable"]
 
 _MAIL = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_MAIL_SIZE = 32 + 32 + 16  # bytes: encapsulated key, share, tag
+_ANYONE = X25519PrivateKey.from_private_bytes(bytes(32))  # finds keys of small order; protects nothing
 
 
 class Convening(Payload, frozen=True, kw_only=True):
@@ -96,7 +103,11 @@ class Proof(Payload, frozen=True, kw_only=True):
 
 
 class Complaint(Payload, frozen=True, kw_only=True):
-    """A member says whose share does not fit what that dealer published. The ceremony is over."""
+    """A member says whose share does not fit what that dealer published. The ceremony is over.
+
+    `key` is the mailbox's private key, 32 bytes: nothing that was sent there will be used, and with it
+    everybody reads the share and sees for itself.
+    """
 
     PURPOSE: ClassVar[str] = "ceremony-complaint"
     ROLE: ClassVar[Role] = Role.COMMITTEE
@@ -105,6 +116,7 @@ class Complaint(Payload, frozen=True, kw_only=True):
     member: Number
     against: Number
     fault: Fault
+    key: Hex32
 
 
 class Transcript(Payload, frozen=True, kw_only=True):
@@ -117,8 +129,24 @@ class Transcript(Payload, frozen=True, kw_only=True):
     committee: Hex32
 
 
+class CeremonyEntry(Value, frozen=True, kw_only=True, tag_field="t", tag="ceremony:word"):
+    """The log entry of everything that is said in a ceremony, its convening too."""
+
+    ceremony: Hex32
+    statement: Hex32
+
+
 Word = Commitment | Dealing | Proof | Complaint | Transcript
-W = TypeVar("W", Commitment, Dealing, Proof, Transcript)
+W = TypeVar("W", bound=Word)
+WORDS: tuple[type[Word], ...] = (Commitment, Dealing, Proof, Complaint, Transcript)
+"""All kinds of words. In this order a ceremony can be heard again."""
+Phase = Literal["committing", "dealing", "proving", "signing", "done", "broken"]
+_PHASES: tuple[tuple[Phase, type[Word]], ...] = (
+    ("committing", Commitment),
+    ("dealing", Dealing),
+    ("proving", Proof),
+    ("signing", Transcript),
+)
 
 
 class Ceremony:
@@ -147,9 +175,24 @@ class Ceremony:
         """What members have said of one kind, by number."""
         return {n: word for n, (_, word) in self._said.get(kind, {}).items() if isinstance(word, kind)}
 
-    def missing(self, kind: type[W]) -> list[int]:
+    def missing(self, kind: type[Word]) -> list[int]:
         """Numbers of the members who have not yet said it."""
-        return [n for n in range(1, self.size + 1) if n not in self.of(kind)]
+        return [n for n in range(1, self.size + 1) if n not in self._said.get(kind, {})]
+
+    @property
+    def phase(self) -> Phase:
+        """How far it has come; `broken` by a complaint is for ever."""
+        if self.complaint is not None:
+            return "broken"
+        return next((phase for phase, kind in _PHASES if self.missing(kind)), "done")
+
+    def awaited(self) -> list[int]:
+        """Numbers of the members whose word the ceremony waits for; none when it is over."""
+        return [] if self.complaint else next(filter(None, (self.missing(kind) for _, kind in _PHASES)), [])
+
+    def id_of(self, kind: type[Word], number: int) -> str | None:
+        """The id of the statement with which the member said it, if it did."""
+        return self._said.get(kind, {}).get(number, (None, None))[0]
 
     def hear(self, id: str, word: Word) -> None:
         """Take a verified statement in. The same again changes nothing.
@@ -172,12 +215,20 @@ class Ceremony:
     def key(self) -> JointKey:
         """The committee's public side, once all have dealt. Raises CommitteeError naming who spoils it."""
         self._need(Dealing)
+        return self._key
+
+    @cached_property
+    def _key(self) -> JointKey:
         keys = [dealing.key for _, dealing in sorted(self.of(Dealing).items())]
         return joint_key(bytes.fromhex(self.id), keys, self.convening.threshold)
 
     def committee(self) -> Committee:
         """The committee, once every member has proved its share. Raises CommitteeError."""
         self._need(Proof)
+        return self._committee
+
+    @cached_property
+    def _committee(self) -> Committee:
         key = self.key()
         partials = [
             key.verify_partial(n, key.public_key, bytes.fromhex(proof.possession), POSSESSION_DST)
@@ -200,9 +251,11 @@ class Ceremony:
             ids += [id for _, (id, _) in sorted(self._said[kind].items())]
         return sha256(b"openseal/v1/transcript\n", *map(bytes.fromhex, ids)).hex()
 
-    def done(self) -> bool:
-        """Whether every member has signed the transcript."""
-        return not self.missing(Transcript)
+    def sign_off(self, certificate: str) -> Transcript:
+        """A member's last word. Raises CommitteeError while anything is missing."""
+        return Transcript(
+            signer=certificate, transcript=self.transcript(), committee=digest(self.committee())
+        )
 
     def rehearsed(self) -> bytes:
         """The committee's signature on its rehearsal, which opens a canary. Raises CommitteeError."""
@@ -219,7 +272,7 @@ class Ceremony:
         self._need(Commitment)
         return tuple(id for _, (id, _) in sorted(self._said[Commitment].items()))
 
-    def _need(self, kind: type[W]) -> None:
+    def _need(self, kind: type[Word]) -> None:
         if missing := self.missing(kind):
             raise CommitteeError(f"members {missing} have not sent their {kind.PURPOSE}")
 
@@ -234,11 +287,9 @@ class Ceremony:
             case Proof():
                 self._check_proof(number, word)
             case Complaint():
-                self._need(Dealing)
-                if word.against > self.size:
-                    raise CommitteeError("a complaint against nobody")
+                self._check_complaint(number, word)
             case Transcript():
-                if (word.transcript, word.committee) != (self.transcript(), digest(self.committee())):
+                if word != self.sign_off(word.signer):
                     raise CommitteeError(f"member {number} signed another transcript")
 
     def _check_dealing(self, number: int, dealing: Dealing) -> None:
@@ -248,6 +299,9 @@ class Ceremony:
             raise CommitteeError(f"member {number} published something else than it had committed to")
         if dealing.key.certificate != dealing.signer or len(dealing.shares) != self.size:
             raise CommitteeError(f"member {number} dealt under another certificate or not to everybody")
+        if any(len(_mail(share)) != _MAIL_SIZE for share in dealing.shares):
+            raise CommitteeError(f"member {number} dealt something that is no sealed share")
+        verify_member(bytes.fromhex(self.id), number, dealing.key, self.convening.threshold)
 
     def _check_proof(self, number: int, proof: Proof) -> None:
         key = self.key()
@@ -255,13 +309,44 @@ class Ceremony:
         message = encode(Rehearsal(ceremony=self.id))
         key.verify_partial(number, message, bytes.fromhex(proof.rehearsal))
 
+    def _check_complaint(self, number: int, complaint: Complaint) -> None:
+        self._need(Dealing)
+        if complaint.against > self.size or number in self.of(Proof):
+            raise CommitteeError("a complaint against nobody, or after the share was found right")
+        mail = X25519PrivateKey.from_private_bytes(bytes.fromhex(complaint.key))
+        if mail.public_key().public_bytes_raw().hex() != self.of(Commitment)[number].mailbox:
+            raise CommitteeError(f"member {number} complains without the key of its mailbox")
+        if self.received(complaint.against, number, mail) != complaint.fault:
+            raise CommitteeError(f"member {number} complains of something else than it was dealt")
+
+    def received(self, dealer: int, member: int, mail: X25519PrivateKey) -> bytes | Fault:
+        """The share (32 bytes) that `dealer` sealed for `member`, whose key `mail` is, or what is wrong
+        with it. All must have dealt."""
+        dealing = self.of(Dealing)[dealer]
+        commitments = verify_member(bytes.fromhex(self.id), dealer, dealing.key, self.convening.threshold)
+        try:
+            share = _MAIL.decrypt(
+                _mail(dealing.shares[member - 1]), mail, info=_label(self.id, dealer, member)
+            )
+        except InvalidTag:
+            return "share-unreadable"
+        try:
+            verify_share(dealer, commitments, member, share)
+        except CommitteeError:
+            return "share-wrong"
+        return share
+
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member keeps to itself until it has its share: random bytes for its polynomial (48 for each
-    coefficient) and for its mailbox (32). The same secrets say the same after a restart."""
+    """What a member keeps to itself until it has its share: the seed of its polynomial and the key of its
+    mailbox, 32 random bytes each in hex, for one ceremony only.
 
-    polynomial: bytes
-    mailbox: bytes
+    The same secrets commit to the same and deal the same after a restart (sealed anew, which nobody but
+    the addressee can tell).
+    """
+
+    polynomial: Hex32
+    mailbox: Hex32
 
     def __repr__(self) -> str:
         return "Secrets()"
@@ -277,14 +362,15 @@ class Participant:
         self.ceremony = ceremony
         self.certificate = certificate
         self.number = ceremony.number_of(certificate)
-        self._mail = X25519PrivateKey.from_private_bytes(secrets.mailbox)
+        self._mailbox = secrets.mailbox
+        self._mail = X25519PrivateKey.from_private_bytes(bytes.fromhex(secrets.mailbox))
         self._entropy = entropy
         self._dealer = Dealer(
             bytes.fromhex(ceremony.id),
             member=self.number,
             threshold=ceremony.convening.threshold,
             size=ceremony.size,
-            randomness=secrets.polynomial,
+            randomness=_stretched(secrets.polynomial, ceremony),
         )
 
     def commit(self) -> Commitment:
@@ -298,9 +384,15 @@ class Participant:
         )
 
     def deal(self) -> Dealing:
-        """The second word. Raises CommitteeError while a commitment is missing."""
+        """The second word, to be said once: on other commitments it must not be said again.
+
+        Raises CommitteeError while a commitment is missing, or where this member's own is another's.
+        """
         ids = self.ceremony.commitment_ids()
-        mailboxes = [word.mailbox for _, word in sorted(self.ceremony.of(Commitment).items())]
+        said = self.ceremony.of(Commitment)
+        if said[self.number] != self.commit():
+            raise CommitteeError("the commitment that stands for this member is not of these secrets")
+        mailboxes = [word.mailbox for _, word in sorted(said.items())]
         return Dealing(
             signer=self.certificate,
             ceremony=self.ceremony.id,
@@ -316,14 +408,14 @@ class Participant:
         Raises CommitteeError while a dealing is missing.
         """
         self.ceremony.key()
-        dealings = [word for _, word in sorted(self.ceremony.of(Dealing).items())]
         shares = []
-        for number, dealing in enumerate(dealings, start=1):
-            try:
-                shares.append(self._open(number, dealing.shares[self.number - 1]))
-            except InvalidTag:
-                return self._complain(number, "share-unreadable")
-        return self._share(dealings, shares)
+        for dealer, dealing in sorted(self.ceremony.of(Dealing).items()):
+            match self.ceremony.received(dealer, self.number, self._mail):
+                case bytes(share):
+                    shares.append((dealing.key, share))
+                case fault:
+                    return self._complain(dealer, fault)
+        return self._dealer.gather(*zip(*shares, strict=True))
 
     def prove(self, share: Share) -> Proof:
         """The third word: the share works. Raises CommitteeError for a share of another key."""
@@ -337,24 +429,8 @@ class Participant:
             rehearsal=rehearsal.hex(),
         )
 
-    def sign_off(self) -> Transcript:
-        """The last word. Raises CommitteeError while anything is missing."""
-        return Transcript(
-            signer=self.certificate,
-            transcript=self.ceremony.transcript(),
-            committee=digest(self.ceremony.committee()),
-        )
-
     def _key(self) -> MemberKey:
         return self._dealer.publish(self.certificate, self._entropy(48))
-
-    def _share(self, dealings: list[Dealing], shares: list[bytes]) -> Share | Complaint:
-        for number, (dealing, share) in enumerate(zip(dealings, shares, strict=True), start=1):
-            try:
-                verify_share(number, _points(dealing.key), self.number, share)
-            except CommitteeError:
-                return self._complain(number, "share-wrong")
-        return self._dealer.gather([dealing.key for dealing in dealings], shares)
 
     def _complain(self, against: int, fault: Fault) -> Complaint:
         return Complaint(
@@ -363,6 +439,7 @@ class Participant:
             member=self.number,
             against=against,
             fault=fault,
+            key=self._mailbox,
         )
 
     def _seal(self, member: int, mailbox: str) -> str:
@@ -373,25 +450,49 @@ class Participant:
             )
         )
 
-    def _open(self, dealer: int, sealed: str) -> bytes:
-        return _MAIL.decrypt(
-            from_base64(sealed), self._mail, info=_label(self.ceremony.id, dealer, self.number)
-        )
-
 
 def digest(committee: Committee) -> str:
     """What members sign of a committee: SHA-256 of its canonical JSON, hex."""
     return sha256(encode(committee)).hex()
 
 
-def _points(key: MemberKey) -> list[G2]:
-    return [parse_g2(bytes.fromhex(each)) for each in key.commitments]
+def check_seats(certificates: Sequence[Certificate]) -> None:
+    """Nobody sits twice, under whatever certificates. Raises CommitteeError."""
+    if len({each.registration for each in certificates}) != len(certificates):
+        raise CommitteeError("one person has two seats in the committee")
+
+
+def read_word(statement: Statement) -> Word:
+    """What a statement says in a ceremony, *not verified*. Raises MalformedError."""
+    for kind in WORDS:
+        if statement.payload_type == PAYLOAD_TYPE.format(purpose=kind.PURPOSE):
+            return statement.read(kind)
+    raise MalformedError("not a word of a ceremony")
+
+
+def entry(ceremony: str, statement: str) -> bytes:
+    """The log entry of what was said in a ceremony."""
+    return encode(CeremonyEntry(ceremony=ceremony, statement=statement))
+
+
+def _mail(sealed: str) -> bytes:
+    try:
+        return from_base64(sealed)
+    except MalformedError as error:
+        raise CommitteeError("a sealed share is not base64") from error
+
+
+def _stretched(seed: str, ceremony: Ceremony) -> bytes:
+    """48 bytes for each coefficient."""
+    info = b"openseal/v1/polynomial\n" + bytes.fromhex(ceremony.id)
+    size = 48 * ceremony.convening.threshold
+    return HKDF(SHA256(), length=size, salt=None, info=info).derive(bytes.fromhex(seed))
 
 
 def _check_mailbox(number: int, mailbox: str) -> None:
     """A point of small order would have everybody's mail sealed under a key that anyone knows."""
     try:
-        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(bytes.fromhex(mailbox)))
+        _ANYONE.exchange(X25519PublicKey.from_public_bytes(bytes.fromhex(mailbox)))
     except ValueError as error:
         raise CommitteeError(f"member {number}'s mailbox is no key") from error
 

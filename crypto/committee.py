@@ -126,7 +126,7 @@ def joint_key(ceremony: bytes, members: Sequence[MemberKey], threshold: int) -> 
     _check_bounds(threshold, len(members))
     if len({member.certificate for member in members}) != len(members):
         raise CommitteeError("a certificate stands twice in the committee")
-    published = [_verify_member(ceremony, i, member, threshold) for i, member in enumerate(members, 1)]
+    published = [verify_member(ceremony, i, member, threshold) for i, member in enumerate(members, 1)]
     try:
         sums = [bls.add_g2(column) for column in zip(*published, strict=True)]
     except MalformedError as error:
@@ -210,7 +210,7 @@ class Dealer:
             raise CommitteeError("a share comes from every member")
         secret = 0
         for dealer, (published, share) in enumerate(zip(members, shares, strict=True), 1):
-            commitments = _verify_member(self._ceremony, dealer, published, len(self.__coefficients))
+            commitments = verify_member(self._ceremony, dealer, published, len(self.__coefficients))
             secret += verify_share(dealer, commitments, self._member, share)
         return Share(self._member, (secret % bls.ORDER).to_bytes(32, "big"))
 
@@ -258,7 +258,8 @@ def _check_member(member: int, size: int) -> None:
         raise CommitteeError(f"members are numbered 1 to {size}")
 
 
-def _verify_member(ceremony: bytes, index: int, member: MemberKey, threshold: int) -> list[bls.G2]:
+def verify_member(ceremony: bytes, index: int, member: MemberKey, threshold: int) -> list[bls.G2]:
+    """Member `index`'s commitments as points, its proof checked. Raises CommitteeError naming the member."""
     if len(member.commitments) != threshold:
         raise CommitteeError(f"member {index} committed to {len(member.commitments)} coefficients")
     try:

@@ -18,6 +18,7 @@ CREATE TABLE tender (
   seq bigint NOT NULL CHECK (seq >= 0),
   prev bytea NOT NULL CHECK (octet_length(prev) = 32)
 );
+CREATE INDEX ON tender (deadline) WHERE concluded_at IS NULL;
 COMMENT ON TABLE tender IS 'A tender: its box is shut at shut_at, its chain''s next entry is seq. citus: distributed';
 
 CREATE TABLE statement (

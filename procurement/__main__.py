@@ -14,17 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from crypto.errors import VerificationError
+from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, read, stdout
 
 if TYPE_CHECKING:
-    from crypto.trust import Trust
     from procurement.koneps import Case
     from procurement.record import Verdict
     from procurement.replay import Progress, Replayed
-
-FAILED = 1
-"""Exit status: something is not as it should be, and the output says what."""
-UNUSABLE = 2
-"""Exit status: what was given could not be worked with at all."""
 
 Json = Annotated[bool, Parameter(negative=(), help="Print JSON and nothing else.")]
 
@@ -35,12 +30,8 @@ app = App(
 )
 
 
-class Stop(Exception):  # not an error of ours: how a command ends early
-    """Ends the command with one line and an exit status."""
-
-    def __init__(self, status: int, line: object) -> None:
-        super().__init__(" ".join(str(line).split()))
-        self.status = status
+app.command("procurement.pinning:app", name="trust", help="Show or pin whom you trust.")
+app.command("procurement.committee_commands:app", name="committee")
 
 
 @app.command
@@ -54,14 +45,18 @@ def serve(*, port: int = 8000, data_dir: Path | None = None) -> int:
     data_dir
         Keys, log and the embedded database; DATABASE_URL names another database.
     """
+    from crypto.relays import BeaconUnavailable
     from crypto.selftest import SelfTestFailed
     from procurement import service
     from procurement.database import MigrationError
     from procurement.embedded import EmbeddedPostgresError
+    from procurement.settings import SettingsError
 
     try:
         service.serve(port, data_dir)
-    except (SelfTestFailed, EmbeddedPostgresError, MigrationError, OSError) as error:
+    except SettingsError as error:
+        raise Stop(UNUSABLE, error) from error
+    except (SelfTestFailed, EmbeddedPostgresError, MigrationError, BeaconUnavailable, OSError) as error:
         raise Stop(FAILED, error) from error
     return 0
 
@@ -80,14 +75,16 @@ def migrate(*, data_dir: Path | None = None) -> int:
 
     from procurement import database
     from procurement.embedded import EmbeddedPostgresError
-    from procurement.settings import Settings
+    from procurement.settings import Settings, SettingsError
 
     try:
         with database.server(Settings.load(os.environ, data_dir)) as dsn:
             applied = asyncio.run(database.migrate(dsn))
+    except SettingsError as error:
+        raise Stop(UNUSABLE, error) from error
     except (EmbeddedPostgresError, database.MigrationError, OSError) as error:
         raise Stop(FAILED, error) from error
-    _out().print("\n".join(applied) or "nothing to do")
+    stdout().print("\n".join(applied) or "nothing to do")
     return 0
 
 
@@ -138,8 +135,8 @@ def verify(record: Path, /, *, trust: Path | None = None, json: Json = False) ->
     from bids.opening import open_in_parallel
     from procurement import record as records
 
-    pinned = _trust(trust) if trust else None
-    data = _read(record)
+    pinned = parse_trust(read(trust), trust) if trust else None
+    data = read(record)
     try:
         verdict = records.verify(data, pinned, open_in_parallel)
     except VerificationError as error:
@@ -171,10 +168,6 @@ def _fail(status: int, line: str) -> int:
     return status
 
 
-def _out() -> Console:
-    return Console(soft_wrap=True, highlight=False, markup=False)
-
-
 def _out_json(value: object) -> None:
     import msgspec
 
@@ -182,31 +175,8 @@ def _out_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Stop(UNUSABLE, f"{path}: {error.strerror}") from error
-
-
-def _trust(path: Path) -> "Trust":
-    """Whoever wrote the file may have indented it: its bytes are nobody's statement."""
-    import msgspec
-
-    from crypto.checkpoint import VerifyingKey
-    from crypto.trust import Trust
-
-    try:
-        trust = msgspec.json.decode(_read(path), type=Trust)
-        trust.authorities()
-        VerifyingKey.parse(trust.log)
-    except (ValueError, RecursionError, VerificationError) as error:
-        raise Stop(UNUSABLE, f"{path}: not a trust file: {error}") from error
-    return trust
-
-
 def _show_verdict(verdict: "Verdict") -> None:
-    out = _out()
+    out = stdout()
     for step in verdict.steps:
         style = "green" if step.result == "ok" else "bold red"
         out.print(Text.assemble(f"{step.number:2} ", (f"{step.result:8}", style), step.title))
@@ -223,20 +193,25 @@ def _show_verdict(verdict: "Verdict") -> None:
 
 def _replay(case: "Case", url: str, record: Path | None, json: bool) -> bool:
     import asyncio
+    import os
 
     from bids.client import ServiceError
     from procurement.replay import connect
     from procurement.replay import replay as play
+    from procurement.settings import Settings, SettingsError
 
     async def replay() -> tuple["Replayed", bytes]:
         with _progress(case.number, shown=sys.stderr.isatty() and not json) as progress:
             async with connect(url) as http:
-                return await play(case, http, progress)
+                return await play(case, http, progress, relays)
 
     try:
+        relays = Settings.load(os.environ).relays
         replayed, data = asyncio.run(replay())
         if record:
             record.write_bytes(data)
+    except SettingsError as error:
+        raise Stop(UNUSABLE, error) from error
     except (ServiceError, VerificationError, OSError) as error:
         raise Stop(FAILED, f"{case.number}: {error}") from error
     if json:
@@ -289,7 +264,7 @@ def _show_replayed(case: "Case", replayed: "Replayed") -> None:
             )
     for row in zip(*filter(any, columns.values()), strict=True):
         table.add_row(*(figure or "" for figure in row))
-    out = _out()
+    out = stdout()
     out.print(table)
     drawn = f", drawn {', '.join(map(str, replayed.drawn_numbers))}" if replayed.drawn_numbers else ""
     floor = f", floor amount {_grouped(replayed.floor_amount)}" if replayed.floor_amount else ""

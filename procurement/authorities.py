@@ -53,14 +53,12 @@ class Authorities:
             _write(path, self._authorities[Role.SERVICE].issue(asked, datetime.now(UTC)).der)
         return SigningKey(key, Certificate(path.read_bytes()))
 
-    def trust(
-        self, log: checkpoint.VerifyingKey, witness: checkpoint.VerifyingKey, network: Network
-    ) -> Trust:
+    def trust(self, log: checkpoint.VerifyingKey, witnesses: WitnessPolicy, network: Network) -> Trust:
         """What this set-up says of itself."""
         return Trust(
             independent=False,
             log=log.encode(),
-            witnesses=WitnessPolicy(keys=(witness.encode(),), quorum=1),
+            witnesses=witnesses,
             roots={role: (to_base64(each.root_der),) for role, each in self._authorities.items()},
             networks=(network,),
         )

@@ -51,6 +51,16 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
     witnessed: datetime
 
 
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """The orders on one part that a member has found in order: `bids` names those whose price is opened, or
+    nobody's in particular; `late` is the officer's reason where the closing was witnessed too late."""
+
+    part: Part
+    bids: tuple[str | None, ...]
+    closed: Closed
+    late: str | None
+
+
 class PublishedPart(msgspec.Struct, frozen=True):
     """A part of an opened bid as the service tells it, not verified."""
 
@@ -144,21 +154,34 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
     return Closed(closing=closing, closing_id=logged.statement.id, witnessed=witnessed)
 
 
+async def verify_orders(service: Service, tender: Announced, part: Part) -> Orders:
+    """What a member may sign to open `part`, waited for.
+
+    It has verified for itself: a witnessed closing statement (or the officer's word for a late one), the
+    round's signature and, for prices, every evaluator's sheet. Raises TenderError for no part of it.
+    """
+    if part not in tender.notice.parts:
+        raise TenderError("no-such-part", f"the tender's parts are {' and '.join(tender.notice.parts)}")
+    closed = await read_closing(service, tender)
+    late = closed.witnessed >= tender.notice.opens
+    reason = await _answered_for(service, tender, closed) if late else None
+    await service.beacon(tender.notice.network, int(tender.terms.round))
+    bids = tuple(await _to_price(service, tender, closed)) if part == "price" else (None,)
+    return Orders(part=part, bids=bids, closed=closed, late=reason)
+
+
 async def sign_orders(
     service: Service, tender: Announced, member: Member, part: Part
 ) -> list[OpeningPartial]:
-    """Sign and send the member's partials for `part`: one, or one for each price to be opened.
+    """Verify, sign and send the member's partials for `part`: one, or one for each price to be opened."""
+    return await send_orders(service, tender, member, await verify_orders(service, tender, part))
 
-    Nothing is signed before this member itself has verified a witnessed closing statement (or the
-    officer's word for a late one), the round's signature and, for prices, every evaluator's sheet.
-    """
-    closed = await read_closing(service, tender)
-    if closed.witnessed >= tender.notice.opens:
-        await _check_answered_for(service, tender, closed)
-    await service.beacon(tender.notice.network, int(tender.terms.round))
-    bids: list[str | None] = [None]
-    if part == "price":
-        bids = [*await _to_price(service, tender, closed)]
+
+async def send_orders(
+    service: Service, tender: Announced, member: Member, orders: Orders
+) -> list[OpeningPartial]:
+    """Sign what `verify_orders` gave, and send it."""
+    part = orders.part
     limit = asyncio.Semaphore(AT_ONCE)
 
     async def send(bid: str | None) -> OpeningPartial:
@@ -167,7 +190,7 @@ async def sign_orders(
             await service.post(f"{path_of(tender.notice.tender)}/opening-partials", sign(partial, member.key))
             return partial
 
-    return await asyncio.gather(*map(send, bids))
+    return await asyncio.gather(*map(send, orders.bids))
 
 
 async def read_bids(service: Service, ocid: str) -> list[PublishedBid]:
@@ -201,10 +224,10 @@ async def _all_said(service: Service, tender: Announced, event: EventType, type_
     return said
 
 
-async def _check_answered_for(service: Service, tender: Announced, closed: Closed) -> None:
+async def _answered_for(service: Service, tender: Announced, closed: Closed) -> str:
     for each in await _all_said(service, tender, EventType.LATE, LateClosing):
         if (each.signer, each.closing) == (tender.notice.signer, closed.closing_id):
-            return
+            return each.reason
     raise TenderError("late-closing", "the closing was witnessed too late and no officer answers for it")
 
 

@@ -44,6 +44,12 @@ class TenderError(VerificationError):
         self.code = code
 
 
+class SafeError(VerificationError):
+    """A file or a back-up that its passphrase does not open, or that is none."""
+
+    code = "safe-closed"
+
+
 class RecordError(VerificationError):
     """An award record that does not hold, or bytes that are none."""
 

@@ -22,6 +22,7 @@ class EventType(StrEnum):
     PUBLISHED = "tender:published"
     CLOSED = "tender:closed"
     LATE = "closing:late"
+    REFUSED = "order:refused"
     PARTIAL = "order:partial"
     OPENED = "tender:opened"
     BID_OPENED = "bid:opened"
@@ -38,6 +39,7 @@ BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
 _AFTER = {
     EventType.CLOSED: EventType.PUBLISHED,
     EventType.LATE: EventType.CLOSED,
+    EventType.REFUSED: EventType.PUBLISHED,
     EventType.PARTIAL: EventType.CLOSED,
     EventType.OPENED: EventType.PARTIAL,
     EventType.BID_OPENED: EventType.OPENED,
@@ -49,8 +51,9 @@ _AFTER = {
     EventType.AWARDED: EventType.INTENDED,
 }
 _FINAL = {EventType.SCORED: EventType.INTENDED, EventType.INTENDED: EventType.AWARDED}
-_OF_A_PART = (EventType.PARTIAL, EventType.OPENED, *BID_EVENTS)
-_OFTEN = (EventType.PARTIAL, EventType.PRICES_REVEALED, EventType.SHEET_SIGNED, *BID_EVENTS)
+_ORDERS = (EventType.REFUSED, EventType.PARTIAL)
+_OF_A_PART = (*_ORDERS, EventType.OPENED, *BID_EVENTS)
+_OFTEN = (*_ORDERS, EventType.PRICES_REVEALED, EventType.SHEET_SIGNED, *BID_EVENTS)
 
 
 class Event(Value, frozen=True, kw_only=True):
@@ -145,7 +148,7 @@ def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> Non
         raise LogError(f"entry {entry.seq}: {entry.t} before {_AFTER[entry.t]}")
     if entry.t in BID_EVENTS and entry.part not in opened:
         raise LogError(f"entry {entry.seq}: {entry.t} before the {entry.part} parts were opened")
-    if entry.t is EventType.PARTIAL and entry.part in opened:
+    if entry.t in _ORDERS and entry.part in opened:
         raise LogError(f"entry {entry.seq}: {entry.t} after the {entry.part} parts were opened")
     if entry.t is EventType.LATE and EventType.PARTIAL in seen:
         raise LogError(f"entry {entry.seq}: {entry.t} after {EventType.PARTIAL}")

@@ -84,16 +84,13 @@ def convene(
         _hear(ceremony, participant.prove(share), key)
     return Convened(
         committee=ceremony.committee(),
-        transcript=tuple(
-            _hear(ceremony, participant.sign_off(), key)
-            for participant, key in zip(participants, keys, strict=True)
-        ),
+        transcript=tuple(_hear(ceremony, ceremony.sign_off(key.fingerprint), key) for key in keys),
         members=[Member(*pair) for pair in zip(keys, shares, strict=True)],
     )
 
 
 def _participant(ceremony: Ceremony, key: SigningKey, entropy: Entropy) -> Participant:
-    secrets = Secrets(polynomial=entropy(48 * ceremony.convening.threshold), mailbox=entropy(32))
+    secrets = Secrets(polynomial=entropy(32).hex(), mailbox=entropy(32).hex())
     return Participant(ceremony, key.fingerprint, secrets, entropy)
 
 

@@ -6,7 +6,7 @@ was done is found done.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,16 @@ from bids import intake
 from bids.envelope import Envelope, Part, SubmissionTerms, check
 from bids.errors import EnvelopeError
 from bids.opening import open_in_parallel
-from bids.orders import Opening, OpeningPartial, OrderKey, PartToOpen, check_partial, combined
+from bids.orders import (
+    Opening,
+    OpeningPartial,
+    OrderKey,
+    OrderRefusal,
+    PartToOpen,
+    check_partial,
+    check_refusal,
+    combined,
+)
 from bids.receipts import Closing, Committed, Refusal, chains
 from bids.store import StoredEnvelope
 from crypto.certificates import Certificate, Role, SigningKey
@@ -28,6 +37,7 @@ from crypto.encoding import decode, moment, parse_moment, sha256
 from crypto.errors import CertificateError, VerificationError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
+from crypto.relays import Rounds
 from crypto.statements import Payload, Statement, sign
 from crypto.trust import Trust
 from procurement import store
@@ -116,17 +126,17 @@ class Procedure:
         *,
         key: SigningKey,
         trust: Trust,
-        beacon: Callable[[int], Awaitable[bytes]],
+        beacon: Rounds,
         now: Callable[[], datetime],
         entropy: Callable[[int], bytes],
     ) -> None:
-        """`beacon` gives a round's signature or raises BeaconError; `now` is aware UTC."""
+        """`beacon` gives the rounds of the network that notices must name; `now` is aware UTC."""
         self.pool = pool
         self.log = log
         self.key = key
         self.trust = trust
         self._authorities = trust.authorities()
-        self._beacon = beacon
+        self.beacon = beacon
         self.now = now
         self._entropy = entropy
         self._tenders: dict[str, Tender] = {}
@@ -135,7 +145,7 @@ class Procedure:
 
     async def publish(self, data: bytes) -> Tender:
         """An officer publishes a tender. The same notice again changes nothing."""
-        statement, notice = await self._genuine(data, Notice)
+        statement, notice = await self.genuine(data, Notice)
         tender = await asyncio.to_thread(_tender, notice, statement.id)
         self.trust.check_network(notice.network)
         if notice.witnesses != self.trust.witnesses:
@@ -249,7 +259,7 @@ class Procedure:
 
     async def accept_late_closing(self, ocid: str, data: bytes) -> str:
         """The officer answers for opening although the closing was witnessed after the round."""
-        statement, late = await self._genuine(data, LateClosing)
+        statement, late = await self.genuine(data, LateClosing)
         async with self._step(ocid) as (connection, situation, now):
             _check_officer(situation, late, late.notice)
             if late.closing != _one(situation, EventType.CLOSED).statement:
@@ -263,7 +273,7 @@ class Procedure:
 
     async def accept_partial(self, ocid: str, data: bytes) -> str:
         """A committee member's part of an opening order, public from now on."""
-        statement, given = await self._genuine(data, OpeningPartial)
+        statement, given = await self.genuine(data, OpeningPartial)
         async with self._step(ocid) as (connection, situation, now):
             tender = situation.tender
             check_partial(given, tender.notice.committee, tender.key, tender.terms)
@@ -278,6 +288,21 @@ class Procedure:
             )
         return statement.id
 
+    async def accept_refusal(self, ocid: str, data: bytes) -> str:
+        """A committee member's public no to an opening order, with its reason. It may still sign later."""
+        statement, refusal = await self.genuine(data, OrderRefusal)
+        async with self._step(ocid) as (connection, situation, now):
+            check_refusal(refusal, situation.tender.notice.committee, situation.tender.terms)
+            if situation.heard(statement):
+                return statement.id
+            if situation.has(EventType.OPENED, refusal.part):
+                raise TenderError("opened", "this part is open already")
+            subject = f"refusal/{refusal.part}/{refusal.member}"
+            await self._say_once(
+                connection, situation, EventType.REFUSED, statement, subject, now, refusal.part
+            )
+        return statement.id
+
     async def open(self, ocid: str, part: Part) -> bool:
         """Open `part` of every bid, once k members have ordered it and the round has come."""
         situation = await self.situation(ocid)
@@ -287,10 +312,7 @@ class Procedure:
         keys = await self._keys(situation, part, counted)
         if keys is None:
             return False
-        beacon = (await self._beacon(int(situation.tender.notice.round))).hex()
-        situation.tender.notice.network.verify_round(
-            int(situation.tender.notice.round), bytes.fromhex(beacon)
-        )
+        beacon = await self._round(situation.tender.notice)
         opening = partial(Opening, part=part, round=situation.tender.notice.round, beacon=beacon, keys=keys)
         results = await self._open_all(situation, opening(**self._about(situation, self.now())), counted)
         async with self._step(ocid) as (connection, situation, now):
@@ -307,7 +329,7 @@ class Procedure:
 
     async def accept_sheet(self, ocid: str, data: bytes) -> str:
         """An evaluator's signed scores, while no price can have been seen."""
-        statement, sheet = await self._genuine(data, SignedScores)
+        statement, sheet = await self.genuine(data, SignedScores)
         async with self._step(ocid) as (connection, situation, now):
             _check_about(situation, sheet.tender, sheet.notice)
             if sheet.signer not in situation.tender.notice.evaluators:
@@ -321,7 +343,7 @@ class Procedure:
 
     async def reveal_prices(self, ocid: str, data: bytes) -> str:
         """The officer reveals the preliminary prices of a lot that the notice committed to."""
-        statement, revealed = await self._genuine(data, RevealedPrices)
+        statement, revealed = await self.genuine(data, RevealedPrices)
         async with self._step(ocid) as (connection, situation, now):
             _check_officer(situation, revealed, revealed.notice)
             if not situation.has(EventType.OPENED):
@@ -350,7 +372,7 @@ class Procedure:
 
     async def intend(self, ocid: str, data: bytes) -> str:
         """The officer names the first in line; the standstill begins."""
-        statement, intended = await self._genuine(data, IntendedAward)
+        statement, intended = await self.genuine(data, IntendedAward)
         async with self._step(ocid) as (connection, situation, now):
             _check_officer(situation, intended, intended.notice)
             scored = _one(situation, EventType.SCORED)
@@ -361,7 +383,7 @@ class Procedure:
 
     async def award(self, ocid: str, data: bytes) -> str:
         """The officer awards what was intended, after the standstill."""
-        statement, award = await self._genuine(data, Award)
+        statement, award = await self.genuine(data, Award)
         async with self._step(ocid) as (connection, situation, now):
             _check_officer(situation, award, award.notice)
             entry = _one(situation, EventType.INTENDED)
@@ -493,12 +515,20 @@ class Procedure:
             "time": moment(now),
         }
 
-    async def _genuine(self, data: bytes, type_: type[P]) -> tuple[Statement, P]:
+    async def genuine(self, data: bytes, type_: type[P]) -> tuple[Statement, P]:
         """A statement by someone whose certificate holds now, and what it says."""
         statement = Statement(data)
         certificate = await self._certificate(self.pool, statement.read(type_).signer)
         self._authorities.verify(certificate, type_.ROLE, self.now())
         return statement, statement.verify(type_, certificate)
+
+    async def certified(self, fingerprints: Sequence[str], role: Role) -> list[Certificate]:
+        """The certificates with these fingerprints, each of which holds now in `role`.
+
+        Raises CertificateError.
+        """
+        found = [await self._certificate(self.pool, each) for each in fingerprints]
+        return [self._authorities.verify(each, role, self.now()) for each in found]
 
     async def _certificate(self, connection: Any, fingerprint: str) -> Certificate:
         found = await store.load_certificates(connection, [fingerprint])
@@ -569,6 +599,12 @@ class Procedure:
         )
         wanted = {each.envelope.context.bid for each in counted} if part == "price" else {None}
         return keys if {key.bid for key in keys} == wanted else None
+
+    async def _round(self, notice: Notice) -> str:
+        """The signature of the notice's round, in hex. Raises BeaconError while it is not to be had."""
+        if notice.network != self.beacon.network:
+            raise TenderError("other-beacon", f"set OPENSEAL_BEACON to {notice.network.chain_hash} again")
+        return (await self.beacon.round(int(notice.round))).signature.hex()
 
     async def _open_all(
         self, situation: Situation, opening: Opening, counted: Sequence[OpenedBid]

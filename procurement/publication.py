@@ -66,6 +66,13 @@ def status(situation: Situation, now: datetime) -> Status:
     return "active" if now < situation.row.deadline else "closed"
 
 
+def beacon_silent_since(procedure: Procedure, situation: Situation) -> datetime | None:
+    """Since when the beacon gives no rounds, where the tender still waits for its own."""
+    if situation.has(EventType.OPENED, situation.tender.notice.parts[-1]):
+        return None
+    return procedure.beacon.silent_since
+
+
 async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry:
     """Entry `seq` of the tender's history. Raises TenderError while it is not there and witnessed."""
     situation = await procedure.situation(ocid)

@@ -160,12 +160,15 @@ def connect(base_url: str) -> httpx.AsyncClient:
         raise ServiceError("unreachable", f"{base_url} is no address: {error}") from error
 
 
-async def replay(case: Case, http: httpx.AsyncClient, progress: Progress) -> tuple[Replayed, bytes]:
+async def replay(
+    case: Case, http: httpx.AsyncClient, progress: Progress, relays: Sequence[str] = ()
+) -> tuple[Replayed, bytes]:
     """The case from notice to verified award record at a service on this machine; also the record.
 
+    `relays` are those of the service's beacon, where it is a public one.
     Raises ServiceError, or VerificationError's kinds: RecordError where the record does not verify.
     """
-    play = _Play(case, http, await read_trust(http), progress)
+    play = _Play(case, http, await read_trust(http), progress, relays)
     evaluation = await play.life()
     progress("award record", 0, 1)
     data = await play.office.wait_for(f"{play.path}/record")
@@ -180,8 +183,16 @@ async def replay(case: Case, http: httpx.AsyncClient, progress: Progress) -> tup
 class _Play:
     """One replay under way. Each step leaves behind what the next ones need."""
 
-    def __init__(self, case: Case, http: httpx.AsyncClient, trust: Trust, progress: Progress) -> None:
+    def __init__(
+        self,
+        case: Case,
+        http: httpx.AsyncClient,
+        trust: Trust,
+        progress: Progress,
+        relays: Sequence[str],
+    ) -> None:
         self.case = case
+        self.relays = relays
         self.trust = trust
         self.progress = progress
         self.ocid = f"{OCID_PREFIX}-{case.number[:40]}-{secrets.token_hex(4)}"
@@ -206,7 +217,7 @@ class _Play:
 
     def line(self) -> Service:
         """A new party's own view of the service."""
-        return Service(self.http, self.trust)
+        return Service(self.http, self.trust, relays=self.relays)
 
     async def enrol_everybody(self) -> None:
         self.officer = await self.enrol(Role.OFFICER, "Practice officer", "practice-officer")

@@ -19,14 +19,17 @@ from obstore.store import LocalStore
 
 from crypto import selftest
 from crypto.beacon import LocalBeacon
-from crypto.checkpoint import SigningKey
-from crypto.encoding import encode
+from crypto.checkpoint import SigningKey, VerifyingKey
+from crypto.encoding import decode, encode
+from crypto.errors import MalformedError
 from crypto.log import HttpWitness, Log, Sequencer
+from crypto.relays import LocalRounds, Relays, find_network
+from crypto.trust import Trust
 from procurement import database, store
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
 from procurement.embedded import die_with_parent, exclusive
 from procurement.procedure import Procedure
-from procurement.settings import Settings
+from procurement.settings import PublicBeacon, Settings, Witnesses
 from procurement.web.app import create_app
 from procurement.worker import Worker
 
@@ -74,20 +77,41 @@ class Server(uvicorn.Server):
 
 
 def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1") -> None:
-    """Run until SIGINT or SIGTERM. Raises SelfTestFailed, EmbeddedPostgresError, MigrationError, OSError."""
+    """Run until SIGINT or SIGTERM.
+
+    Raises SettingsError, SelfTestFailed, EmbeddedPostgresError, MigrationError, OSError, and
+    BeaconUnavailable where the set network is not known here yet and no relay describes it.
+    """
     selftest.run()
     settings = Settings.load(os.environ, data_dir)
     with _listen(host, port) as listening, database.server(settings) as dsn:
         house = House.below(settings.data_dir)
         # A database from elsewhere does not keep two services, and two witnesses, off one folder.
-        with exclusive(house.keys), witness_process(house, log_key(house.keys)) as url:
-            asyncio.run(_serve(settings, house, dsn, url, listening))
+        with exclusive(house.keys), _witnesses(settings, house) as witnesses:
+            asyncio.run(_serve(settings, house, dsn, witnesses, listening))
 
 
-async def _serve(settings: Settings, house: House, dsn: str, witness: str, listening: socket.socket) -> None:
+@contextmanager
+def _witnesses(settings: Settings, house: House) -> Iterator[Witnesses]:
+    """Those that are set, or one of our own."""
+    if settings.witnesses:
+        yield settings.witnesses
+    else:
+        with witness_process(house, log_key(house.keys)) as url:
+            yield embedded_witness(house, url)
+
+
+def embedded_witness(house: House, url: str) -> Witnesses:
+    """The one whose key is in the house, at its address."""
+    return Witnesses(quorum=1, urls={witness_key(house.witness).verifier.encode(): url})
+
+
+async def _serve(
+    settings: Settings, house: House, dsn: str, witnesses: Witnesses, listening: socket.socket
+) -> None:
     await database.migrate(dsn)
-    beacon = local_beacon(house.keys, settings.beacon_period)
-    async with working(house, dsn, witness, beacon, _now) as app:
+    beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
+    async with working(house, dsn, witnesses, beacon, _now) as app:
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=GRACE, server_header=False
         )
@@ -96,19 +120,20 @@ async def _serve(settings: Settings, house: House, dsn: str, witness: str, liste
 
 @asynccontextmanager
 async def working(
-    house: House, dsn: str, witness_url: str, beacon: LocalBeacon, now: Clock
+    house: House, dsn: str, witnesses: Witnesses, beacon: LocalBeacon | PublicBeacon, now: Clock
 ) -> AsyncIterator[Application]:
     """The application with its sequencer and worker at work behind it, on a migrated database."""
-    signing, witness = log_key(house.keys), witness_key(house.witness).verifier
+    signing = log_key(house.keys)
     authorities = Authorities(house.keys)
-    trust = authorities.trust(signing.verifier, witness, beacon.network)
-    house.trust.write_bytes(encode(trust))
     objects = LocalStore(house.objects)
     async with (
         await database.connect(dsn) as pool,
         await database.connect(dsn, most=4) as log_pool,
         httpx.AsyncClient() as client,
     ):
+        rounds = await _rounds(house, beacon, client, now)
+        trust = authorities.trust(signing.verifier, witnesses.policy, rounds.network)
+        house.trust.write_bytes(encode(trust))
         key = authorities.service_key(house.keys)
         await store.add_certificate(pool, key.certificate)
         log = Log(log_pool)
@@ -118,19 +143,18 @@ async def working(
             key=signing,
             head_file=house.head,
             now=now,
-            witnesses=[HttpWitness(witness_url, witness, client)],
-            quorum=trust.witnesses.quorum,
+            witnesses=[
+                HttpWitness(url, VerifyingKey.parse(vkey), client) for vkey, url in witnesses.urls.items()
+            ],
+            quorum=witnesses.quorum,
         )
-
-        async def sign_round(round: int) -> bytes:
-            return beacon.sign(round, now()).signature
 
         procedure = Procedure(
             pool,
             log,
             key=key,
             trust=trust,
-            beacon=sign_round,
+            beacon=rounds,
             now=now,
             entropy=secrets.token_bytes,
         )
@@ -138,11 +162,28 @@ async def working(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(sequencer.run(stop))
             tasks.create_task(Worker(procedure).run(stop))
+            if isinstance(rounds, Relays):
+                tasks.create_task(rounds.watch(stop))
             try:
-                yield create_app(procedure, authorities, beacon, objects)
+                embedded = beacon if isinstance(beacon, LocalBeacon) else None
+                yield create_app(procedure, authorities, embedded, objects)
             finally:
                 stop.set()
                 log.appended.set()
+
+
+async def _rounds(
+    house: House, beacon: LocalBeacon | PublicBeacon, client: httpx.AsyncClient, now: Clock
+) -> LocalRounds | Relays:
+    """A network that was in the last trust file needs no relay to be described again."""
+    if isinstance(beacon, LocalBeacon):
+        return LocalRounds(beacon, now)
+    try:
+        known = decode(house.trust.read_bytes(), Trust).networks
+    except (FileNotFoundError, MalformedError):
+        known = ()
+    network = await find_network(beacon.chain, beacon.relays, client, known)
+    return Relays(network, beacon.relays, client, now)
 
 
 @contextmanager

@@ -1,11 +1,75 @@
 """Where this service keeps its things, read once from the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 import msgspec
+
+from crypto.beacon import QUICKNET
+from crypto.checkpoint import WITNESS
+from crypto.errors import MalformedError
+from crypto.trust import WitnessPolicy
+
+_CHAIN = re.compile(r"[0-9a-f]{64}")
+_URL = re.compile(r"https?://[^\s,@]+")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be meant; says which."""
+
+
+class PublicBeacon(msgspec.Struct, frozen=True, kw_only=True):
+    """A drand network by its chain hash (hex), and the HTTP relays to read it from."""
+
+    chain: str
+    relays: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicBeacon | None":
+        """From `CHAIN@URL,URL,…`, where CHAIN is `quicknet` or a chain hash; None for `local`.
+
+        Raises SettingsError.
+        """
+        if text == "local":
+            return None
+        name, _, addresses = text.partition("@")
+        chain = QUICKNET.chain_hash if name == QUICKNET.beacon_id else name
+        relays = tuple(dict.fromkeys(each.strip().rstrip("/") for each in addresses.split(",")))
+        if not _CHAIN.fullmatch(chain) or not all(map(_URL.fullmatch, relays)):
+            raise SettingsError("OPENSEAL_BEACON is local, or CHAIN@URL,URL with quicknet or a chain hash")
+        return cls(chain=chain, relays=relays)
+
+
+class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
+    """Witnesses of the log: by C2SP vkey the HTTP address of each, and how many must co-sign."""
+
+    quorum: int
+    urls: dict[str, str]
+
+    @property
+    def policy(self) -> WitnessPolicy:
+        """What notices and trust files say of them. Raises MalformedError."""
+        return WitnessPolicy(keys=tuple(self.urls), quorum=self.quorum)
+
+    @classmethod
+    def parse(cls, text: str) -> "Witnesses | None":
+        """From `QUORUM:VKEY@URL,VKEY@URL,…`; None for `local`. Raises SettingsError."""
+        if text == "local":
+            return None
+        quorum, _, pairs = text.partition(":")
+        urls = {vkey: url for vkey, _, url in (each.strip().rpartition("@") for each in pairs.split(","))}
+        try:
+            witnesses = cls(quorum=int(quorum), urls=urls)
+            kinds = {each.kind for each in witnesses.policy.witnesses}
+            if kinds != {WITNESS} or not all(map(_URL.fullmatch, urls.values())):
+                raise MalformedError("not the key of a witness, or not an address")
+        except (ValueError, MalformedError) as error:
+            form = "OPENSEAL_WITNESSES is local, or QUORUM:VKEY@URL,VKEY@URL"
+            raise SettingsError(f"{form}: {error}") from error
+        return witnesses
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,20 +77,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: Path
     database_url: str = ""
+    beacon: PublicBeacon | None = None
+    """None: a beacon of its own, which is not independent."""
+    witnesses: Witnesses | None = None
+    """None: one beside the service, which is not independent."""
     beacon_period: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 1
     """Seconds between the rounds of the embedded beacon; holds when its key is made, at the first start."""
 
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """Those of the public beacon; none where the beacon is the service's own."""
+        return self.beacon.relays if self.beacon else ()
+
     @classmethod
     def load(cls, environment: Mapping[str, str], data_dir: Path | None = None) -> Self:
-        """From DATABASE_URL, OPENSEAL_BEACON_PERIOD and XDG_DATA_HOME; a given `data_dir` wins.
+        """From DATABASE_URL, XDG_DATA_HOME and what begins with OPENSEAL_; a given `data_dir` wins.
 
-        Raises ValueError for a period that is none.
+        Raises SettingsError.
         """
         return cls(
             data_dir=data_dir or _default_data_dir(environment),
             database_url=environment.get("DATABASE_URL", ""),
-            beacon_period=int(environment.get("OPENSEAL_BEACON_PERIOD", "1")),
+            beacon=PublicBeacon.parse(environment.get("OPENSEAL_BEACON") or "local"),
+            witnesses=Witnesses.parse(environment.get("OPENSEAL_WITNESSES") or "local"),
+            beacon_period=_period(environment.get("OPENSEAL_BEACON_PERIOD") or "1"),
         )
+
+
+def _period(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 3600:
+        raise SettingsError("OPENSEAL_BEACON_PERIOD is a number of seconds from 1 to 3600")
+    return int(text)
 
 
 def _default_data_dir(environment: Mapping[str, str]) -> Path:

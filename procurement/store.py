@@ -92,9 +92,11 @@ async def list_tenders(connection: Any) -> list[tuple[TenderRow, bytes]]:
     return [(_tender(row), bytes(row["body"])) for row in rows]
 
 
-async def list_unconcluded(connection: Any) -> list[str]:
-    """Ocids of the tenders that something is still to be done about."""
-    rows = await connection.fetch("SELECT ocid FROM tender WHERE concluded_at IS NULL ORDER BY deadline")
+async def list_due(connection: Any, now: datetime) -> list[str]:
+    """Ocids of the tenders past their deadline that are not concluded, the oldest deadline first."""
+    rows = await connection.fetch(
+        "SELECT ocid FROM tender WHERE concluded_at IS NULL AND deadline <= $1 ORDER BY deadline", now
+    )
     return [row["ocid"] for row in rows]
 
 
@@ -160,6 +162,50 @@ async def load_events(connection: Any, tender_id: UUID) -> list[EventRow]:
     query = "SELECT seq, type, entry FROM event WHERE tender_id = $1 ORDER BY seq"
     rows = await connection.fetch(query, tender_id)
     return [EventRow(seq=row["seq"], type=row["type"], entry=bytes(row["entry"])) for row in rows]
+
+
+async def add_ceremony(connection: Any, id: str, convening: bytes, at: datetime) -> bool:
+    """Whether the ceremony is new."""
+    added = await connection.fetchval(
+        "INSERT INTO ceremony (id, convening, convened_at) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING RETURNING true",
+        bytes.fromhex(id),
+        convening,
+        at,
+    )
+    return bool(added)
+
+
+async def load_ceremony(connection: Any, id: str, lock: Literal["", "FOR UPDATE"] = "") -> bytes:
+    """The convening's statement, its row locked. Raises TenderError if there is none."""
+    convening = await connection.fetchval(
+        f"SELECT convening FROM ceremony WHERE id = $1 {lock}", bytes.fromhex(id)
+    )
+    if convening is None:
+        raise TenderError("no-such-ceremony", "no such ceremony was convened here")
+    return bytes(convening)
+
+
+async def add_word(connection: Any, ceremony: str, place: int, id: str, body: bytes, at: datetime) -> None:
+    """`place` from 1; the caller holds the ceremony's row FOR UPDATE."""
+    key = bytes.fromhex(ceremony)
+    await connection.execute(
+        "INSERT INTO ceremony_word (ceremony_id, place, id, body, heard_at) VALUES ($1, $2, $3, $4, $5)",
+        key,
+        place,
+        bytes.fromhex(id),
+        body,
+        at,
+    )
+    await connection.execute("UPDATE ceremony SET words = $2 WHERE id = $1", key, place)
+
+
+async def load_words(connection: Any, ceremony: str) -> list[bytes]:
+    """The statements that members made, in the order of hearing."""
+    rows = await connection.fetch(
+        "SELECT body FROM ceremony_word WHERE ceremony_id = $1 ORDER BY place", bytes.fromhex(ceremony)
+    )
+    return [bytes(row["body"]) for row in rows]
 
 
 def _tender(row: Any) -> TenderRow:

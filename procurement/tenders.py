@@ -12,7 +12,7 @@ import msgspec
 from bids.envelope import Part, SubmissionTerms
 from bids.errors import Unopenable
 from crypto.beacon import Network
-from crypto.ceremony import Transcript, digest
+from crypto.ceremony import Transcript, check_seats, digest
 from crypto.certificates import Certificate, Role
 from crypto.committee import Committee, JointKey, verify_committee
 from crypto.encoding import (
@@ -218,6 +218,7 @@ def check_transcript(notice: Notice, members: Sequence[Certificate]) -> None:
     """
     if not len(notice.transcript) == len(members) == len(notice.committee.members):
         raise CommitteeError("every member signs the ceremony's transcript")
+    check_seats(members)
     said = [
         Statement(from_base64(data)).verify(Transcript, certificate)
         for data, certificate in zip(notice.transcript, members, strict=True)

@@ -46,7 +46,7 @@ class Worker:
         return "evaluate" if await procedure.evaluate(ocid) else None
 
     async def _look_at_all(self) -> None:
-        for ocid in await store.list_unconcluded(self._procedure.pool):
+        for ocid in await store.list_due(self._procedure.pool, self._procedure.now()):
             await self._try(f"tender {ocid}", partial(self._advance, ocid))
 
     async def _advance(self, ocid: str) -> None:

@@ -31,8 +31,11 @@ LOOPBACK = {"127.0.0.1", "::1"}
 
 Steps = NamedDependency[Procedure]
 
-Ocid = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="The tender's ocid.")]
-Hash = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}$", description="SHA-256, lower-case hex.")]
+# Python's $ also matches before a newline at the end, other languages' does not.
+Ocid = Annotated[
+    str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$", description="The tender's ocid.")
+]
+Hash = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, lower-case hex.")]
 Sequence = Annotated[int, PathParameter(ge=0, description="Place in the tender's history, from 0.")]
 
 PROBLEMS = {
@@ -125,11 +128,12 @@ class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str | None = None
 
 
-class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened so far, in order."""
+class Timeline(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What happened so far, in order; and since when the opening is held up by a silent beacon."""
 
     status: str
     events: list[TimelineEvent]
+    beacon_silent_since: Moment | None = None
 
 
 class OpenedBids(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,8 +221,11 @@ async def read_tender(ocid: Ocid, procedure: Steps) -> TenderView:
 async def read_timeline(ocid: Ocid, procedure: Steps) -> Timeline:
     """Everything that happened, each step with its time."""
     situation = await procedure.situation(ocid)
+    silent = publication.beacon_silent_since(procedure, situation)
     return Timeline(
-        status=status(situation, procedure.now()), events=[_event(entry) for entry in situation.entries]
+        status=status(situation, procedure.now()),
+        events=[_event(entry) for entry in situation.entries],
+        beacon_silent_since=moment(silent) if silent else None,
     )
 
 
@@ -303,6 +310,7 @@ def _statement_route(path: str, step: str, summary: str) -> Any:
 STEPS = [
     _statement_route("late-closings", "accept_late_closing", "The officer answers for a late closing"),
     _statement_route("opening-partials", "accept_partial", "A committee member signs an opening order"),
+    _statement_route("order-refusals", "accept_refusal", "A committee member refuses an opening order"),
     _statement_route("score-sheets", "accept_sheet", "An evaluator signs a score sheet"),
     _statement_route("reserve-prices", "reveal_prices", "The officer reveals committed prices"),
     _statement_route("award-intentions", "intend", "The officer names the first in line"),

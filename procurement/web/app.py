@@ -1,24 +1,28 @@
 """The application: interface, log, beacon and pages over one procedure."""
 
 from pathlib import Path
+from typing import Any
 
-from litestar import Litestar, get
+import msgspec
+from litestar import Litestar, Response, Router, get
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import NotFoundException
 from litestar.logging import LoggingConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.static_files import create_static_files_router
+from litestar.status_codes import HTTP_404_NOT_FOUND
 from litestar.template.config import TemplateConfig
 from litestar.types import Message, Scope
 from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
+from crypto.encoding import Moment, moment
 from procurement.authorities import Authorities
 from procurement.procedure import Procedure
-from procurement.web import api, log, pages
+from procurement.web import api, ceremonies, log, pages
 from procurement.web.problems import HANDLERS
 
 HERE = Path(__file__).parent
@@ -26,9 +30,9 @@ CONTENT_SECURITY = "default-src 'none'; style-src 'self'; img-src 'self'; base-u
 
 
 def create_app(
-    procedure: Procedure, authorities: Authorities, beacon: LocalBeacon, objects: ObjectStore
+    procedure: Procedure, authorities: Authorities, beacon: LocalBeacon | None, objects: ObjectStore
 ) -> Litestar:
-    """Everything that the service answers over HTTP."""
+    """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one."""
     given = {
         "procedure": procedure,
         "authorities": authorities,
@@ -39,11 +43,10 @@ def create_app(
         route_handlers=[
             health,
             api.router,
+            ceremonies.router,
             log.log_router,
-            log.beacon_router,
-            log.chain_router(beacon),
+            *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
-            create_static_files_router(path="/static", directories=[HERE / "static"]),
         ],
         dependencies={name: _always(value) for name, value in given.items()},
         template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
@@ -55,11 +58,19 @@ def create_app(
     )
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """The state of the service."""
+
+    status: str
+    beacon_silent_since: Moment | None = None
+
+
 @get("/health", tags=["service"])
-async def health(procedure: NamedDependency[Procedure]) -> dict[str, str]:
-    """Whether the service and its database answer."""
+async def health(procedure: NamedDependency[Procedure]) -> Health:
+    """Whether the service and its database answer, and since when the beacon does not: openings wait."""
     await procedure.pool.fetchval("SELECT 1")
-    return {"status": "ok"}
+    silent = procedure.beacon.silent_since
+    return Health(status="ok", beacon_silent_since=moment(silent) if silent else None)
 
 
 def _always(value: object) -> Provide:
@@ -76,10 +87,17 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Openseal",
         version="1",
-        path="/api",
+        openapi_router=Router("/api", route_handlers=[], include_in_schema=False, after_request=_no_page),
         description="Sealed bids, kept and checkable. Every write is a signed DSSE statement.",
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
     )
+
+
+async def _no_page(response: Response[Any]) -> Response[Any]:
+    """Litestar answers with a page of its own where the interface's folder has nothing."""
+    if response.status_code == HTTP_404_NOT_FOUND:
+        raise NotFoundException("nothing is here")
+    return response
 
 
 async def _headers(message: Message, _: Scope) -> None:

@@ -12,7 +12,7 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import Info, LocalBeacon, PublicRound, info_of, public_round_of
 from crypto.errors import MalformedError
-from crypto.merkle import TILE_WIDTH, Tile
+from crypto.merkle import ENTRIES, HASH_SIZE, TILE_WIDTH, Tile, encode_bundle, parse_bundle
 from procurement.errors import TenderError
 from procurement.web.api import PROBLEMS, Steps
 
@@ -47,10 +47,18 @@ async def read_tile(path: FromPath[str], objects: NamedDependency[SkipValidation
         raise NotFoundException("no tile has this path") from error
     for candidate in (tile, Tile(level=tile.level, index=tile.index, width=TILE_WIDTH)):
         try:
-            return bytes(await (await objects.get_async(candidate.path)).bytes_async())
+            data = bytes(await (await objects.get_async(candidate.path)).bytes_async())
         except (BaseError, FileNotFoundError):
             continue
+        return _beginning(data, tile)
     raise NotFoundException("the log has no such tile yet")
+
+
+def _beginning(data: bytes, tile: Tile) -> bytes:
+    """Of a tile's or bundle's bytes as much as `tile` is wide."""
+    if tile.level == ENTRIES:
+        return encode_bundle(parse_bundle(data)[: tile.width])
+    return data[: tile.width * HASH_SIZE]
 
 
 @get("/info", tags=["beacon"])

@@ -2,9 +2,14 @@
 
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
+from mimetypes import guess_type
+from pathlib import Path
 from typing import Any
 
-from litestar import Router, get
+from litestar import Response, Router, get
+from litestar.datastructures import CacheControlHeader
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response import Template
 
 from crypto.encoding import parse_moment
@@ -16,12 +21,16 @@ from procurement.procedure import Situation
 from procurement.publication import PublishedBid, status
 from procurement.web.api import Ocid, Steps, summary
 
+STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "static").iterdir()}
+"""By name, in memory: no address is ever taken for a path."""
+
 KST = timezone(timedelta(hours=9), "KST")
 
 STEPS: dict[EventType, str] = {
     EventType.PUBLISHED: "Tender published",
     EventType.CLOSED: "Box closed and every envelope listed, before any key existed",
     EventType.LATE: "Late witnessing of the closing answered for",
+    EventType.REFUSED: "Opening order refused by committee members",
     EventType.PARTIAL: "Opening order signed by committee members",
     EventType.OPENED: "Opened with both keys",
     EventType.PRICES_REVEALED: "Committed preliminary prices revealed",
@@ -58,6 +67,7 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "status": status(situation, procedure.now()),
             "steps": steps(situation, await publication.signers(procedure, ocid)),
             "next": due(situation),
+            "silent": publication.beacon_silent_since(procedure, situation),
             "unopenable": [e for e in situation.entries if e.t is EventType.BID_UNOPENABLE],
             "names": {bid.envelope: bid.bidder for bid in bids},
             "results": results(evaluated, bids) if evaluated else [],
@@ -134,4 +144,12 @@ def when(time: datetime | str) -> str:
     return moment.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S KST")
 
 
-router = Router("/", route_handlers=[home, tender])
+@get("/static/{name:str}", include_in_schema=False, cache_control=CacheControlHeader(max_age=3600))
+async def read_static(name: FromPath[str]) -> Response[bytes]:
+    """A style sheet or the like."""
+    if name not in STATIC:
+        raise NotFoundException("nothing is here")
+    return Response(STATIC[name], media_type=guess_type(name)[0])
+
+
+router = Router("/", route_handlers=[home, tender, read_static])

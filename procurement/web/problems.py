@@ -9,7 +9,11 @@ import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.status_codes import (
+    HTTP_400_BAD_REQUEST,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+    HTTP_503_SERVICE_UNAVAILABLE,
+)
 
 from bids.errors import EnvelopeError
 from crypto.errors import CertificateError, LogError, MalformedError, SignatureError, VerificationError
@@ -19,7 +23,7 @@ from procurement.procedure import LONGEST_DETAIL
 MEDIA_TYPE = "application/problem+json"
 
 _LOGGER = logging.getLogger(__name__)
-_NOT_THERE = {"no-such-tender", "no-such-statement", "not-yet"}
+_NOT_THERE = {"no-such-tender", "no-such-statement", "no-such-ceremony", "not-yet"}
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,6 +92,11 @@ def on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Respon
     return problem(error.status_code, code, error.detail, headers=error.headers)
 
 
+def on_too_deep(_: Request[Any, Any, Any], __: RecursionError) -> Response[Problem]:
+    """Only what is sent to us nests without end, and the framework's decoder does not call that bad JSON."""
+    return problem(HTTP_400_BAD_REQUEST, MalformedError.code, "nested too deep")
+
+
 def on_timeout(_: Request[Any, Any, Any], __: TimeoutError) -> Response[Problem]:
     return come_back("log-behind", "the log is behind: send the same again")
 
@@ -106,6 +115,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     VerificationError: on_verification_error,
     LogError: on_log_error,
     HTTPException: on_http_exception,
+    RecursionError: on_too_deep,
     TimeoutError: on_timeout,
     asyncpg.PostgresConnectionError: on_absent_database,
     asyncpg.OperatorInterventionError: on_absent_database,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bids.orders import OrderRefusal
 from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Role, SigningKey
@@ -21,6 +22,7 @@ from crypto.statements import Payload
 from procurement import archive
 from procurement.errors import RecordError
 from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
+from procurement.history import EventType
 from procurement.record import build, verify
 from tests.builders import (
     ORIGIN,
@@ -121,6 +123,20 @@ def test_several_lots_are_awarded_each_by_its_own_rules() -> None:
     verdict = verify(life.to_award().record(), the_world().trust)
     assert verdict.outcome == "verified"
     assert verdict.steps[11].findings == ("lot 1: 123-45-00001", "lot 2: unsuccessful")
+
+
+def test_a_members_refusal_is_in_the_record_for_everybody_to_read() -> None:
+    life = a_life(LowestPrice())
+    life.close()
+    member = life.world.members[2]
+    refusal = OrderRefusal(**life.about(member.key), part="bid", member=3, reason="Nobody asked me.")
+    life.say(EventType.REFUSED, refusal, member.key, "bid")
+    life.open("bid")
+    life.evaluate()
+    life.award()
+    verdict = verify(life.record(), the_world().trust)
+    assert (verdict.outcome, verdict.clean) == ("verified", False)
+    assert verdict.reservations == ("committee member 3 refused the order on part bid: Nobody asked me.",)
 
 
 def test_one_set_ups_own_trust_is_said_to_be_not_independent() -> None:

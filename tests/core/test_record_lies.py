@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from bids.envelope import compose, entropy_size
-from bids.orders import Opening, OpeningPartial, combined
+from bids.orders import Opening, OpeningPartial, OrderRefusal, combined
 from bids.receipts import chains
 from crypto.certificates import SigningKey
 from crypto.encoding import encode, moment, sha256, to_base64
@@ -536,6 +536,26 @@ def the_keys_are_published_though_one_member_too_few_signed() -> Files:
     unlogged = life.world.members[1].sign_order(life.terms, "bid", None, life.now, life.world.entropy)
     life.open("bid", [*one, unlogged])
     return concluded(life)
+
+
+@lie(6, "not signed by that member's certificate")
+def a_refusal_is_laid_at_another_members_door() -> Files:
+    life = a_life()
+    life.close()
+    member = life.world.members[2]
+    refusal = OrderRefusal(**life.about(member.key), part="bid", member=1, reason="Not me.")
+    life.say(EventType.REFUSED, refusal, member.key, "bid")
+    return concluded(opened(life))
+
+
+@lie(6, "about another part")
+def a_refusal_is_logged_for_another_part() -> Files:
+    life = a_panel_life()
+    life.close()
+    member = life.world.members[2]
+    refusal = OrderRefusal(**life.about(member.key), part="price", member=3, reason="No.")
+    life.say(EventType.REFUSED, refusal, member.key, "technical")
+    return concluded(opened(life))
 
 
 @lie(6, "stands twice")

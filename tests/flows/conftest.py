@@ -12,7 +12,8 @@ import pytest
 from obstore.store import LocalStore
 
 from procurement.authorities import local_beacon, log_key
-from procurement.service import House, witness_process, working
+from procurement.service import House, embedded_witness, witness_process, working
+from procurement.settings import Witnesses
 from tests.conftest import fresh_database
 from tests.flows.people import Town
 from tests.logcheck import verify_from_tiles
@@ -53,9 +54,16 @@ async def running(dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def running_with(witness: str, dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
     """A service that asks the witness at that address, whether there is one or not."""
+    async with running_under(embedded_witness(house, witness), dsn, house) as client:
+        yield client
+
+
+@asynccontextmanager
+async def running_under(witnesses: Witnesses, dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A service under the eyes of these witnesses."""
     beacon = local_beacon(house.keys, 1)
     async with (
-        working(house, dsn, witness, beacon, lambda: datetime.now(UTC)) as app,
+        working(house, dsn, witnesses, beacon, lambda: datetime.now(UTC)) as app,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
         ) as client,

@@ -19,7 +19,7 @@ import httpx
 import uvicorn
 
 from procurement.authorities import local_beacon, log_key
-from procurement.service import House, witness_process, working
+from procurement.service import House, embedded_witness, witness_process, working
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.flows.doomed"])
@@ -252,5 +252,5 @@ def _live(house: House, dsn: str, witness: str, port: int, clock: Clock) -> None
 
 async def _serve(house: House, dsn: str, witness: str, port: int, clock: Clock) -> None:
     beacon = local_beacon(house.keys, 1)
-    async with working(house, dsn, witness, beacon, clock) as app:
+    async with working(house, dsn, embedded_witness(house, witness), beacon, clock) as app:
         await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning")).serve()

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import asyncpg
 import httpx
@@ -66,7 +66,7 @@ class Town:
         self.http, self.house, self.dsn, self.trust = http, house, dsn, trust
 
     @classmethod
-    async def settle(cls, http: httpx.AsyncClient, house: House, dsn: str) -> "Town":
+    async def settle(cls, http: httpx.AsyncClient, house: House, dsn: str) -> Self:
         """Everybody gets a certificate; the committee makes its key."""
         town = cls(http, house, dsn, await read_trust(http))
         town.officer = await town.enrol(Role.OFFICER, "Officer Kim")

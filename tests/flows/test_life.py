@@ -188,6 +188,9 @@ async def bids_that_do_not_open_are_recorded_with_their_reason_and_the_others_ra
     stranger = (
         Statement(tender.seal(await town.bidder("Stranger"), under=other_terms)).read(Envelope).parts[0]
     )
+    victim = await town.bidder("Victim")
+    sealed = tender.seal(victim, "1000")
+    copied = Statement(sealed).read(Envelope).parts[0]
     spoilt: dict[str, Any] = {}
 
     async def spoil(reason: str, content: bytes | None = None, **changes: str) -> None:
@@ -208,8 +211,9 @@ async def bids_that_do_not_open_are_recorded_with_their_reason_and_the_others_ra
         spoil("point-invalid", u="ff" * 96),
         spoil("point-invalid", u="c0" + "00" * 95),
         spoil("ciphertext-invalid", ciphertext=stranger.ciphertext),
+        spoil("ciphertext-invalid", u=copied.u, v=copied.v, w=copied.w, ciphertext=copied.ciphertext),
     )
-    honest = await tender.bid(await town.bidder("Honest"), "1000")
+    honest = (await tender.submit(sealed)).statement
 
     await tender.close()
     await tender.order("bid")
@@ -268,6 +272,7 @@ LIVES: list[Life] = [
     only_the_last_of_a_bidders_envelopes_is_opened,
     a_company_replaces_its_envelope_under_a_new_certificate,
 ]
+
 
 @pytest.fixture(scope="module")
 async def under_way(town: Town) -> AsyncIterator[dict[Life, asyncio.Task[None]]]:

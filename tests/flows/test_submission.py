@@ -155,6 +155,20 @@ async def test_a_late_bid_waits_for_nobody_and_holds_up_nobody(town: Town) -> No
     await connection.close()
 
 
+async def test_a_bid_that_waited_for_a_lock_past_the_deadline_is_late(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=1.5)
+    envelope = tender.seal(await town.bidder("Unlucky"))
+    connection = await asyncpg.connect(town.dsn)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", tender.ocid)
+        sent = asyncio.create_task(tender.post("bids", envelope))
+        await tender.deadline()
+        assert not sent.done()
+    await connection.close()
+    assert code(await sent) == "after-deadline"
+    assert not (await tender.close()).closing.commitments
+
+
 async def test_a_bid_that_was_accepted_is_never_refused(town: Town) -> None:
     tender = await town.publish(a_lot(), lead=LONG)
     envelope = tender.seal(await town.bidder("Bidder"))

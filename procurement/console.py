@@ -1,0 +1,50 @@
+"""What all commands share: how one ends, what it reads, and where it prints."""
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from crypto.checkpoint import VerifyingKey
+from crypto.errors import VerificationError
+from crypto.trust import Trust
+
+FAILED = 1
+"""Exit status: something is not as it should be, and the output says what."""
+UNUSABLE = 2
+"""Exit status: what was given could not be worked with at all."""
+
+
+class Stop(Exception):  # not an error of ours: how a command ends early
+    """Ends the command with one line and an exit status."""
+
+    def __init__(self, status: int, line: object) -> None:
+        super().__init__(" ".join(str(line).split()))
+        self.status = status
+
+
+def stdout() -> Console:
+    """Standard output."""
+    return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def read(path: Path) -> bytes:
+    """The file. Raises Stop."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Stop(UNUSABLE, f"{path}: {error.strerror}") from error
+
+
+def parse_trust(data: bytes, source: object) -> Trust:
+    """The trust file that was read from `source`. Raises Stop.
+
+    Whoever wrote it may have indented it: its bytes are nobody's statement.
+    """
+    try:
+        trust = msgspec.json.decode(data, type=Trust)
+        trust.authorities()
+        VerifyingKey.parse(trust.log)
+    except (ValueError, RecursionError, VerificationError) as error:
+        raise Stop(UNUSABLE, f"{source}: not a trust file: {error}") from error
+    return trust

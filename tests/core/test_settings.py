@@ -1,0 +1,84 @@
+"""Settings are read from the environment; what cannot be meant is said."""
+
+from pathlib import Path
+
+import pytest
+
+from crypto.beacon import QUICKNET
+from crypto.checkpoint import LOG, WITNESS, SigningKey
+from procurement.settings import PublicBeacon, Settings, SettingsError, Witnesses
+
+HASH = "ab" * 32
+A, B = (SigningKey(f"{name}.example/w", WITNESS, name.encode() * 32).verifier.encode() for name in "ab")
+A_LOG = SigningKey("log.example", LOG, bytes(32)).verifier.encode()
+
+
+@pytest.mark.parametrize("environment", [{}, {"OPENSEAL_BEACON": ""}, {"OPENSEAL_BEACON": "local"}])
+def test_by_default_the_beacon_is_the_services_own(environment: dict[str, str]) -> None:
+    settings = Settings.load(environment, Path("data"))
+    assert (settings.beacon, settings.relays, settings.beacon_period) == (None, (), 1)
+
+
+def test_a_public_beacon_is_a_chain_and_its_relays() -> None:
+    text = "quicknet@https://a.example/, http://127.0.0.1:8080/v1,https://a.example"
+    beacon = PublicBeacon.parse(text)
+    relays = ("https://a.example", "http://127.0.0.1:8080/v1")
+    assert beacon == PublicBeacon(chain=QUICKNET.chain_hash, relays=relays)
+    other = Settings.load({"OPENSEAL_BEACON": f"{HASH}@https://a.example"}, Path("data"))
+    assert other.beacon == PublicBeacon(chain=HASH, relays=("https://a.example",))
+    assert other.relays == ("https://a.example",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "quicknet",
+        "quicknet@",
+        "fastnet@https://a.example",
+        "https://a.example",
+        "local@https://a.example",
+        f"{HASH.upper()}@https://a.example",
+        f"{HASH}@ftp://a.example",
+        f"{HASH}@https://a.example,",
+        f"{HASH}@https://a b",
+    ],
+)
+def test_another_form_of_beacon_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="OPENSEAL_BEACON"):
+        Settings.load({"OPENSEAL_BEACON": text}, Path("data"))
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "3601", "1.5", "soon", "٣", "99999999999"])
+def test_a_period_is_a_number_of_seconds_up_to_an_hour(text: str) -> None:
+    with pytest.raises(SettingsError, match="OPENSEAL_BEACON_PERIOD"):
+        Settings.load({"OPENSEAL_BEACON_PERIOD": text}, Path("data"))
+
+
+def test_witnesses_are_a_quorum_and_who_is_asked_where() -> None:
+    text = f"2:{A}@https://a.example/w, {B}@http://127.0.0.1:8080"
+    settings = Settings.load({"OPENSEAL_WITNESSES": text}, Path("data"))
+    urls = {A: "https://a.example/w", B: "http://127.0.0.1:8080"}
+    assert settings.witnesses == Witnesses(quorum=2, urls=urls)
+    assert settings.witnesses.policy.keys == (A, B)
+    assert Settings.load({"OPENSEAL_WITNESSES": "local"}, Path("data")).witnesses is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        "1:",
+        f"{A}@https://a.example",
+        f"1:{A}",
+        f"1:{A}@a.example",
+        f"0:{A}@https://a.example",
+        f"2:{A}@https://a.example",
+        f"2:{A}@https://a.example,{A}@https://b.example",
+        f"two:{A}@https://a.example",
+        f"1:{A_LOG}@https://a.example",
+        f"1:{A[:-8]}AAAAAAA=@https://a.example",
+    ],
+)
+def test_another_form_of_witnesses_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="OPENSEAL_WITNESSES"):
+        Settings.load({"OPENSEAL_WITNESSES": text}, Path("data"))
