@@ -35,13 +35,15 @@ app.command("procurement.committee_commands:app", name="committee")
 
 
 @app.command
-def serve(*, port: int = 8000, data_dir: Path | None = None) -> int:
+def serve(*, port: int = 8000, host: str = "127.0.0.1", data_dir: Path | None = None) -> int:
     """Run the service on this machine until Ctrl-C.
 
     Parameters
     ----------
     port
-        Where to listen, on the loopback interface.
+        Where to listen.
+    host
+        On which address; 127.0.0.1 is for this machine alone.
     data_dir
         Keys, log and the embedded database; DATABASE_URL names another database.
     """
@@ -53,7 +55,7 @@ def serve(*, port: int = 8000, data_dir: Path | None = None) -> int:
     from procurement.settings import SettingsError
 
     try:
-        service.serve(port, data_dir)
+        service.serve(port, data_dir, host)
     except SettingsError as error:
         raise Stop(UNUSABLE, error) from error
     except (SelfTestFailed, EmbeddedPostgresError, MigrationError, BeaconUnavailable, OSError) as error:
