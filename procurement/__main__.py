@@ -31,7 +31,7 @@ app = App(
 
 
 app.command("procurement.pinning:app", name="trust", help="Show or pin whom you trust.")
-app.command("procurement.committee_commands:app", name="committee")
+app.command("procurement.committee.commands:app", name="committee")
 
 
 @app.command

@@ -11,8 +11,8 @@ import pytest
 
 from crypto.encoding import encode, to_base64
 from procurement.__main__ import main
-from procurement.committee import Holding
-from procurement.safe import Safe
+from procurement.committee.member import Holding
+from procurement.committee.safe import Safe
 from tests.builders import the_world
 
 A_HOLDING = encode(

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from procurement import paper
+from procurement.committee import paper
+from procurement.committee.paper import Backup
+from procurement.committee.safe import Safe
 from procurement.errors import SafeError
-from procurement.paper import Backup
-from procurement.safe import Safe
 
 PHRASE = "열두 글자보다 긴 문장"
 BACKUP = Backup(

@@ -30,11 +30,12 @@ from crypto.encoding import decode, encode, from_base64, moment, to_base64
 from crypto.errors import VerificationError
 from crypto.locks import Opener
 from crypto.statements import Statement, sign
-from procurement import paper, record
+from procurement import record
 from procurement.__main__ import main
-from procurement.committee import Holding, Seat, load, read_board
+from procurement.committee import paper
+from procurement.committee.member import Holding, Seat, load, read_board
+from procurement.committee.safe import Safe
 from procurement.evaluation import Rules
-from procurement.safe import Safe
 from procurement.service import House
 from tests.builders import a_lot, panel_rules, the_world
 from tests.conftest import fresh_database

@@ -52,9 +52,9 @@ from crypto.locks import Opener, mandate_lock, seal
 from crypto.statements import Statement, sign
 from crypto.trust import Trust
 from procurement.client import Announced, Orders, path_of, read_notice, send_orders
-from procurement.paper import Backup
+from procurement.committee.paper import Backup
+from procurement.committee.safe import Safe
 from procurement.practice import Member
-from procurement.safe import Safe
 
 
 class Holding(Value, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from crypto.encoding import sha256
+from procurement.committee.safe import SALT_SIZE, key_of
 from procurement.errors import SafeError
-from procurement.safe import SALT_SIZE, key_of
 
 VERSION = 1
 QR_PREFIX = "OPENSEAL1:"

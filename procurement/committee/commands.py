@@ -18,11 +18,11 @@ from bids.envelope import Part
 from crypto.certificates import Role
 from crypto.encoding import encode
 from crypto.errors import VerificationError
-from procurement import paper
 from procurement.client import Announced, Orders, verify_orders
-from procurement.committee import Board, Holding, Seat, enrol_at, load, read_board, restore
+from procurement.committee import paper
+from procurement.committee.member import Board, Holding, Seat, enrol_at, load, read_board, restore
+from procurement.committee.safe import Safe
 from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, read, stdout
-from procurement.safe import Safe
 from procurement.settings import Settings, SettingsError
 
 SHORTEST_PASSPHRASE = 12  # characters
