@@ -48,9 +48,8 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-BROWSER_TESTS := $(wildcard tests/browser/test_*.py)
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
-NO_BROWSER = $(if $(BROWSER_TESTS),$(if $(CHROMIUM),,yes))
+NO_BROWSER = $(if $(CHROMIUM),,yes)
 
 test: lint browser interop
 	OPENSEAL_CHROMIUM=$(CHROMIUM) $(BIN)/pytest $(if $(NO_BROWSER),--ignore=tests/browser)

@@ -13,10 +13,8 @@ from bids.envelope import Envelope, SubmissionTerms, compose, entropy_size
 from bids.opening import open_in_parallel
 from bids.orders import Opening, PartToOpen, open_parts
 from crypto import bls
-from crypto.certificates import Authority, Role, SigningKey
 from crypto.statements import Statement
-from procurement.practice import enrol
-from tests.builders import START, Life
+from tests.builders import Life, a_bidder, the_world
 
 CONTENT = b"1" * 1_500
 """A bid's plaintext; sealed, signed and encoded it has some 4 KiB."""
@@ -27,7 +25,7 @@ def seal_bid(scale: Scale) -> Iterator[Measure]:
     """Composing one envelope: two locks, encryption, signature."""
     terms, _ = a_tender()
     _seal(terms, 1)  # the curve's table is built, the locks' points are known
-    key = _bidder()
+    key = a_bidder(the_world(), 1)
 
     def seal() -> None:
         for _ in range(scale.sample):
@@ -82,14 +80,8 @@ def sealed(count: int) -> list[PartToOpen]:
 
 
 def _seal(terms: SubmissionTerms, count: int) -> list[bytes]:
-    key = _bidder()
+    key = a_bidder(the_world(), 1)
     return [compose({"bid": CONTENT}, terms, key, token_bytes(entropy_size(terms))) for _ in range(count)]
-
-
-@cache
-def _bidder() -> SigningKey:
-    authority = Authority.create(Role.BUSINESS, START)
-    return enrol("Bidder", "123-45-00001", lambda request: authority.issue(request, START).der)
 
 
 def _point(part: PartToOpen) -> bls.G2:

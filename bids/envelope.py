@@ -155,7 +155,9 @@ def compose(
         raise EnvelopeError("wrong-entropy", f"sealing takes {entropy_size(terms)} random bytes")
     context = _context(terms, key.fingerprint, entropy[:NONCE])
     parts = [
-        _seal_part(contents[part], part, context, terms, entropy[NONCE + ENTROPY_PER_PART * i :][:64])
+        _seal_part(
+            contents[part], part, context, terms, entropy[NONCE + ENTROPY_PER_PART * i :][:ENTROPY_PER_PART]
+        )
         for i, part in enumerate(terms.parts)
     ]
     envelope = Envelope(signer=key.fingerprint, context=context, parts=tuple(parts), previous=previous)
@@ -181,9 +183,11 @@ def open_part(envelope: Envelope, part: Part, opener: Opener) -> bytes:
     """The content of one part. Raises Unopenable with the first reason of a fixed order of checks.
 
     A function of the envelope and the opening keys alone: no clock, no locale, so everybody comes to
-    the same reason.
+    the same reason. Raises MalformedError for an envelope that `check` would not have let in.
     """
-    sealed = next(each for each in envelope.parts if each.part == part)
+    sealed = next((each for each in envelope.parts if each.part == part), None)
+    if sealed is None:  # nobody accepted it, but a dishonest record can hold one
+        raise MalformedError(f"the envelope has no part {part}")
     context = part_context(envelope.context, part)
     try:
         message = opener.open(sealed.capsule)

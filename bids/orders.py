@@ -1,16 +1,17 @@
 """The opening order: signed by k of n committee members, combined in public into the key that opens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import msgspec
 
 from bids.envelope import Envelope, Part, SubmissionTerms, open_part
 from bids.errors import Unopenable
-from crypto.certificates import Role
-from crypto.committee import Committee, JointKey, Partial
-from crypto.encoding import Hex16, Hex32, HexG1, Identifier, Moment, RoundNumber, Value, encode
+from crypto.certificates import Role, SigningKey
+from crypto.committee import Committee, JointKey, Partial, Share
+from crypto.encoding import Hex16, Hex32, HexG1, Identifier, Moment, RoundNumber, Value, encode, moment
 from crypto.errors import CommitteeError
 from crypto.locks import Lock, Opener
 from crypto.statements import Payload
@@ -65,7 +66,7 @@ class Opening(Payload, frozen=True, kw_only=True):
     round: RoundNumber
     beacon: HexG1
     keys: tuple[OrderKey, ...]
-    """None where there is nothing to open: every technical part failed, so no price is looked at."""
+    """Empty where there is nothing to open: every technical part failed, so no price is looked at."""
     time: Moment
 
     def key(self, bid: str) -> str:
@@ -82,6 +83,38 @@ class PartToOpen(msgspec.Struct, frozen=True, kw_only=True):
     envelope: Envelope
     terms: SubmissionTerms
     opening: Opening
+
+
+class Member(NamedTuple):
+    """A committee member: its signing key, and its share of the committee's key."""
+
+    key: SigningKey
+    share: Share
+
+    def sign_order(
+        self,
+        terms: SubmissionTerms,
+        part: Part,
+        bid: str | None,
+        now: datetime,
+        entropy: Callable[[int], bytes],
+    ) -> OpeningPartial:
+        """The member's partial for one order, which it builds itself out of the terms it verified.
+
+        `entropy` gives so many fresh random bytes.
+        """
+        signature = self.share.sign(terms.order(part, bid), entropy(48))
+        return OpeningPartial(
+            signer=self.key.fingerprint,
+            tender=terms.tender,
+            notice=terms.notice,
+            part=part,
+            round=terms.round,
+            bid=bid if part == "price" else None,
+            member=self.share.member,
+            signature=signature.hex(),
+            time=moment(now),
+        )
 
 
 def check_partial(

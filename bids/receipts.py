@@ -10,9 +10,21 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from crypto.certificates import Role
-from crypto.encoding import Hex32, Identifier, Moment, Small, Text, Value, encode, milliseconds, sha256
-from crypto.errors import LogError
-from crypto.statements import Payload
+from crypto.checkpoint import TlogProof
+from crypto.encoding import (
+    Hex32,
+    Identifier,
+    Moment,
+    Small,
+    Text,
+    Value,
+    encode,
+    from_base64,
+    milliseconds,
+    sha256,
+)
+from crypto.errors import LogError, MalformedError
+from crypto.statements import Payload, Statement
 
 ENVELOPE_KIND = 1
 
@@ -55,6 +67,27 @@ class Receipt(Payload, frozen=True, kw_only=True):
         return commitment(self.notice, self.time, self.salt, self.statement)
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bidder holds of an accepted envelope, not verified: the receipt, and its place in the log."""
+
+    receipt: Statement
+    proof: TlogProof
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Held":
+        """The service's answer to a bid, as it came. Raises MalformedError."""
+        try:
+            answer = msgspec.json.decode(data, type=_Answer)
+        except (ValueError, RecursionError) as error:
+            raise MalformedError("not a service's answer to a bid") from error
+        return cls(receipt=Statement(from_base64(answer.receipt)), proof=TlogProof.parse(answer.proof))
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    receipt: str
+    proof: str
+
+
 class Committed(Value, frozen=True, kw_only=True):
     """One commitment of a closing statement, revealed: its log index and its inputs."""
 
@@ -88,10 +121,6 @@ class Closing(Payload, frozen=True, kw_only=True):
     def counted(self) -> tuple[str, ...]:
         """Ids of the envelopes that will be opened: the last of each chain."""
         return tuple(chain[-1] for chain in self.chains)
-
-    def replaced(self) -> tuple[str, ...]:
-        """Ids of the envelopes that a later one of the same bidder took the place of."""
-        return tuple(each for chain in self.chains for each in chain[:-1])
 
     def check(self) -> None:
         """Each id occurs once, is in exactly one chain, a chain is one bidder's and a bidder has one, and

@@ -38,8 +38,6 @@ _UNREADABLE = (  # what the library raises on DER that is none, or that it has n
     x509.ExtensionNotFound,
 )
 
-_REGISTRATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 
@@ -77,8 +75,6 @@ class Certificate:
             self.registration = _attribute(self.x509, NameOID.SERIAL_NUMBER, _REGISTRATION)
         except _UNREADABLE as error:
             raise MalformedError("not a certificate of the expected form") from error
-        if not _REGISTRATION.fullmatch(self.registration):
-            raise CertificateError("a registration number is 1 to 64 of A-Z a-z 0-9 . _ -")
         self.der = der
         self.fingerprint = sha256(der).hex()
 

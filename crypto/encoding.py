@@ -78,11 +78,11 @@ def decode(data: bytes, type_: type[T], *, limit: int = SIGNED_LIMIT) -> T:
     """The value that `data` is the canonical encoding of. Raises MalformedError, and nothing else."""
     if len(data) > limit:
         raise MalformedError(f"longer than {limit} bytes")
-    _check(_parse(data), DEEPEST)
     try:
         value = msgspec.json.decode(data, type=type_)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedError(f"not a {_name(type_)}: {error}") from error
+    _check(_parse(data), DEEPEST)  # takes a second for megabytes of anything, so only for what is of the type
     if msgspec.json.encode(value, order="sorted") != data:
         raise MalformedError(f"not the canonical encoding of a {_name(type_)}")
     return value

@@ -24,7 +24,7 @@ class SignatureError(VerificationError):
 
 
 class CertificateError(VerificationError):
-    """A certificate does not chain to the role's root, is out of time, revoked, or of another role."""
+    """A certificate does not chain to the role's root, is out of time, or of another role."""
 
     code = "certificate-invalid"
 

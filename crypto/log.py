@@ -12,11 +12,10 @@ Readers see published heads only: a head that the guards against rollback do not
 
 import asyncio
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +26,7 @@ import msgspec
 from obstore.exceptions import BaseError as StoreError
 from obstore.store import LocalStore, ObjectStore
 
+from crypto import durable
 from crypto.checkpoint import (
     Checkpoint,
     Note,
@@ -177,11 +177,6 @@ class Log:
         hashes = await self.inclusion(index, size)
         return TlogProof(index=index, hashes=tuple(hashes), checkpoint=note).encode()
 
-    async def backlog(self) -> timedelta:
-        """How long the oldest entry has been waiting for its index; zero if none waits."""
-        query = "SELECT clock_timestamp() - queued_at FROM log_queue ORDER BY id LIMIT 1"
-        return await self.pool.fetchval(query) or timedelta()
-
     async def root(self, connection: Any, size: int) -> bytes:
         """The root of the first `size` leaves, from the database. Raises LogError if they are not there."""
         return (await self._prove(connection, plan_root(size)))[0] if size else Frontier().root
@@ -287,13 +282,7 @@ class HeadFile:
 
     def write(self, record: HeadRecord) -> None:
         """Replaces the file; durable when this returns."""
-        new = self._path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(encode(record))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        _fsync(self._path.parent)
+        durable.replace(self._path, encode(record))
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -665,14 +654,6 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 def _fsync_upwards(folder: Path, path: str) -> None:
     file = folder / path
     for each in (file, *file.parents):
-        _fsync(each)
+        durable.sync(each)
         if each == folder:
             return
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

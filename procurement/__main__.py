@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crypto.errors import VerificationError
-from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, read, stdout
+from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, plain, read, stdout
 
 if TYPE_CHECKING:
     from procurement.koneps import Case
@@ -124,7 +124,14 @@ def replay(
 
 
 @app.command
-def verify(record: Path, /, *, trust: Path | None = None, json: Json = False) -> int:
+def verify(
+    record: Path,
+    /,
+    *,
+    trust: Path | None = None,
+    receipt: Annotated[tuple[Path, ...], Parameter(negative=())] = (),
+    json: Json = False,
+) -> int:
     """Check an award record, offline. Exit status 0: it holds; 1: a step failed; 2: not a record.
 
     Parameters
@@ -133,14 +140,23 @@ def verify(record: Path, /, *, trust: Path | None = None, json: Json = False) ->
         The award record, a ZIP file.
     trust
         Whom you trust (JSON). Without it every identity is the record's own claim.
+    receipt
+        The service's answer to a bid of yours (JSON), as it came: shows whether the bid was lost.
     """
     from bids.opening import open_in_parallel
+    from bids.receipts import Held
     from procurement import record as records
 
     pinned = parse_trust(read(trust), trust) if trust else None
     data = read(record)
+    held = []
+    for each in receipt:
+        try:
+            held.append(Held.parse(read(each)))
+        except VerificationError as error:
+            raise Stop(UNUSABLE, f"{each}: {error}") from error
     try:
-        verdict = records.verify(data, pinned, open_in_parallel)
+        verdict = records.verify(data, pinned, open_in_parallel, held)
     except VerificationError as error:
         raise Stop(UNUSABLE, f"{record}: {error}") from error
     if json:
@@ -183,9 +199,9 @@ def _show_verdict(verdict: "Verdict") -> None:
         style = "green" if step.result == "ok" else "bold red"
         out.print(Text.assemble(f"{step.number:2} ", (f"{step.result:8}", style), step.title))
         for finding in step.findings:
-            out.print(Text(f"{'':11}{finding}", "dim" if step.result == "ok" else "red"))
+            out.print(Text(f"{'':11}{plain(finding)}", "dim" if step.result == "ok" else "red"))
     for reservation in verdict.reservations:
-        out.print(Text.assemble(("\nnote well: ", "bold yellow"), reservation))
+        out.print(Text.assemble(("\nnote well: ", "bold yellow"), plain(reservation)))
     out.print(Text("\nnot checked: " + "; ".join(verdict.not_checked), "dim"))
     style = {"verified": "bold green", "coherent": "bold yellow", "refused": "bold red"}[verdict.outcome]
     last = verdict.steps[-1]
@@ -224,8 +240,9 @@ def _replay(case: "Case", url: str, record: Path | None, json: bool) -> bool:
 
 
 def _grouped(amount: str | None) -> str:
-    whole, point, decimals = (amount or "").partition(".")
-    return f"{int(whole):,}{point}{decimals}" if whole else ""
+    from procurement.money import grouped
+
+    return grouped(amount) if amount else ""
 
 
 @contextmanager

@@ -4,14 +4,13 @@ Authorities that certify whoever asks, the service's key, the log's key, the bea
 are one party, so everything made here is marked as not independent. No committee share is ever here.
 """
 
-import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from crypto import checkpoint
+from crypto import checkpoint, durable
 from crypto.beacon import LocalBeacon, Network
 from crypto.bls import ORDER
 from crypto.certificates import Authority, Certificate, Role, SigningKey, request
@@ -99,12 +98,5 @@ def _authority(path: Path, role: Role) -> Authority:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, durable, and readable by the owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = path.with_suffix(".new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    durable.replace(path, data)

@@ -14,7 +14,7 @@ import msgspec
 
 from bids.client import Logged, Service, parse
 from bids.envelope import Envelope, Part, SubmissionTerms, compose, entropy_size
-from bids.orders import OpeningPartial
+from bids.orders import Member, OpeningPartial
 from bids.receipts import Closing, Receipt
 from crypto.certificates import Role, SigningKey
 from crypto.encoding import decode, parse_moment
@@ -24,12 +24,13 @@ from procurement import history
 from procurement.awards import LateClosing, SignedScores
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
-from procurement.practice import Member
 from procurement.scoring import read_part
-from procurement.tenders import Notice, check_notice, check_transcript, terms
+from procurement.tenders import Notice, check_notice, check_publication, check_transcript, terms
 
 P = TypeVar("P", bound=Payload)
 
+MOST_REFUSALS = 30
+"""Before the closing: each of fifteen members may refuse each of two parts once."""
 AT_ONCE = 4
 """Statements that one party has under way at a time."""
 
@@ -108,6 +109,7 @@ async def read_notice(service: Service, ocid: str) -> Announced:
     if (notice.tender, entry.tender) != (ocid, ocid):
         raise LogError("the notice is another tender's")
     check_notice(notice)
+    check_publication(notice, parse_moment(entry.time))
     service.trust.check_network(notice.network)
     named = [member.certificate for member in notice.committee.members]
     at = parse_moment(entry.time)
@@ -142,7 +144,7 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
     logged = await service.logged(
         f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
     )
-    entry = history.read([tender.entry, logged.entry])[1]
+    entry = await _linked(service, tender, logged.entry)
     closing = await _said(service, logged, entry, Closing)
     closing.check()
     if entry.t is not EventType.CLOSED or closing.terms != (tender.terms.terms,):
@@ -222,6 +224,14 @@ async def _all_said(service: Service, tender: Announced, event: EventType, type_
             raise LogError(f"entry {seq} is another one than the timeline says")
         said.append(await _said(service, logged, entry, type_))
     return said
+
+
+async def _linked(service: Service, tender: Announced, last: bytes) -> Entry:
+    """The closing's entry `last`, in one chain with the notice's: members may refuse before it."""
+    seq = min(decode(last, Entry, limit=history.LONGEST_ENTRY).seq, MOST_REFUSALS + 1)
+    path = path_of(tender.notice.tender)
+    between = [await service.logged(f"{path}/entries/{each}") for each in range(1, seq)]
+    return history.read([tender.entry, *(each.entry for each in between), last])[-1]
 
 
 async def _answered_for(service: Service, tender: Announced, closed: Closed) -> str:

@@ -23,9 +23,24 @@ class Stop(Exception):  # not an error of ours: how a command ends early
         self.status = status
 
 
+def plain(text: str) -> str:
+    """What others wrote, as part of one line: it draws no lines of its own, and none backwards."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def stdout() -> Console:
     """Standard output."""
     return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask, unless `yes` answers already. Raises Stop for anything but a yes."""
+    try:
+        answer = "y" if yes else input(f"{question} [y/N] ")
+    except (EOFError, OSError, RuntimeError) as error:  # the input is at its end, unreadable, or closed
+        raise Stop(FAILED, "nobody is there to be asked; --yes answers") from error
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Stop(FAILED, "nothing was done")
 
 
 def read(path: Path) -> bytes:

@@ -33,6 +33,8 @@ from types import TracebackType
 from typing import Self, TypedDict
 from urllib.parse import quote
 
+from crypto import durable
+
 OWNER = "openseal"  # the system account, the database's owner role and the database itself
 _PORT = 5432  # part of the socket's file name, nothing more
 _LONGEST_SOCKET = 107  # bytes; sun_path holds 108 with its closing zero
@@ -144,7 +146,7 @@ class EmbeddedPostgres:
         single: list[Path | str] = [self._binaries / "postgres", "--single", "-D", aside, "postgres"]
         self._must_run(single, f"CREATE DATABASE {OWNER};\n")
         aside.rename(self._cluster)
-        _fsync(self._home)
+        durable.sync(self._home)
 
     def _clear_remains(self) -> None:
         """Ends processes of a launcher that was killed.
@@ -323,14 +325,6 @@ def die_with_parent() -> Callable[[], None]:
             os._exit(1)
 
     return prepare
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(log: Path) -> str:

@@ -56,6 +56,12 @@ def text(number: Decimal) -> str:
     return format(number, "f")
 
 
+def grouped(amount: str) -> str:
+    """An amount with its thousands apart, for people."""
+    whole, point, decimals = amount.partition(".")
+    return f"{int(whole):,}{point}{decimals}"
+
+
 def truncated(number: Fraction, places: int) -> Decimal:
     """`number` ≥ 0 with the decimals after `places` cut off."""
     return _of_steps(number * 10**places // 1, places)

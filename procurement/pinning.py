@@ -15,7 +15,7 @@ from crypto.certificates import load_root
 from crypto.checkpoint import VerifyingKey
 from crypto.encoding import encode, from_base64, sha256
 from crypto.trust import Trust
-from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, read, stdout
+from procurement.console import FAILED, UNUSABLE, Stop, confirm, parse_trust, read, stdout
 
 LARGEST = 1024 * 1024  # bytes of a trust file
 TIMEOUT = 10.0  # seconds
@@ -60,8 +60,7 @@ def pin(source: str, /, *, out: Path, yes: Annotated[bool, Parameter(negative=()
     _show(trust)
     if out.exists():
         return _compare(parse_trust(read(out), out), trust, out)
-    if not yes and not _confirmed():
-        raise Stop(FAILED, "nothing was pinned")
+    confirm("Pin this? Compare it first with what its owners told you.", yes)
     try:
         with out.open("xb") as file:
             file.write(encode(trust))
@@ -98,8 +97,9 @@ def _key(vkey: str) -> str:
 
 
 def _network(network: Network) -> str:
-    names = {QUICKNET: "quicknet of the League of Entropy"}
-    name = names.get(network, f"network {network.beacon_id!r}")
+    name = f"network {network.beacon_id!r}"
+    if network == QUICKNET:
+        name = "quicknet of the League of Entropy"
     if network.beacon_id == LOCAL:
         name = "a service's own beacon, which is not independent"
     since = datetime.fromtimestamp(network.genesis, UTC)
@@ -148,13 +148,6 @@ def _compare(pinned: Trust, offered: Trust, path: Path) -> int:
     ]:
         _say(Text(f"{sign} {each.what}: {each.who}"))
     raise Stop(FAILED, f"{path} stays as it is: move it away first if you mean to trust the other")
-
-
-def _confirmed() -> bool:
-    try:
-        return input("Pin this? Compare it first with what its owners told you. [y/N] ").strip() in ("y", "Y")
-    except EOFError as error:
-        raise Stop(FAILED, "nobody answered: --yes pins without asking") from error
 
 
 def _say(text: Text) -> None:

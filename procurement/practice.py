@@ -8,12 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from bids.envelope import Part, SubmissionTerms
-from bids.orders import OpeningPartial
+from bids.orders import Member
 from crypto.ceremony import Ceremony, Complaint, Convening, Participant, Secrets, Word
-from crypto.certificates import Certificate, PrivateKey, SigningKey, request
+from crypto.certificates import SigningKey
 from crypto.committee import Committee, Share
 from crypto.encoding import moment, to_base64
 from crypto.errors import CommitteeError
@@ -21,38 +18,6 @@ from crypto.statements import Statement, sign
 
 Entropy = Callable[[int], bytes]
 """So many random bytes."""
-Issue = Callable[[bytes], bytes]
-"""A certificate (DER) for a PKCS #10 request (DER), from whoever certifies the role."""
-
-
-class Member(NamedTuple):
-    """A committee member: its signing key, and its share of the committee's key."""
-
-    key: SigningKey
-    share: Share
-
-    def sign_order(
-        self, terms: SubmissionTerms, part: Part, bid: str | None, now: datetime, entropy: Entropy
-    ) -> OpeningPartial:
-        """The member's partial for one order, which it builds itself out of the terms it verified."""
-        signature = self.share.sign(terms.order(part, bid), entropy(48))
-        return OpeningPartial(
-            signer=self.key.fingerprint,
-            tender=terms.tender,
-            notice=terms.notice,
-            part=part,
-            round=terms.round,
-            bid=bid if part == "price" else None,
-            member=self.share.member,
-            signature=signature.hex(),
-            time=moment(now),
-        )
-
-
-def enrol(name: str, registration: str, issue: Issue, key: PrivateKey | None = None) -> SigningKey:
-    """A person with a fresh P-256 key (or the given one) and a certificate."""
-    private = key or ec.generate_private_key(ec.SECP256R1())
-    return SigningKey(private, Certificate(issue(request(private, name, registration))))
 
 
 class Convened(NamedTuple):

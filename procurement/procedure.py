@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,7 +33,7 @@ from bids.receipts import Closing, Committed, Refusal, chains
 from bids.store import StoredEnvelope
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.committee import JointKey
-from crypto.encoding import decode, moment, parse_moment, sha256
+from crypto.encoding import decode, encode, moment, parse_moment, sha256
 from crypto.errors import CertificateError, VerificationError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
@@ -72,6 +72,7 @@ PATIENCE = 10.0  # seconds that a step waits for the log to give an index
 LONGEST_DETAIL = 300  # characters: what is wrong may be quoted at length in an error's message
 
 P = TypeVar("P", bound=Payload)
+OfficersWord = LateClosing | RevealedPrices | IntendedAward | Award
 
 
 class Tender(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,10 +262,10 @@ class Procedure:
         """The officer answers for opening although the closing was witnessed after the round."""
         statement, late = await self.genuine(data, LateClosing)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, late, late.notice)
+            _check_officer(situation, late)
             if late.closing != _one(situation, EventType.CLOSED).statement:
                 raise TenderError("wrong-closing", "the statement is about another closing")
-            if await self._witnessed_at(connection, situation) < situation.tender.notice.opens:
+            if await self._witnessed_at(situation) < situation.tender.notice.opens:
                 raise TenderError("not-late", "the closing was witnessed in time")
             await self._say_once(connection, situation, EventType.LATE, statement, "late-closing", now)
         return statement.id
@@ -306,7 +307,7 @@ class Procedure:
     async def open(self, ocid: str, part: Part) -> bool:
         """Open `part` of every bid, once k members have ordered it and the round has come."""
         situation = await self.situation(ocid)
-        if situation.has(EventType.OPENED, part) or not await self._may_open(self.pool, situation):
+        if situation.has(EventType.OPENED, part) or not await self._may_open(situation):
             return False
         counted = to_open(part, await self.counted(self.pool, situation))
         keys = await self._keys(situation, part, counted)
@@ -322,7 +323,7 @@ class Procedure:
             events = [Event(t=EventType.OPENED, time=moment(now), statement=statement.id, part=part)]
             events += [_opened_event(situation.tender, part, *each, now) for each in results.items()]
             await box.add_opened(connection, situation.row.tender_id, part, results)
-            await self._record(connection, situation, events, [statement], now)
+            await self._record(connection, situation, events, [statement])
         return True
 
     # ── evaluation ───────────────────────────────────────────────────────────────────────────────────
@@ -331,7 +332,7 @@ class Procedure:
         """An evaluator's signed scores, while no price can have been seen."""
         statement, sheet = await self.genuine(data, SignedScores)
         async with self._step(ocid) as (connection, situation, now):
-            _check_about(situation, sheet.tender, sheet.notice)
+            _check_about(situation, sheet)
             if sheet.signer not in situation.tender.notice.evaluators:
                 raise TenderError("not-on-panel", "the notice names no such evaluator")
             if not situation.has(EventType.OPENED, "technical"):
@@ -345,7 +346,7 @@ class Procedure:
         """The officer reveals the preliminary prices of a lot that the notice committed to."""
         statement, revealed = await self.genuine(data, RevealedPrices)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, revealed, revealed.notice)
+            _check_officer(situation, revealed)
             if not situation.has(EventType.OPENED):
                 raise TenderError("not-opened", "prices are revealed after the opening")
             check_revealed(situation.tender.notice, revealed)
@@ -356,7 +357,7 @@ class Procedure:
     async def evaluate(self, ocid: str) -> bool:
         """Score and rank, once every part is open and every input is there."""
         situation = await self.situation(ocid)
-        inputs = await self._inputs(self.pool, situation)
+        inputs = await self._inputs(situation)
         if inputs is None:
             return False
         tender = situation.tender
@@ -374,7 +375,7 @@ class Procedure:
         """The officer names the first in line; the standstill begins."""
         statement, intended = await self.genuine(data, IntendedAward)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, intended, intended.notice)
+            _check_officer(situation, intended)
             scored = _one(situation, EventType.SCORED)
             evaluated = await self.said(connection, situation, scored, Evaluated)
             check_intention(intended, evaluated, scored.statement)
@@ -385,7 +386,7 @@ class Procedure:
         """The officer awards what was intended, after the standstill."""
         statement, award = await self.genuine(data, Award)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, award, award.notice)
+            _check_officer(situation, award)
             entry = _one(situation, EventType.INTENDED)
             intended = await self.said(connection, situation, entry, IntendedAward)
             check_award(award, intended, entry.statement)
@@ -442,9 +443,9 @@ class Procedure:
             yield connection, situation, max(self.now(), last)
 
     async def _situation(self, connection: Any, row: TenderRow) -> Situation:
-        events = await store.load_events(connection, row.tender_id)
-        entries = tuple(decode(each.entry, Entry) for each in events)
-        return Situation(row=row, tender=await self.tender(row.ocid), entries=entries)
+        entries = await store.load_entries(connection, row.tender_id)
+        chain = tuple(map(_entry, entries))
+        return Situation(row=row, tender=await self.tender(row.ocid), entries=chain)
 
     async def _record(
         self,
@@ -452,7 +453,6 @@ class Procedure:
         situation: Situation,
         events: Sequence[Event],
         statements: Sequence[Statement],
-        now: datetime,
     ) -> None:
         """Statements, history, log: all or nothing."""
         tender_id, head = situation.row.tender_id, situation.row.head
@@ -476,8 +476,11 @@ class Procedure:
         now: datetime,
         part: Part | None = None,
     ) -> None:
+        # Verifiers ask for the entry's time, and a signer can run out of it while waiting for the row.
+        signer = await self._certificate(connection, statement.signer)
+        self._authorities.verify(signer, signer.role, now)
         event = Event(t=type_, time=moment(now), statement=statement.id, part=part)
-        await self._record(connection, situation, [event], [statement], now)
+        await self._record(connection, situation, [event], [statement])
         self.log.appended.set()
 
     async def _say_once(
@@ -537,41 +540,41 @@ class Procedure:
         return Certificate(found[fingerprint])
 
     async def _check_people(self, connection: Any, notice: Notice, now: datetime) -> None:
+        """Certified at publication, when the award record looks, and still when they are needed: a tender
+        whose members' certificates end before its round could never be opened."""
         members = [await self._certificate(connection, each.certificate) for each in notice.committee.members]
-        for certificate in members:
-            for at in (now, parse_moment(notice.published)):  # the award record is verified at the latter
+        panel = [await self._certificate(connection, each) for each in notice.evaluators]
+        for at in (now, parse_moment(notice.published), notice.opens):
+            for certificate in members:
                 self._authorities.verify(certificate, Role.COMMITTEE, at)
+            for certificate in panel:
+                self._authorities.verify(certificate, Role.EVALUATOR, at)
         check_transcript(notice, members)
-        for evaluator in notice.evaluators:
-            self._authorities.verify(await self._certificate(connection, evaluator), Role.EVALUATOR, now)
 
     async def _index(self, entry: bytes) -> int:
         leaf = leaf_hash(entry)
         return (await self.log.wait_for([leaf], PATIENCE))[leaf]
 
-    async def _witnessed_at(self, connection: Any, situation: Situation) -> datetime:
+    async def _witnessed_at(self, situation: Situation) -> datetime:
         """When the quorum had co-signed the closing. Raises TenderError while it has not."""
-        entry = (await store.load_events(connection, situation.row.tender_id))[
-            _one(situation, EventType.CLOSED).seq
-        ].entry
-        index = await self.log.index_of(leaf_hash(entry))
+        index = await self.log.index_of(leaf_hash(encode(_one(situation, EventType.CLOSED))))
         note = await self.log.witnessed(index + 1) if index is not None else None
         if note is None:
             raise TenderError("not-witnessed", "the closing is not witnessed yet")
         return situation.tender.notice.witnesses.reached(note)
 
-    async def _may_open(self, connection: Any, situation: Situation) -> bool:
+    async def _may_open(self, situation: Situation) -> bool:
         """Closed before a quorum of witnesses, in time or with the officer's word for it."""
         if not situation.has(EventType.CLOSED):
             return False
         try:
-            reached = await self._witnessed_at(connection, situation)
+            reached = await self._witnessed_at(situation)
         except TenderError:
             return False
         return reached < situation.tender.notice.opens or situation.has(EventType.LATE)
 
     async def _check_orderable(self, connection: Any, situation: Situation, given: OpeningPartial) -> None:
-        if not await self._may_open(connection, situation):
+        if not await self._may_open(situation):
             raise TenderError("not-witnessed", "the closing is not witnessed, or late and not answered for")
         if situation.has(EventType.OPENED, given.part):
             raise TenderError("opened", "this part is open already")
@@ -619,29 +622,35 @@ class Procedure:
         }
 
     async def _inputs(
-        self, connection: Any, situation: Situation
+        self, situation: Situation
     ) -> tuple[Opening, list[OpenedBid], list[SignedScores], dict[str, RevealedPrices]] | None:
         """All that a ranking is made from, or None while something is missing."""
         notice = situation.tender.notice
         opened = situation.of(EventType.OPENED)
         revealed = [
-            await self.said(connection, situation, entry, RevealedPrices)
+            await self.said(self.pool, situation, entry, RevealedPrices)
             for entry in situation.of(EventType.PRICES_REVEALED)
         ]
         if len(opened) != len(notice.parts) or len(revealed) != len(committed_lots(notice)):
             return None
         sheets = [
-            await self.said(connection, situation, entry, SignedScores)
+            await self.said(self.pool, situation, entry, SignedScores)
             for entry in situation.of(EventType.SHEET_SIGNED)
         ]
-        first = await self.said(connection, situation, opened[0], Opening)
-        counted = await self.counted(connection, situation)
+        first = await self.said(self.pool, situation, opened[0], Opening)
+        counted = await self.counted(self.pool, situation)
         return first, counted, sheets, {each.lot: each for each in revealed}
 
 
 def _tender(notice: Notice, notice_id: str) -> Tender:
     key = check_notice(notice)
     return Tender(notice=notice, notice_id=notice_id, terms=terms(notice, notice_id), key=key)
+
+
+@lru_cache(maxsize=1 << 15)
+def _entry(data: bytes) -> Entry:
+    """Entries never change, and anybody may look at a tender of ten thousand bids as often as they like."""
+    return decode(data, Entry)
 
 
 def _new_row(tender: Tender) -> TenderRow:
@@ -704,12 +713,12 @@ def _one(situation: Situation, type_: EventType) -> Entry:
     return found[0]
 
 
-def _check_about(situation: Situation, ocid: str, notice: str) -> None:
-    if (ocid, notice) != (situation.row.ocid, situation.row.notice_id):
+def _check_about(situation: Situation, said: SignedScores | OfficersWord) -> None:
+    if (said.tender, said.notice) != (situation.row.ocid, situation.row.notice_id):
         raise TenderError("another-tender", "the statement is about another tender")
 
 
-def _check_officer(situation: Situation, payload: Any, notice: str) -> None:
-    _check_about(situation, payload.tender, notice)
-    if payload.signer != situation.tender.notice.signer:
+def _check_officer(situation: Situation, said: OfficersWord) -> None:
+    _check_about(situation, said)
+    if said.signer != situation.tender.notice.signer:
         raise TenderError("another-officer", "the tender is in another officer's hands")

@@ -1,6 +1,7 @@
 """What anyone may read of a tender: entries with their proofs, opened bids, the award record."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from bids.envelope import Part
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.checkpoint import Checkpoint, Note, TlogProof
-from crypto.encoding import to_base64
+from crypto.encoding import encode, to_base64
 from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
@@ -20,7 +21,7 @@ from procurement import record, store
 from procurement.awards import Evaluated
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, Entry, EventType
-from procurement.procedure import Procedure, Situation
+from procurement.procedure import PATIENCE, Procedure, Situation
 
 Status = Literal["active", "closed", "opening", "evaluation", "standstill", "complete"]
 
@@ -78,10 +79,10 @@ async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry
     situation = await procedure.situation(ocid)
     if not 0 <= seq < len(situation.entries):
         raise TenderError("not-yet", "the tender's history has no such entry yet")
-    rows = await store.load_events(procedure.pool, situation.row.tender_id)
-    entry, data = situation.entries[seq], rows[seq].entry
+    entry = situation.entries[seq]
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
     body = found.get(entry.statement)
+    data = encode(entry)
     proof = await _witnessed_proof(procedure.log, data)
     return ProvenEntry(
         entry=to_base64(data), proof=proof.encode(), statement=to_base64(body) if body else None
@@ -160,7 +161,6 @@ async def award_record(procedure: Procedure, ocid: str) -> bytes:
 
 async def _facts(procedure: Procedure, situation: Situation) -> record.Facts:
     tender_id = situation.row.tender_id
-    rows = [row.entry for row in await store.load_events(procedure.pool, tender_id)]
     said = [entry.statement for entry in situation.entries if entry.t not in BID_EVENTS]
     statements = await store.load_statements(procedure.pool, tender_id, said)
     closed = situation.of(EventType.CLOSED)[0]
@@ -171,7 +171,7 @@ async def _facts(procedure: Procedure, situation: Situation) -> record.Facts:
     signers = {Statement(body).signer for body in (*statements.values(), *envelopes.values())}
     signers |= {member.certificate for member in situation.tender.notice.committee.members}
     certificates = await store.load_certificates(procedure.pool, signers)
-    last, at_closing, proofs = await _proofs(procedure.log, rows, closed, closing)
+    last, at_closing, proofs = await _proofs(procedure.log, situation.entries, closed, closing)
     return record.Facts(
         claims=procedure.trust,
         checkpoint=last,
@@ -185,10 +185,11 @@ async def _facts(procedure: Procedure, situation: Situation) -> record.Facts:
 
 
 async def _proofs(
-    log: Log, rows: list[bytes], closed: Entry, closing: Closing
+    log: Log, entries: Sequence[Entry], closed: Entry, closing: Closing
 ) -> tuple[str, str, record.Proofs]:
     """Everything under the first witnessed checkpoint that covers the tender's last entry."""
-    indexes = await log.wait_for([leaf_hash(row) for row in rows], 10)
+    rows = [encode(entry) for entry in entries]
+    indexes = await log.wait_for([leaf_hash(row) for row in rows], PATIENCE)
     at = [indexes[leaf_hash(row)] for row in rows]
     last, size = await _witnessed(log, at[-1])
     first, closed_size = await _witnessed(log, at[closed.seq])

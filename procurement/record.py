@@ -22,7 +22,7 @@ from bids.orders import (
     combined,
     open_parts,
 )
-from bids.receipts import Closing, commitment, commitment_entry
+from bids.receipts import Closing, Committed, Held, Receipt, commitment, commitment_entry
 from crypto.certificates import Certificate, Role
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
 from crypto.encoding import (
@@ -65,7 +65,7 @@ from procurement.scoring import (
     to_open,
     with_part,
 )
-from procurement.tenders import Notice, check_notice, check_transcript, terms
+from procurement.tenders import Notice, check_notice, check_publication, check_transcript, terms
 
 FORMAT = "openseal/award-record/v1"
 PROOFS_LIMIT = 256 * 1024 * 1024
@@ -73,6 +73,8 @@ CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
 UNSEEN = (
     "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees",
+    "the standstill's length: when the award was intended is the service's word, as long as nobody kept an"
+    " earlier look at the tender",
 )
 
 P = TypeVar("P", bound=Payload)
@@ -171,15 +173,18 @@ def build(facts: Facts) -> bytes:
     return archive.pack({**files, "manifest.json": encode(_manifest(files))})
 
 
-def verify(data: bytes, trust: Trust | None, opened: Opened = open_parts) -> Verdict:
+def verify(
+    data: bytes, trust: Trust | None, opened: Opened = open_parts, held: Sequence[Held] = ()
+) -> Verdict:
     """Check a whole record; nothing is left to the caller but to read the verdict.
 
-    Without `trust` every identity is the record's own claim and the outcome at best `coherent`. Raises
+    Without `trust` every identity is the record's own claim and the outcome at best `coherent`. `held` are
+    receipts that bidders kept: a genuine one that the closing does not list proves a loss. Raises
     RecordError only for bytes that nobody could mean as a record.
     """
     if not archive.resembles_one(data):
         raise RecordError("not an award record")
-    check = _Check(data, trust, opened)
+    check = _Check(data, trust, opened, held)
     done: list[Step] = []
     for number, (title, step) in enumerate(STEPS, start=1):
         try:
@@ -313,10 +318,11 @@ class Record:
 class _Check:
     """One verification under way. Every step leaves behind what it verified for those after it."""
 
-    def __init__(self, data: bytes, trust: Trust | None, opened: Opened) -> None:
+    def __init__(self, data: bytes, trust: Trust | None, opened: Opened, held: Sequence[Held]) -> None:
         self.data = data
         self.pinned = trust
         self.opened = opened
+        self.held = held
         self.reservations: list[str] = []
         self.heard: set[int] = set()
         self.unchecked = list(UNSEEN)
@@ -387,6 +393,7 @@ class _Check:
         self.notice = self.one_signed(EventType.PUBLISHED, Notice)
         self.notice_id = self.record.history[0].statement
         self.key = check_notice(self.notice)
+        check_publication(self.notice, parse_moment(self.record.history[0].time))
         self.trust.check_network(self.notice.network)
         self.check_members()
         self.terms = terms(self.notice, self.notice_id)
@@ -414,9 +421,11 @@ class _Check:
             *self.check_witnessed(),
         ]
 
-    # 5. Receipts that bidders hold are compared one by one by `openseal verify --receipt`.
+    # 5. What the service signed a receipt for is in the closing statement, as it was signed and logged.
     def receipts(self) -> list[str]:
-        return ["no receipts were supplied"]
+        if not self.held:
+            return ["no receipts were supplied"]
+        return [f"{self.receipt(each)} is in the closing statement as its receipt says" for each in self.held]
 
     # 6. The round's signature and k members' partials are the keys that were published.
     def keys(self) -> list[str]:
@@ -544,6 +553,31 @@ class _Check:
 
     def log_index(self, entry: Entry) -> int:
         return self.record.proofs.history[entry.seq].index
+
+    def receipt(self, held: Held) -> str:
+        """The envelope's id. Raises LogError where the closing statement contradicts the receipt."""
+        certificate = self.record.certificate(held.receipt.signer)
+        receipt = held.receipt.verify(Receipt, certificate)
+        self.authorities.verify(certificate, Role.SERVICE, parse_moment(receipt.time))
+        if (receipt.tender, receipt.notice) != (self.notice.tender, self.notice_id):
+            raise RecordError("a receipt is for another tender")
+        entry = commitment_entry(receipt.commitment())
+        head = held.proof.verify(entry, VerifyingKey.parse(self.trust.log))
+        if head.size == self.head.size and head.root != self.head.root:
+            raise LogError("the log showed the bidder another tree than is in the record")
+        promised = Committed(
+            index=held.proof.index,
+            kind=receipt.kind,
+            time=receipt.time,
+            salt=receipt.salt,
+            statement=receipt.statement,
+            bidder=receipt.bidder,
+        )
+        if promised not in self.closing.commitments:
+            raise LogError(
+                f"envelope {receipt.statement} has a receipt that the closing statement contradicts"
+            )
+        return f"envelope {receipt.statement}"
 
     def check_members(self) -> None:
         """All n members are certified as such and signed for this committee: k of n are k people."""

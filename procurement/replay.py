@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bids.client import POLL, Service, ServiceError, parse, read_trust
 from bids.envelope import Part
 from bids.opening import open_in_parallel
+from bids.orders import Member
 from bids.receipts import Receipt
 from crypto.certificates import Certificate, Role, SigningKey, request
 from crypto.encoding import encode, from_base64, moment, to_base64
@@ -53,7 +54,7 @@ from procurement.client import (
 from procurement.errors import RecordError
 from procurement.evaluation import Evaluation, KrNegotiation
 from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
-from procurement.practice import Member, convene
+from procurement.practice import convene
 from procurement.tenders import Bid, Contact, Item, Lot, LotOffer, Notice, Proposal
 
 OCID_PREFIX = "ocds-0s3al1"

@@ -113,7 +113,11 @@ async def _serve(
     beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
     async with working(house, dsn, witnesses, beacon, _now) as app:
         config = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=GRACE, server_header=False
+            app,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE,
+            server_header=False,
+            proxy_headers=False,  # the peer's address is what the peer cannot choose
         )
         await Server(config).serve([listening])
 
@@ -207,7 +211,9 @@ def witness_process(house: House, log: SigningKey) -> Iterator[str]:
 
 @contextmanager
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small answers at once (TCP_NODELAY) only where the socket says that it is TCP.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))

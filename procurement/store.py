@@ -157,11 +157,10 @@ async def add_events(connection: Any, tender_id: UUID, events: Sequence[EventRow
     )
 
 
-async def load_events(connection: Any, tender_id: UUID) -> list[EventRow]:
-    """The tender's history from its start."""
-    query = "SELECT seq, type, entry FROM event WHERE tender_id = $1 ORDER BY seq"
-    rows = await connection.fetch(query, tender_id)
-    return [EventRow(seq=row["seq"], type=row["type"], entry=bytes(row["entry"])) for row in rows]
+async def load_entries(connection: Any, tender_id: UUID) -> list[bytes]:
+    """The tender's history from its start, as it stands in the log."""
+    query = "SELECT entry FROM event WHERE tender_id = $1 ORDER BY seq"
+    return [bytes(row["entry"]) for row in await connection.fetch(query, tender_id)]
 
 
 async def add_ceremony(connection: Any, id: str, convening: bytes, at: datetime) -> bool:

@@ -34,6 +34,7 @@ from crypto.trust import WitnessPolicy
 from procurement import evaluation, money
 from procurement.errors import OfferError, TenderError
 from procurement.evaluation import KrNegotiation, KrPriceFloor, Offer, Rules
+from procurement.evaluation.kr_price_floor import commits_prices
 from procurement.money import Amount
 
 CONTENT_LIMIT = 64 * 1024
@@ -206,6 +207,11 @@ def check_notice(notice: Notice) -> JointKey:
     )
     _require(len(set(notice.evaluators)) == len(notice.evaluators), "panel-repeats", "an evaluator repeats")
     _check_times(notice)
+    _require(
+        notice.practice or not any(map(_commits_prices, notice.lots)),
+        "prices-known",
+        "whoever commits to preliminary prices knows them before the bids: for practice only",
+    )
     for lot in notice.lots:
         evaluation.check(lot.rules, published=parse_moment(notice.published))
     return verify_committee(notice.committee)
@@ -230,7 +236,10 @@ def check_transcript(notice: Notice, members: Sequence[Certificate]) -> None:
 
 
 def check_publication(notice: Notice, now: datetime) -> None:
-    """What holds at publication only: the deadline lies ahead, `published` is about now."""
+    """What holds at publication only: the deadline lies ahead, `published` is about now.
+
+    `now` is the time of the notice's entry where it is looked at later: dated tables go by `published`.
+    """
     _require(notice.closes > now, "deadline-passed", "the deadline has passed")
     _require(
         abs(parse_moment(notice.published) - now) < timedelta(minutes=5),
@@ -293,6 +302,10 @@ def _check_ids(code: str, ids: Sequence[str]) -> None:
 def _check_times(notice: Notice) -> None:
     _require(notice.opens > notice.closes, "opening-too-early", "the round comes before the deadline")
     _require(parse_moment(notice.published) < notice.closes, "deadline-passed", "the deadline has passed")
+
+
+def _commits_prices(lot: Lot) -> bool:
+    return isinstance(lot.rules, KrPriceFloor) and commits_prices(lot.rules)
 
 
 def _require(holds: bool, code: str, message: str) -> None:

@@ -11,14 +11,15 @@ from hashlib import shake_256
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bids.envelope import Envelope, Part, compose, entropy_size
-from bids.orders import Opening, OpeningPartial, PartToOpen, combined, open_parts
+from bids.orders import Member, Opening, OpeningPartial, PartToOpen, combined, open_parts
 from bids.receipts import Closing, Committed, chains, commitment, commitment_entry
 from crypto import checkpoint
 from crypto.beacon import LocalBeacon
-from crypto.certificates import Authority, Certificate, Role, SigningKey
+from crypto.certificates import Authority, Certificate, Role, SigningKey, request
 from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
 from crypto.encoding import encode, moment, sha256, to_base64
 from crypto.errors import VerificationError
@@ -37,7 +38,7 @@ from procurement.awards import (
 )
 from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules
 from procurement.history import Event, EventType, Head
-from procurement.practice import Member, convene, enrol
+from procurement.practice import convene
 from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
 from procurement.tenders import (
     Bid,
@@ -90,8 +91,8 @@ class World:
         self.committee, self.transcript, self.members = convened
 
     def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
-        issue = self.authorities[role].issue
-        return enrol(name, registration, lambda request: issue(request, START).der)
+        private = ec.generate_private_key(ec.SECP256R1())
+        return SigningKey(private, self.authorities[role].issue(request(private, name, registration), START))
 
     @property
     def trust(self) -> Trust:

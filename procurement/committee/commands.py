@@ -22,7 +22,7 @@ from procurement.client import Announced, Orders, verify_orders
 from procurement.committee import paper
 from procurement.committee.member import Board, Holding, Seat, enrol_at, load, read_board, restore
 from procurement.committee.safe import Safe
-from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, read, stdout
+from procurement.console import FAILED, UNUSABLE, Stop, confirm, parse_trust, plain, read, stdout
 from procurement.settings import Settings, SettingsError
 
 SHORTEST_PASSPHRASE = 12  # characters
@@ -119,7 +119,7 @@ def join(file: Path, ceremony: str, /, *, yes: Yes = False) -> int:
         _say(f"{board.officer.name} convened {board.ceremony.size} members, of whom {opening} open:")
         for each in range(1, board.ceremony.size + 1):
             _say(f"  {board.name(each)}{' (you)' if each == number else ''}")
-        _confirm("Do you know all of them, and want to hold a share?", yes)
+        confirm("Do you know all of them, and want to hold a share?", yes)
         _show(await seat.join(board))
 
     return _at(file, work)
@@ -167,7 +167,7 @@ def sign(file: Path, /, *, tender: str | None = None, part: Part = "bid", yes: Y
         orders = await verify_orders(seat.service, announced, part)
         _show_orders(seat, announced, orders)
         if orders.bids:
-            _confirm("Sign? Signatures of this kind cannot be taken back.", yes)
+            confirm("Sign? Signatures of this kind cannot be taken back.", yes)
         sent = await seat.sign_orders(announced, orders)
         _say(f"signed and sent: {len(sent)}")
 
@@ -191,7 +191,7 @@ def refuse(file: Path, /, *, tender: str, reason: str, part: Part = "bid", yes: 
     async def work(seat: Seat) -> None:
         announced = await seat.tender(tender)
         _say(f"{tender}, part {part}: “{reason}”")
-        _confirm("Publish this refusal under your name?", yes)
+        confirm("Publish this refusal under your name?", yes)
         _say(f"published: {await seat.refuse(announced, part, reason)}")
 
     return _at(file, work)
@@ -276,7 +276,7 @@ def erase(file: Path, /, *, yes: Yes = False) -> int:
     """Overwrite and remove your file, after the last order. A printed back-up has to be destroyed by hand."""
     safe = Safe(file, _passphrase())
     _holding(safe)
-    _confirm(f"Erase {file} with its share and key for ever?", yes)
+    confirm(f"Erase {file} with its share and key for ever?", yes)
     try:
         safe.erase()
     except OSError as error:
@@ -359,15 +359,6 @@ def _asked(prompt: str) -> str:
         raise Stop(UNUSABLE, "nobody is there to be asked for the passphrase") from error
 
 
-def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise Stop(FAILED, "nobody is there to be asked; --yes answers")
-    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-        raise Stop(FAILED, "nothing was done")
-
-
 def _check_new(path: Path) -> None:
     """A file is never replaced by another person's, or a share by none."""
     if path.exists():
@@ -422,7 +413,7 @@ def _for_notice(board: Board) -> dict[str, Any]:
 
 
 def _say(line: str) -> None:
-    stdout().print(line)
+    stdout().print(plain(line))
 
 
 def _warn(line: str) -> None:

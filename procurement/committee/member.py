@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bids.client import Service, parse
 from bids.envelope import Part
-from bids.orders import OpeningPartial, OrderRefusal
+from bids.orders import Member, OpeningPartial, OrderRefusal
 from crypto.ceremony import (
     Ceremony,
     Commitment,
@@ -54,7 +54,6 @@ from crypto.trust import Trust
 from procurement.client import Announced, Orders, path_of, read_notice, send_orders
 from procurement.committee.paper import Backup
 from procurement.committee.safe import Safe
-from procurement.practice import Member
 
 
 class Holding(Value, frozen=True, kw_only=True):

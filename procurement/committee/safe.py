@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from crypto import durable
 from procurement.errors import SafeError
 
 SALT_SIZE = 16
@@ -47,15 +48,8 @@ class Safe:
         salt = next(iter(self._keys), None) or secrets.token_bytes(SALT_SIZE)
         head, nonce = _FORMAT + salt, secrets.token_bytes(_NONCE_SIZE)
         sealed = ChaCha20Poly1305(self._key(salt)).encrypt(nonce, content, head)
-        aside = self.path.with_name(self.path.name + ".new")
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(head + nonce + sealed)
-            file.flush()
-            os.fsync(file.fileno())
         before = os.open(self.path, os.O_RDWR) if self.path.exists() else None
-        aside.replace(self.path)
-        _sync(self.path.parent)
+        durable.replace(self.path, head + nonce + sealed)
         if before is not None:
             _overwrite(before)
 
@@ -63,7 +57,7 @@ class Safe:
         """Overwrite the file and remove it. Raises OSError."""
         _overwrite(os.open(self.path, os.O_RDWR))
         self.path.unlink()
-        _sync(self.path.parent)
+        durable.sync(self.path.parent)
 
     def _key(self, salt: bytes) -> bytes:
         if salt not in self._keys:
@@ -85,11 +79,3 @@ def _overwrite(descriptor: int) -> None:
         file.write(secrets.token_bytes(os.fstat(descriptor).st_size))
         file.flush()
         os.fsync(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ import re
 from typing import Literal
 
 from procurement.evaluation.values import Line, Reason
+from procurement.money import grouped
 
 Language = Literal["en", "ko"]
 
@@ -179,7 +180,4 @@ def reason(code: Reason, language: Language) -> str:
 
 
 def _grouped(figure: str) -> str:
-    if not _SUM.fullmatch(figure):
-        return figure
-    whole, point, decimals = figure.partition(".")
-    return f"{int(whole):,}{point}{decimals}"
+    return grouped(figure) if _SUM.fullmatch(figure) else figure

@@ -1,6 +1,7 @@
 """The HTTP interface: every write is a signed statement, and the signature is the log-in."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import PermissionDeniedException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import JSONBody, PathParameter, RawBody
 
 from crypto.certificates import Role
@@ -22,14 +24,17 @@ from procurement.errors import TenderError
 from procurement.history import Entry
 from procurement.procedure import Procedure, Situation
 from procurement.publication import ProvenEntry, PublishedBid, status
-from procurement.web.problems import Problem, problem, status_of
+from procurement.web.problems import MEDIA_TYPE, Problem, problem, status_of
 
 DSSE = "application/vnd.dsse+json"
 STATEMENT_LIMIT = 4 * 1024 * 1024  # bytes: a bid of two parts of a mebibyte each, twice base64
 REQUEST_LIMIT = 64 * 1024
 LOOPBACK = {"127.0.0.1", "::1"}
+PASSED_ON = ("Forwarded", "X-Forwarded-For", "Via", "Origin")
+"""Headers of requests that somebody elsewhere may have caused: a proxy, or a page in a browser here."""
 
 Steps = NamedDependency[Procedure]
+Step = Callable[[Procedure, str, bytes], Awaitable[str]]
 
 # Python's $ also matches before a newline at the end, other languages' does not.
 Ocid = Annotated[
@@ -39,7 +44,9 @@ Hash = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}(?!\n)$", description
 Sequence = Annotated[int, PathParameter(ge=0, description="Place in the tender's history, from 0.")]
 
 PROBLEMS = {
-    code: ResponseSpec(data_container=Problem, description=text, media_type="application/problem+json")
+    code: ResponseSpec(
+        data_container=Problem, description=text, media_type=MEDIA_TYPE, generate_examples=False
+    )
     for code, text in {
         400: "Not of the form it must have.",
         403: "The signer may not say this.",
@@ -50,6 +57,19 @@ PROBLEMS = {
         503: "The log is behind: send the same again.",
     }.items()
 }
+
+
+@dataclass
+class Signed(Operation):
+    """Describes an operation that takes a signed statement."""
+
+    def __post_init__(self) -> None:
+        envelope = Schema(type=OpenAPIType.OBJECT, required=["payload", "payloadType", "signatures"])
+        self.request_body = RequestBody(
+            description="A DSSE envelope with one signature.",
+            content={DSSE: OpenAPIMediaType(schema=envelope)},
+            required=True,
+        )
 
 
 class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,30 +183,41 @@ async def issue_certificate(
     procedure: Steps,
 ) -> Issued:
     """Anyone on this machine gets a certificate for any role but the service's: practice only."""
-    if request.client is None or request.client.host not in LOOPBACK:
+    here = request.client is not None and request.client.host in LOOPBACK
+    if not here or any(name in request.headers for name in PASSED_ON):
         raise PermissionDeniedException("the embedded authorities serve this machine only")
     certificate = authorities.issue(data.role, from_base64(data.request))
     await store.add_certificate(procedure.pool, certificate)
     return Issued(certificate=to_base64(certificate.der))
 
 
-@get("/certificates/{fingerprint:str}", tags=["certificates"], responses=PROBLEMS)
+@get(
+    "/certificates/{fingerprint:str}",
+    tags=["certificates"],
+    responses=PROBLEMS,
+    media_type="application/pkix-cert",
+)
 async def read_certificate(fingerprint: Hash, procedure: Steps) -> Response[bytes]:
     """A certificate, DER."""
     found = await store.load_certificates(procedure.pool, [fingerprint])
     if fingerprint not in found:
         raise TenderError("no-such-statement", "no such certificate is known here")
-    return Response(found[fingerprint], media_type="application/pkix-cert")
+    return Response(found[fingerprint])
 
 
 @get("/trust", tags=["certificates"])
-async def read_trust(procedure: Steps) -> Response[bytes]:
+async def read_trust(procedure: Steps) -> msgspec.Raw:
     """What this set-up says of itself. Whoever wants more than that gets a trust file from elsewhere."""
-    return Response(encode(procedure.trust), media_type="application/json")
+    return msgspec.Raw(encode(procedure.trust))
 
 
 @post(
-    "/tenders", tags=["tenders"], request_max_body_size=STATEMENT_LIMIT, responses=PROBLEMS, status_code=201
+    "/tenders",
+    tags=["tenders"],
+    request_max_body_size=STATEMENT_LIMIT,
+    operation_class=Signed,
+    responses=PROBLEMS,
+    status_code=201,
 )
 async def publish_tender(body: RawBody, procedure: Steps) -> Published:
     """Publish a tender: the body is the officer's signed notice."""
@@ -194,7 +225,7 @@ async def publish_tender(body: RawBody, procedure: Steps) -> Published:
     return Published(tender=tender.notice.tender, notice=tender.notice_id)
 
 
-@get("/tenders", tags=["tenders"])
+@get("/tenders", tags=["tenders"], responses=PROBLEMS)
 async def list_tenders(procedure: Steps) -> TenderList:
     """All tenders, latest deadline first."""
     rows = await store.list_tenders(procedure.pool)
@@ -241,10 +272,10 @@ async def read_closing(ocid: Ocid, procedure: Steps) -> ProvenEntry:
     return await publication.proven_closing(procedure, ocid)
 
 
-@get("/tenders/{ocid:str}/statements/{id:str}", tags=["checking"], responses=PROBLEMS)
-async def read_statement(ocid: Ocid, id: Hash, procedure: Steps) -> Response[bytes]:
+@get("/tenders/{ocid:str}/statements/{id:str}", tags=["checking"], responses=PROBLEMS, media_type=DSSE)
+async def read_statement(ocid: Ocid, id: Hash, procedure: Steps) -> msgspec.Raw:
     """A published statement as it was signed."""
-    return Response(await publication.statement(procedure, ocid, id), media_type=DSSE)
+    return msgspec.Raw(await publication.statement(procedure, ocid, id))
 
 
 @get("/tenders/{ocid:str}/bids", tags=["results"], responses=PROBLEMS)
@@ -260,19 +291,20 @@ async def read_evaluation(ocid: Ocid, procedure: Steps) -> EvaluationView:
     return EvaluationView(statement=id, evaluation=evaluated)
 
 
-@get("/tenders/{ocid:str}/record", tags=["checking"], responses=PROBLEMS)
+@get("/tenders/{ocid:str}/record", tags=["checking"], responses=PROBLEMS, media_type="application/zip")
 async def read_record(ocid: Ocid, procedure: Steps) -> Response[bytes]:
     """The award record, for `openseal verify`."""
     data = await publication.award_record(procedure, ocid)
     headers = {"Content-Disposition": f'attachment; filename="{ocid}.zip"'}
-    return Response(data, media_type="application/zip", headers=headers)
+    return Response(data, headers=headers)
 
 
 @post(
     "/tenders/{ocid:str}/bids",
     tags=["bids"],
     request_max_body_size=STATEMENT_LIMIT,
-    responses=PROBLEMS,
+    operation_class=Signed,
+    responses={201: ResponseSpec(Received, description="Taken.", generate_examples=False), **PROBLEMS},
     status_code=201,
 )
 async def submit_bid(ocid: Ocid, body: RawBody, procedure: Steps) -> Received | Response[Problem]:
@@ -287,13 +319,14 @@ async def submit_bid(ocid: Ocid, body: RawBody, procedure: Steps) -> Received | 
     return Received(receipt=to_base64(accepted.receipt), proof=accepted.proof)
 
 
-def _statement_route(path: str, step: str, summary: str) -> Any:
+def _statement_route(path: str, step: Step, summary: str) -> Any:
     """A route that takes one kind of statement about a tender and hands it to its step."""
 
     @post(
         f"/tenders/{{ocid:str}}/{path}",
         tags=["steps"],
         request_max_body_size=STATEMENT_LIMIT,
+        operation_class=Signed,
         responses=PROBLEMS,
         status_code=201,
         summary=summary,
@@ -301,20 +334,25 @@ def _statement_route(path: str, step: str, summary: str) -> Any:
         operation_id=path.replace("-", "_"),
     )
     async def take(ocid: Ocid, body: RawBody, procedure: Steps) -> Said:
-        act: Callable[[str, bytes], Awaitable[str]] = getattr(procedure, step)
-        return Said(statement=await act(ocid, body))
+        return Said(statement=await step(procedure, ocid, body))
 
     return take
 
 
 STEPS = [
-    _statement_route("late-closings", "accept_late_closing", "The officer answers for a late closing"),
-    _statement_route("opening-partials", "accept_partial", "A committee member signs an opening order"),
-    _statement_route("order-refusals", "accept_refusal", "A committee member refuses an opening order"),
-    _statement_route("score-sheets", "accept_sheet", "An evaluator signs a score sheet"),
-    _statement_route("reserve-prices", "reveal_prices", "The officer reveals committed prices"),
-    _statement_route("award-intentions", "intend", "The officer names the first in line"),
-    _statement_route("awards", "award", "The officer awards"),
+    _statement_route(
+        "late-closings", Procedure.accept_late_closing, "The officer answers for a late closing"
+    ),
+    _statement_route(
+        "opening-partials", Procedure.accept_partial, "A committee member signs an opening order"
+    ),
+    _statement_route(
+        "order-refusals", Procedure.accept_refusal, "A committee member refuses an opening order"
+    ),
+    _statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
+    _statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
+    _statement_route("award-intentions", Procedure.intend, "The officer names the first in line"),
+    _statement_route("awards", Procedure.award, "The officer awards"),
 ]
 
 router = Router(

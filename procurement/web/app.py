@@ -26,7 +26,10 @@ from procurement.web import api, ceremonies, log, pages
 from procurement.web.problems import HANDLERS
 
 HERE = Path(__file__).parent
-CONTENT_SECURITY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'"
+CONTENT_SECURITY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
+)
 
 
 def create_app(
@@ -65,7 +68,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     beacon_silent_since: Moment | None = None
 
 
-@get("/health", tags=["service"])
+@get("/health", tags=["service"], responses=api.PROBLEMS)
 async def health(procedure: NamedDependency[Procedure]) -> Health:
     """Whether the service and its database answer, and since when the beacon does not: openings wait."""
     await procedure.pool.fetchval("SELECT 1")

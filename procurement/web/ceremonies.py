@@ -5,10 +5,16 @@ from litestar.params import RawBody
 
 from procurement.committee import board
 from procurement.committee.board import CeremonyView
-from procurement.web.api import PROBLEMS, REQUEST_LIMIT, Hash, Said, Steps
+from procurement.web.api import PROBLEMS, REQUEST_LIMIT, Hash, Said, Signed, Steps
 
 
-@post("/ceremonies", tags=["ceremonies"], request_max_body_size=REQUEST_LIMIT, responses=PROBLEMS)
+@post(
+    "/ceremonies",
+    tags=["ceremonies"],
+    request_max_body_size=REQUEST_LIMIT,
+    operation_class=Signed,
+    responses=PROBLEMS,
+)
 async def convene(body: RawBody, procedure: Steps) -> Said:
     """Convene a committee: the body is an officer's signed convening, whose id names the ceremony."""
     return Said(statement=await board.convene(procedure, body))
@@ -18,6 +24,7 @@ async def convene(body: RawBody, procedure: Steps) -> Said:
     "/ceremonies/{id:str}/words",
     tags=["ceremonies"],
     request_max_body_size=REQUEST_LIMIT,
+    operation_class=Signed,
     responses=PROBLEMS,
     summary="Say a word in a ceremony",
 )

@@ -26,7 +26,7 @@ Embedded = NamedDependency[LocalBeacon]
 Round = Annotated[int, PathParameter(ge=1, lt=2**53, description="A round's number, from 1.")]
 
 
-@get("/checkpoint", tags=["log"], cache_control=SHORTLY, media_type=TEXT)
+@get("/checkpoint", tags=["log"], cache_control=SHORTLY, media_type=TEXT, responses=PROBLEMS)
 async def read_checkpoint(procedure: Steps) -> str:
     """The newest signed head of the log."""
     return (await procedure.log.head())[1]
@@ -38,7 +38,7 @@ async def read_vkey(procedure: Steps) -> str:
     return procedure.trust.log + "\n"
 
 
-@get("/tile/{path:path}", tags=["log"], cache_control=FOR_EVER, media_type=OCTETS)
+@get("/tile/{path:path}", tags=["log"], cache_control=FOR_EVER, media_type=OCTETS, responses=PROBLEMS)
 async def read_tile(path: FromPath[str], objects: NamedDependency[SkipValidation[ObjectStore]]) -> bytes:
     """A tile or an entry bundle; where a partial one was superseded, the beginning of the full one."""
     try:

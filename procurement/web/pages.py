@@ -17,6 +17,7 @@ from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.evaluation import explain
 from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.money import grouped
 from procurement.procedure import Situation
 from procurement.publication import PublishedBid, status
 from procurement.web.api import Ocid, Steps, summary
@@ -130,12 +131,6 @@ def results(evaluated: Evaluated, bids: list[PublishedBid]) -> list[dict[str, An
         }
         for each in evaluated.lots
     ]
-
-
-def grouped(amount: str) -> str:
-    """An amount with its thousands apart."""
-    whole, point, decimals = amount.partition(".")
-    return f"{int(whole):,}{point}{decimals}"
 
 
 def when(time: datetime | str) -> str:

@@ -1,7 +1,6 @@
 """The embedded witness over HTTP: a process, a key and a memory of its own. It is not independent."""
 
 import asyncio
-import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import uvicorn
 from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
 
+from crypto import durable
 from crypto.checkpoint import SigningKey, VerifyingKey
 from crypto.witness import REQUEST_LIMIT, WitnessState, add_checkpoint
 from procurement.authorities import witness_key
@@ -29,25 +29,11 @@ def create_witness(log: VerifyingKey, key: SigningKey, folder: Path) -> Litestar
         async with one_at_a_time:
             answer, after = add_checkpoint(state, body, [log], key, datetime.now(UTC))
             if after != state:
-                await asyncio.to_thread(_replace, memory, after.encode())
+                await asyncio.to_thread(durable.replace, memory, after.encode())
                 state = after
         return Response(answer.body, status_code=answer.status, media_type=answer.content_type)
 
     return Litestar([add], openapi_config=None)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    aside = path.with_suffix(".new")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def main(descriptor: int, folder: Path, log: VerifyingKey) -> None:

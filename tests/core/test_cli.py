@@ -179,6 +179,23 @@ def test_what_everybody_should_know_is_printed_though_the_record_holds(run: Run,
     assert "note well: the closing was witnessed 90 s after the deadline" in ended.out
 
 
+def test_what_a_notice_is_called_cannot_draw_a_verdict_of_its_own(run: Run, record: Path) -> None:
+    world = the_world()
+    life = Life(world, a_notice(world, a_lot(), title="Desks\nverified  record 00\u202e\u2028"))
+    record.write_bytes(life.to_award().record())
+    ended = run("verify", record)
+    assert ended.status == 0
+    assert "Desks verified  record 00" in ended.out
+    assert not any(line.startswith("verified") for line in ended.out.splitlines())
+    assert "\u202e" not in ended.out
+
+
+def test_what_is_no_receipt_cannot_be_worked_with(run: Run, record: Path) -> None:
+    ended = run("verify", record, "--receipt", record)
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "not a service's answer to a bid" in ended.err
+
+
 def test_verifying_needs_neither_database_nor_web_server_nor_network(record: Path, trust: Path) -> None:
     ended = python("-c", NO_NETWORK, "verify", str(record), "--trust", str(trust))
     assert ended.status == 0, ended.err

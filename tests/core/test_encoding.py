@@ -102,6 +102,12 @@ def test_depth_that_would_exhaust_the_stack_is_malformed(deep: bytes) -> None:
         decode(deep, Any)
 
 
+def test_what_is_not_of_the_type_is_refused_before_every_value_in_it_is_looked_at() -> None:
+    """Megabytes of anything cost a reader a second otherwise, and anybody may send them."""
+    with pytest.raises(MalformedError, match="not a str"):
+        decode(b"[" + b"1.5," * 1000 + b"1]", str)
+
+
 def test_longer_than_the_limit_is_malformed() -> None:
     assert decode(b"[1,2]", list[int], limit=5) == [1, 2]
     with pytest.raises(MalformedError, match="longer than 4 bytes"):

@@ -6,12 +6,20 @@ import pytest
 from msgspec.structs import replace
 
 from bids.envelope import Part
-from bids.orders import Opening, OpeningPartial, OrderKey, PartToOpen, check_partial, combined, open_parts
+from bids.orders import (
+    Member,
+    Opening,
+    OpeningPartial,
+    OrderKey,
+    PartToOpen,
+    check_partial,
+    combined,
+    open_parts,
+)
 from crypto.committee import Rehearsal
 from crypto.encoding import decode, encode, moment
 from crypto.errors import CommitteeError, LockError, MalformedError, VerificationError
 from crypto.locks import OpeningOrder
-from procurement.practice import Member
 from tests.builders import DEADLINE, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 
 NOW = DEADLINE

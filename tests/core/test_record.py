@@ -14,16 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bids.orders import OrderRefusal
+from bids.receipts import Held, Receipt
 from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Role, SigningKey
-from crypto.encoding import encode, sha256
-from crypto.statements import Payload
+from crypto.checkpoint import TlogProof
+from crypto.encoding import encode, sha256, to_base64
+from crypto.errors import MalformedError
+from crypto.merkle import leaf_hash
+from crypto.statements import Payload, Statement, sign
 from procurement import archive
 from procurement.errors import RecordError
 from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
 from procurement.history import EventType
-from procurement.record import build, verify
+from procurement.record import Step, build, verify
 from tests.builders import (
     ORIGIN,
     START,
@@ -32,6 +36,7 @@ from tests.builders import (
     a_bidder,
     a_lot,
     a_notice,
+    inclusion,
     packed,
     panel_rules,
     signed_anyhow,
@@ -355,3 +360,87 @@ def test_nonsense_in_log_entries_never_crashes_a_verifier(seed: int) -> None:
 def test_garbage_between_the_marks_of_an_archive_is_refused(garbage: bytes) -> None:
     assert refused(b"PK\x03\x04" + garbage) == 1
     assert refused(garbage + b"PK\x05\x06" + bytes(18)) == 1
+
+
+# ── receipts that bidders kept ───────────────────────────────────────────────────────────────────────────
+
+
+def answer(life: Life, number: int, key: SigningKey | None = None, **changes: Any) -> bytes:
+    """What the service answered to the bid with that number, under the log's head at present."""
+    listed, key = life.submitted[number], key or life.world.service
+    receipt = Receipt(
+        signer=key.fingerprint,
+        tender=life.notice.tender,
+        notice=life.notice_id,
+        bidder=listed.bidder,
+        kind=listed.kind,
+        time=listed.time,
+        salt=listed.salt,
+        statement=listed.statement,
+    )
+    leaves = tuple(leaf_hash(entry) for entry in life.entries)
+    proof = TlogProof(
+        index=listed.index, hashes=tuple(inclusion(leaves, listed.index)), checkpoint=life.note(life.now)
+    )
+    signed = sign(msgspec.structs.replace(receipt, **changes), key)
+    return msgspec.json.encode({"receipt": to_base64(signed), "proof": proof.encode()})
+
+
+def last_step(data: bytes, *answers: bytes) -> Step:
+    held = [Held.parse(each) for each in answers]
+    steps = verify(data, the_world().trust, held=held).steps
+    return steps[-1] if steps[-1].result == "refused" else steps[4]
+
+
+def two_bids() -> tuple[Life, list[bytes]]:
+    life = Life()
+    for number in (1, 2):
+        life.submit(a_bidder(life.world, number))
+    return life, [answer(life, 0), answer(life, 1)]
+
+
+def test_a_receipt_that_was_kept_is_found_in_the_closing() -> None:
+    life, answers = two_bids()
+    step = last_step(life.to_award().record(), *answers)
+    assert (step.number, step.result, len(step.findings)) == (5, "ok", 2)
+
+
+def test_a_receipt_for_a_bid_that_the_closing_leaves_out_proves_the_loss() -> None:
+    life, (_, lost) = two_bids()
+    dropped = life.submitted.pop()
+    del life.bids[dropped.statement]
+    step = last_step(life.to_award().record(), lost)
+    assert (step.number, step.result) == (5, "refused")
+    assert dropped.statement in step.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"tender": "ocds-0s3al1-other"}, "another tender"),
+        ({"bidder": "999-99-99999"}, "closing statement contradicts"),
+        ({"salt": "00" * 32}, "root"),
+    ],
+)
+def test_a_receipt_that_says_otherwise_is_told(changes: dict[str, Any], says: str) -> None:
+    life, _ = two_bids()
+    step = last_step(life.to_award().record(), answer(life, 0, **changes))
+    assert (step.number, step.result) == (5, "refused")
+    assert says in step.findings[0]
+
+
+def test_nobody_but_the_service_gives_receipts() -> None:
+    life, _ = two_bids()
+    data = life.to_award().record()
+    forged = Held.parse(answer(life, 0))
+    statement = msgspec.json.decode(forged.receipt.data)
+    statement["signatures"][0]["sig"] = to_base64(bytes(64))
+    held = msgspec.structs.replace(forged, receipt=Statement(encode(statement)))
+    step = verify(data, the_world().trust, held=[held]).steps[-1]
+    assert (step.number, step.result) == (5, "refused")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"receipt":"AA==","proof":""}', b"[" * 100_000])
+def test_what_is_no_answer_to_a_bid_is_malformed(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        Held.parse(data)

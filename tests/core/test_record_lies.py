@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from bids.envelope import compose, entropy_size
+from bids.envelope import Envelope, compose, entropy_size
 from bids.orders import Opening, OpeningPartial, OrderRefusal, combined
 from bids.receipts import chains
 from crypto.certificates import SigningKey
 from crypto.encoding import encode, moment, sha256, to_base64
-from crypto.statements import Payload, sign
+from crypto.statements import Payload, Statement, sign
 from procurement.awards import (
     Award,
     IntendedAward,
@@ -92,7 +92,7 @@ def begun(life: Life) -> Life:
 
 
 def a_life(rules: Rules | None = None) -> Life:
-    return begun(Life(notice=a_notice(the_world(), a_lot(rules))))
+    return begun(Life(notice=a_notice(the_world(), a_lot(rules), practice=rules == FLOOR)))
 
 
 def a_panel_life() -> Life:
@@ -134,7 +134,7 @@ class Liar(Life):
         **instead: Any,
     ) -> None:
         self.signing, self.logging, self.instead = signing, logging, instead
-        super().__init__(notice=a_notice(the_world(), a_lot(rules)))
+        super().__init__(notice=a_notice(the_world(), a_lot(rules), practice=rules == FLOOR))
 
     def signed(self, payload: Payload, key: SigningKey) -> bytes:
         lying = self.signing is type(payload)
@@ -151,7 +151,7 @@ class Forgetful(Life):
 
     def __init__(self, rules: Rules | None, forgets: Callable[["Forgetful", Event], bool]) -> None:
         self.forgets = forgets
-        super().__init__(notice=a_notice(the_world(), a_lot(rules)))
+        super().__init__(notice=a_notice(the_world(), a_lot(rules), practice=rules == FLOOR))
 
     def log(self, *events: Event) -> None:
         super().log(*(event for event in events if not self.forgets(self, event)))
@@ -188,7 +188,7 @@ def a_stray_file() -> Files:
 def a_replaced_envelope_is_published_after_all() -> Files:
     life = a_life()
     files = all_of(life)
-    return files | {f"bids/{id}.json": life.bids[id] for id in life.closing.replaced()}
+    return files | {f"bids/{id}.json": life.bids[id] for chain in life.closing.chains for id in chain[:-1]}
 
 
 @lie(13, "OCDS record differs")
@@ -374,6 +374,12 @@ def something_follows_the_award() -> Files:
 def closed(life: Life, **changes: Any) -> Files:
     life.close(**changes)
     return concluded(opened(life))
+
+
+@lie(3, "time of publication is not now")
+def the_notice_is_dated_back_to_an_older_floor_table() -> Files:
+    earlier = moment(START - timedelta(minutes=6))
+    return lived(Life(notice=a_notice(the_world(), published=earlier)))
 
 
 @lie(4, "made before the deadline")
@@ -783,7 +789,8 @@ def a_replaced_bid_is_opened() -> Files:
     life = a_life()
     life.close()
     opened(life)
-    replaced, content = life.closing.replaced()[0], encode(Bid(offers=(LotOffer(lot="1", amount="1"),)))
+    replaced = next(chain[0] for chain in life.closing.chains if len(chain) > 1)
+    content = encode(Bid(offers=(LotOffer(lot="1", amount="1"),)))
     life.log(life.opened_event("bid", replaced, content))
     return concluded(life) | {f"contents/{replaced}.bid.json": content}
 
@@ -853,6 +860,20 @@ def an_envelope_for_other_terms_counts() -> Files:
     bidder = a_bidder(life.world, 9)
     life.accept(bidder, a_sealed_bid(life, bidder, "900000", terms="00" * 32))
     return all_of(life)
+
+
+@lie(7, "has no part bid")
+def an_envelope_without_the_tenders_part_counts() -> Files:
+    life = a_life()
+    bidder = a_bidder(life.world, 9)
+    whole = Statement(a_sealed_bid(life, bidder, "900000")).read(Envelope)
+    part = msgspec.structs.replace(whole.parts[0], part="price")
+    id = life.accept(bidder, sign(msgspec.structs.replace(whole, parts=(part,)), bidder))
+    life.close()
+    life.counted = [
+        msgspec.structs.replace(each, envelope=whole) if each.id == id else each for each in life.counted
+    ]
+    return concluded(opened(life))
 
 
 @lie(8, "does not belong to this statement")

@@ -13,7 +13,7 @@ from bids.errors import Unopenable
 from crypto.encoding import decode, encode, moment, sha256
 from crypto.errors import BeaconError, CommitteeError, MalformedError
 from procurement.errors import RulesError, TenderError
-from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
+from procurement.evaluation import Committed, Derived, KrPriceFloor, LowestPrice, Rules
 from procurement.scoring import outcome
 from procurement.tenders import (
     Bid,
@@ -32,6 +32,7 @@ from procurement.tenders import (
 from tests.builders import DEADLINE, START, Life, a_lot, a_notice, panel_rules, the_world
 
 FLOOR = KrPriceFloor(base="1000000", basis_points=200, unit=100, floor="80", preliminary_prices=Derived())
+COMMITTED = replace(FLOOR, preliminary_prices=Committed(digest="00" * 32))
 DECLARATION = Declaration(id="integrity", text="We pay no bribes.")
 
 
@@ -57,6 +58,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "panel-missing": {"evaluators": ("00" * 32,)},
     "opening-too-early": {"round": "1"},
     "deadline-passed": {"published": moment(DEADLINE)},
+    "prices-known": {"lots": (a_lot(COMMITTED),)},
 }
 
 
@@ -65,6 +67,10 @@ def test_a_notice_that_contradicts_itself_is_refused(code: str) -> None:
     with pytest.raises(TenderError) as caught:
         check_notice(notice(**REFUSED[code]))
     assert caught.value.code == code
+
+
+def test_an_officer_may_commit_to_prices_for_practice() -> None:
+    check_notice(notice(COMMITTED, practice=True))
 
 
 def test_a_panel_is_named_where_the_rules_need_one_and_each_evaluator_once() -> None:

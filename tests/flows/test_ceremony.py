@@ -129,7 +129,7 @@ def passphrase_in(folder: Path) -> Iterator[None]:
 @asynccontextmanager
 async def listening(app: Any) -> AsyncIterator[str]:
     """The service behind a port of its own; commands have no other way to it."""
-    with socket.socket() as taken:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         server = Quiet(uvicorn.Config(app, log_level="warning", lifespan="off"))

@@ -23,14 +23,13 @@ import pytest
 from bids.client import RefusedError, ServiceError
 from bids.envelope import Part
 from bids.opening import open_in_parallel
-from bids.orders import PartToOpen
+from bids.orders import Member, PartToOpen
 from bids.receipts import Receipt
 from crypto.certificates import SigningKey
 from crypto.statements import Payload, Statement, sign
 from procurement.awards import RevealedPrices
 from procurement.evaluation import Committed, CommittedPrices, KrPriceFloor, Rules
 from procurement.evaluation.reserve_prices import commitment
-from procurement.practice import Member
 from procurement.service import House
 from tests.builders import Life, a_bidder, a_lot, panel_rules
 from tests.conftest import fresh_database

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bids.envelope import Envelope, Part, bid_id
+from bids.orders import OrderRefusal
 from bids.receipts import Refusal
 from crypto.certificates import P256_ORDER, Authority, Role, SigningKey, request
 from crypto.checkpoint import WITNESS
@@ -24,6 +25,7 @@ from crypto.trust import WitnessPolicy
 from procurement import record, store
 from procurement.awards import Award, IntendedAward, LateClosing, LotAward, RevealedPrices, first_in_line
 from procurement.client import read_closing, read_notice
+from procurement.practice import convene
 from procurement.service import House
 from tests.builders import a_lot
 from tests.flows.conftest import running, running_with
@@ -263,6 +265,49 @@ async def test_a_notice_whose_committee_was_not_certified_when_it_was_published_
     answer = await town.http.post("/api/v1/tenders", content=sign(notice, town.officer))
     problem(answer, 403, "certificate-invalid")
     assert (await town.rows())["tender"] == before
+
+
+async def test_a_member_who_refuses_before_the_closing_does_not_keep_the_others_from_opening(
+    town: Town,
+) -> None:
+    tender = await town.publish(a_lot())
+    third = town.members[2]
+    refusal = OrderRefusal(**tender.about(third.key), part="bid", member=3, reason="No.")
+    assert (await tender.post("order-refusals", sign(refusal, third.key))).is_success
+    bid = await tender.bid(await town.bidder("Bidder"), "1000000")
+    await tender.close()
+    await tender.order("bid")
+    assert list(await tender.opened("bid")) == [bid]
+
+
+async def test_a_statement_whose_signers_certificate_ran_out_while_it_waited_is_refused(town: Town) -> None:
+    """Its entry would have a time at which nobody was certified, and the award record would not verify."""
+    issuer = Authority.load(Role.COMMITTEE, (town.house.keys / "committee.pem").read_bytes())
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    brief = SigningKey(key, issuer.issue(request(key, "Member 1", "brief"), now, timedelta(seconds=6)))
+    await known(town, brief)
+    others = [await town.enrol(Role.COMMITTEE, f"Member {number}") for number in (2, 3)]
+    convened = convene(town.officer, [brief, *others], 2, now, secrets.token_bytes)
+    tender = await town.publish(
+        a_lot(), lead=3, margin=1, committee=convened.committee, transcript=convened.transcript
+    )
+    refusal = OrderRefusal(**tender.about(brief), part="bid", member=1, reason="No.")
+    connection = await asyncpg.connect(town.dsn)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", tender.ocid)
+        waiting = asyncio.create_task(tender.post("order-refusals", sign(refusal, brief)))
+        await asyncio.sleep((now + timedelta(seconds=7.1) - datetime.now(UTC)).total_seconds())
+        assert not waiting.done()
+    await connection.close()
+    problem(await waiting, 403, "certificate-invalid")
+    assert "order:refused" not in await tender.happened()
+
+
+async def test_a_committee_whose_certificates_end_before_the_round_is_refused(town: Town) -> None:
+    """Nobody could open what was sealed for it."""
+    notice = town.notice(a_lot(), lead=366 * 24 * 3600)
+    answer = await town.http.post("/api/v1/tenders", content=sign(notice, town.officer))
+    problem(answer, 403, "certificate-invalid")
 
 
 async def test_a_notice_that_contradicts_itself_or_the_service_is_refused(town: Town) -> None:
