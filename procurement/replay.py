@@ -55,7 +55,7 @@ from procurement.errors import RecordError
 from procurement.evaluation import Evaluation, KrNegotiation
 from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
 from procurement.practice import convene
-from procurement.tenders import Bid, Contact, Item, Lot, LotOffer, Notice, Proposal
+from procurement.tenders import Bid, Contact, Item, Lot, LotOffer, Notice, Proposal, padded
 
 OCID_PREFIX = "ocds-0s3al1"
 LOT = "1"
@@ -285,10 +285,10 @@ class _Play:
         bid, key = bidder
         line = self.line()
         tender = await read_notice(line, self.ocid)
-        price = encode(Bid(offers=(LotOffer(lot=LOT, amount=bid.amount, picks=bid.picks),)))
+        price = padded(Bid(offers=(LotOffer(lot=LOT, amount=bid.amount, picks=bid.picks),)))
         contents: dict[Part, bytes] = {"bid": price}
         if tender.notice.parts != ("bid",):
-            contents = {"technical": encode(Proposal(proposal=f"Proposal of {bid.name}")), "price": price}
+            contents = {"technical": padded(Proposal(proposal=f"Proposal of {bid.name}")), "price": price}
         return await submit_bid(line, tender, key, contents)
 
     async def close(self) -> None:

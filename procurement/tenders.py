@@ -24,6 +24,7 @@ from crypto.encoding import (
     Text,
     Value,
     decode,
+    encode,
     from_base64,
     parse_moment,
     sha256,
@@ -39,6 +40,7 @@ from procurement.money import Amount
 
 CONTENT_LIMIT = 64 * 1024
 LARGEST_CONTENT = 1024 * 1024
+PADDED_TO = 256  # bytes
 LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
 
 C = TypeVar("C", "Proposal", "Bid")
@@ -150,11 +152,16 @@ class LotOffer(Value, frozen=True, kw_only=True):
     picks: tuple[int, int] | None = None
 
 
+Padding = Annotated[str, msgspec.Meta(pattern=r"\A *\Z")]
+"""Spaces that hide how long the rest is."""
+
+
 class Proposal(Value, frozen=True, kw_only=True):
     """Content of a technical part."""
 
     proposal: Text
     declarations: tuple[Identifier, ...] = ()
+    padding: Padding | None = None
 
 
 class Bid(Value, frozen=True, kw_only=True):
@@ -162,6 +169,14 @@ class Bid(Value, frozen=True, kw_only=True):
 
     offers: Annotated[tuple[LotOffer, ...], msgspec.Meta(min_length=1, max_length=100)]
     declarations: tuple[Identifier, ...] = ()
+    padding: Padding | None = None
+
+
+def padded(content: C) -> bytes:
+    """`content` as it is sealed: filled up to a multiple of 256 bytes, since the length of a ciphertext
+    would otherwise tell how many digits a price has."""
+    bare = len(encode(msgspec.structs.replace(content, padding="")))
+    return encode(msgspec.structs.replace(content, padding=" " * (-bare % PADDED_TO)))
 
 
 def terms(notice: Notice, notice_id: str) -> SubmissionTerms:

@@ -24,6 +24,7 @@ from procurement.tenders import (
     check_notice,
     check_publication,
     offers,
+    padded,
     read_bid,
     read_proposal,
     terms,
@@ -309,4 +310,22 @@ def test_a_price_in_the_currencys_decimals_is_read(amount: str, currency: str) -
 def test_a_price_with_more_decimals_than_its_currency_does_not_read() -> None:
     content = encode(Bid(offers=(LotOffer(lot="1", amount="1000.5"),)))
     with pytest.raises(Unopenable, match="offer-wrong"):
+        read_bid(content, a_notice(the_world()))
+
+
+@pytest.mark.parametrize("amount", ["1", "99", "1000000", "123456789012"])
+def test_the_length_of_what_is_sealed_does_not_tell_how_many_digits_a_price_has(amount: str) -> None:
+    bid = Bid(offers=(LotOffer(lot="1", amount=amount),))
+    assert len(padded(bid)) == 256
+    assert read_bid(padded(bid), a_notice(the_world())).offers == bid.offers
+
+
+def test_long_content_is_filled_up_to_the_next_256_bytes() -> None:
+    lengths = {len(padded(Proposal(proposal="x" * length))) for length in range(190, 460)}
+    assert lengths == {256, 512}
+
+
+def test_padding_is_spaces_and_nothing_else() -> None:
+    content = encode(Bid(offers=(LotOffer(lot="1", amount="1"),), padding="x"))
+    with pytest.raises(Unopenable, match="content-malformed"):
         read_bid(content, a_notice(the_world()))

@@ -42,7 +42,17 @@ from procurement.client import Closed, path_of, read_bids, read_closing, read_no
 from procurement.evaluation import Evaluation, KrNegotiation
 from procurement.practice import Convened, convene
 from procurement.service import House
-from procurement.tenders import Bid, Contact, Lot, LotOffer, Notice, Organisation, Proposal, terms
+from procurement.tenders import (
+    Bid,
+    Contact,
+    Lot,
+    LotOffer,
+    Notice,
+    Organisation,
+    Proposal,
+    padded,
+    terms,
+)
 from tests.logcheck import verify_from_tiles
 
 LEAD = 3.0
@@ -185,10 +195,10 @@ class PracticeTender:
     ) -> dict[Part, bytes]:
         """What a bidder seals: the same amount for each of the lots, all of them by default."""
         names = lots or [lot.id for lot in self.notice.lots]
-        bid = encode(Bid(offers=tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot in names)))
+        bid = padded(Bid(offers=tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot in names)))
         if self.notice.parts == ("bid",):
             return {"bid": bid}
-        return {"technical": encode(Proposal(proposal="We have done this before.")), "price": bid}
+        return {"technical": padded(Proposal(proposal="We have done this before.")), "price": bid}
 
     def seal(
         self,
