@@ -35,11 +35,12 @@ run: setup
 	until $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(ADDRESS)/health")' 2>/dev/null; do \
 	  kill -0 $$server 2>/dev/null || { wait $$server; exit 1; }; sleep 0.2; \
 	done; \
-	$(BIN)/openseal replay procurement/cases/$(CASE) --base-url $(ADDRESS) --record build/$(CASE).zip; \
+	$(BIN)/openseal invite | $(BIN)/openseal replay procurement/cases/$(CASE) --base-url $(ADDRESS) \
+	  --code-file - --record build/$(CASE).zip; \
 	rm -f build/trust.json; \
 	$(BIN)/openseal trust pin $(ADDRESS) --out build/trust.json --yes >/dev/null; \
 	$(BIN)/openseal verify build/$(CASE).zip --trust build/trust.json; \
-	echo; echo "  $(ADDRESS)/  shows the result; Ctrl-C ends it"; echo; \
+	echo; echo "  http://localhost:$(PORT)/  shows the result; Ctrl-C ends it"; echo; \
 	wait $$server
 
 lint: setup

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -11,18 +11,16 @@ from secrets import token_bytes
 from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from obstore.store import LocalStore
 
-import bids.store as box
 from benchmarks.measuring import Measure, Scale, best
 from benchmarks.opening import CONTENT, a_tender
 from bids import intake
 from bids.envelope import Envelope, compose, entropy_size
+from bids.intake import Bidders
 from bids.receipts import commitment_entry
 from bids.store import StoredEnvelope
-from crypto.certificates import Certificate
 from crypto.checkpoint import LOG, SigningKey, verify_checkpoint
 from crypto.log import BATCH, Log, Sequencer
 from crypto.merkle import leaf_hash, verify_inclusion
@@ -35,6 +33,7 @@ from tests.builders import DEADLINE, OCID, a_bidder, the_world
 
 WRITERS = 32
 BIDDERS = 36  # to a tender, as they are on average in KONEPS
+STATUS = "00" * 32  # nobody looks at certificates here
 
 _PATIENCE = 60  # seconds
 
@@ -45,7 +44,7 @@ class Submission(NamedTuple):
     ocid: str
     statement: Statement
     envelope: Envelope
-    bidder: Certificate
+    bidders: Bidders
 
 
 class Service(NamedTuple):
@@ -56,7 +55,11 @@ class Service(NamedTuple):
     key: SigningKey
 
 
-Accept = Callable[[Service, Any, UUID, Submission], Awaitable[StoredEnvelope]]
+class Unlogged(Log):
+    """Takes entries, and does nothing with them."""
+
+    async def append(self, connection: Any, entries: Sequence[bytes]) -> list[bytes]:
+        return []
 
 
 def log_commit(scale: Scale) -> Iterator[Measure]:
@@ -88,12 +91,12 @@ async def _commit_ratio(dsn: str, folder: Path, scale: Scale) -> float:
     ratios = []
     async with _service(dsn, folder) as service:
         for _ in range(scale.rounds):
-            without = await _seconds(service, scale.commits, _accept_unlogged)
-            ratios.append(without / await _seconds(service, scale.commits, _accept))
+            without = await _seconds(service, scale.commits, Unlogged(service.pool))
+            ratios.append(without / await _seconds(service, scale.commits, service.log))
     return median(ratios)
 
 
-async def _seconds(service: Service, commits: int, accept: Accept) -> float:
+async def _seconds(service: Service, commits: int, log: Log) -> float:
     waiting = iter(await _submissions(service.pool, commits))
     accepted: list[StoredEnvelope] = []
 
@@ -101,14 +104,17 @@ async def _seconds(service: Service, commits: int, accept: Accept) -> float:
         for each in waiting:
             async with service.pool.acquire() as connection, connection.transaction():
                 row = await store.load_tender(connection, each.ocid, "FOR SHARE")
-                accepted.append(await accept(service, connection, row.tender_id, each))
+                bid = each.statement, each.envelope, each.bidders
+                accepted.append(
+                    await intake.accept(connection, log, row.tender_id, *bid, _now(), token_bytes(32))
+                )
 
     start = perf_counter()
     async with asyncio.TaskGroup() as writers:
         for _ in range(WRITERS):
             writers.create_task(write())
     committed = perf_counter() - start
-    return committed + (await _published(service, accepted) if accept is _accept else 0)
+    return committed + (await _published(service, accepted) if log is service.log else 0)
 
 
 async def _published(service: Service, accepted: Sequence[StoredEnvelope]) -> float:
@@ -116,32 +122,6 @@ async def _published(service: Service, accepted: Sequence[StoredEnvelope]) -> fl
     start = perf_counter()
     await service.log.wait_for(leaves, _PATIENCE)
     return perf_counter() - start
-
-
-async def _accept(service: Service, connection: Any, tender_id: UUID, each: Submission) -> StoredEnvelope:
-    return await intake.accept(
-        connection,
-        service.log,
-        tender_id,
-        each.statement,
-        each.envelope,
-        each.bidder,
-        _now(),
-        token_bytes(32),
-    )
-
-
-async def _accept_unlogged(_: Service, connection: Any, tender_id: UUID, each: Submission) -> StoredEnvelope:
-    stored = StoredEnvelope(
-        id=each.statement.id,
-        registration=each.bidder.registration,
-        previous=None,
-        body=each.statement.data,
-        accepted_at=_now(),
-        salt=token_bytes(32).hex(),
-    )
-    assert await box.add_envelope(connection, tender_id, stored)
-    return stored
 
 
 async def _submissions(pool: Any, count: int) -> list[Submission]:
@@ -168,12 +148,13 @@ def _tender_row() -> TenderRow:
 
 
 @cache
-def _bids() -> Sequence[tuple[Statement, Envelope, Certificate]]:
+def _bids() -> Sequence[tuple[Statement, Envelope, Bidders]]:
     terms, _ = a_tender()
     keys = [a_bidder(the_world(), number) for number in range(BIDDERS)]
     sealed = [compose({"bid": CONTENT}, terms, key, token_bytes(entropy_size(terms))) for key in keys]
     statements = [Statement(data) for data in sealed]
-    return [(each, each.read(Envelope), key.certificate) for each, key in zip(statements, keys, strict=True)]
+    bidders = [Bidders(lead=key.certificate, partners=(), status=STATUS) for key in keys]
+    return [(each, each.read(Envelope), bidder) for each, bidder in zip(statements, bidders, strict=True)]
 
 
 async def _proof_seconds(dsn: str, folder: Path, scale: Scale) -> float:

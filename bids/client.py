@@ -14,15 +14,16 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from bids.envelope import SubmissionTerms
+from bids.envelope import Envelope, SubmissionTerms
 from bids.receipts import Receipt, Refusal, commitment_entry
 from crypto.beacon import Beacon, Network, parse_round
 from crypto.certificates import Certificate, Role
 from crypto.checkpoint import Checkpoint, TlogProof, VerifyingKey
-from crypto.encoding import Base64, decode, from_base64, milliseconds, sha256
+from crypto.encoding import Base64, decode, from_base64, milliseconds, parse_moment, sha256
 from crypto.errors import BeaconError, CertificateError, LogError, MalformedError, VerificationError
 from crypto.merkle import HASH_SIZE, TILE_WIDTH, Tile, plan_consistency, verify_consistency
 from crypto.relays import Relays
+from crypto.revocation import Standing, Status
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 
@@ -60,14 +61,19 @@ class RefusedError(ServiceError):
         self.statement = statement
 
 
-class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """A log entry shown to be in the log, co-signed by a quorum, and the statement that it is about."""
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """A log entry shown to be in the log, co-signed by a quorum."""
 
     entry: bytes
-    statement: Statement
     index: int
     note: str
     """The co-signed checkpoint that contains the entry."""
+
+
+class Logged(Proven, frozen=True, kw_only=True):
+    """A proven log entry and the statement that it is about."""
+
+    statement: Statement
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -83,9 +89,9 @@ class _Accepted(msgspec.Struct, frozen=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    statement: Base64
     entry: Base64
     proof: str
+    statement: Base64 | None = None
 
 
 class Service:
@@ -104,6 +110,8 @@ class Service:
         self._relays = relays
         self._authorities = trust.authorities()
         self._log = VerifyingKey.parse(trust.log)
+        self._certificates: dict[str, Certificate] = {}
+        self._standings: dict[str, Standing] = {}
         self.seen: Checkpoint | None = None
         """The newest head of the log that it was shown; who keeps it notices a fork the next time, too."""
 
@@ -132,37 +140,63 @@ class Service:
         Raises RefusedError where the service turns the envelope away with a signed reason.
         """
         answer = parse(await self.post(f"/api/v1/tenders/{terms.tender}/bids", envelope), _Accepted)
-        receipt = await self.verified(Statement(from_base64(answer.receipt)), Receipt, self.now())
-        own = Statement(envelope)
-        bidder = await self.certificate(own.signer, Role.BUSINESS, self.now())
+        statement = Statement(from_base64(answer.receipt))
+        receipt = await self.verified_unless_revoked(statement, Receipt, self.now())
+        if milliseconds(receipt.time) >= milliseconds(deadline):
+            raise LogError("the receipt says that the envelope came after the deadline")
+        own, taken = Statement(envelope), parse_moment(receipt.time)
+        bidder, *_ = [
+            await self.certificate(each, Role.BUSINESS, taken, receipt.status)
+            for each in (own.signer, *own.read(Envelope).consortium)
+        ]
         said = receipt.tender, receipt.notice, receipt.bidder, receipt.statement
         if said != (terms.tender, terms.notice, bidder.registration, own.id):
             raise LogError("the receipt is for another envelope")
-        if milliseconds(receipt.time) >= milliseconds(deadline):
-            raise LogError("the receipt says that the envelope came after the deadline")
         await self._proven(answer.proof, commitment_entry(receipt.commitment()))
         return receipt
 
-    async def logged(self, path: str, seconds: float = PATIENCE) -> Logged:
+    async def proven(self, path: str, seconds: float = PATIENCE) -> Proven:
         """The entry at `path`, once a quorum of the pinned witnesses has co-signed a log that holds it."""
-        answer = parse(await self.wait_for(path, seconds), _Entry)
-        entry = from_base64(answer.entry)
-        proof = await self._proven(answer.proof, entry)
-        self.trust.witnesses.verify(proof.checkpoint)
+        return (await self._entry(path, seconds))[1]
+
+    async def logged(self, path: str, seconds: float = PATIENCE) -> Logged:
+        """The proven entry at `path`, with the statement that the service says it is about."""
+        answer, proven = await self._entry(path, seconds)
+        if answer.statement is None:
+            raise MalformedError("the service shows no statement for the entry")
         statement = Statement(from_base64(answer.statement))
-        return Logged(entry=entry, statement=statement, index=proof.index, note=proof.checkpoint)
+        return Logged(**msgspec.structs.asdict(proven), statement=statement)
 
-    async def verified(self, statement: Statement, type_: type[P], at: datetime) -> P:
-        """What `statement` says, signed by someone who may say so and was certified `at` that time."""
-        certificate = await self.certificate(statement.signer, type_.ROLE, at)
-        return statement.verify(type_, certificate)
+    async def verified(
+        self, statement: Statement, type_: type[P], at: datetime, status: str
+    ) -> tuple[P, Certificate]:
+        """What `statement` says, and who says it: someone who may say so, and was certified and in good
+        standing `at` that time by the status with that id."""
+        certificate = await self._certificate(statement.signer)
+        payload = statement.verify(type_, certificate)
+        return payload, (await self._standing(status)).verify(certificate, certificate.role, at)
 
-    async def certificate(self, fingerprint: str, role: Role, at: datetime) -> Certificate:
-        """The certificate with that fingerprint, issued for `role` by a pinned root."""
-        certificate = Certificate(await self.get(f"/api/v1/certificates/{fingerprint}"))
-        if certificate.fingerprint != fingerprint:
-            raise CertificateError("the service shows another certificate than the one asked for")
-        return self._authorities.verify(certificate, role, at)
+    async def certificate(self, fingerprint: str, role: Role, at: datetime, status: str) -> Certificate:
+        """The certificate with that fingerprint, issued for `role` by a pinned root and in good standing `at`
+        that time by the status with that id."""
+        return (await self._standing(status)).verify(await self._certificate(fingerprint), role, at)
+
+    async def verified_unless_revoked(self, statement: Statement, type_: type[P], at: datetime) -> P:
+        """What `statement` says, signed by someone who may say so and was certified `at` that time.
+
+        For what names no status: whether the certificate was revoked by then, nothing here tells.
+        """
+        certificate = await self._certificate(statement.signer)
+        payload = statement.verify(type_, certificate)
+        self._authorities.verify(certificate, certificate.role, at)
+        return payload
+
+    async def certificate_unless_revoked(self, fingerprint: str, role: Role, at: datetime) -> Certificate:
+        """The certificate with that fingerprint, issued for `role` by a pinned root and valid `at` that time.
+
+        Whether it was revoked by then, nothing here tells.
+        """
+        return self._authorities.verify(await self._certificate(fingerprint), role, at)
 
     async def beacon(self, network: Network, round: int) -> Beacon:
         """The network's signature of `round`, waited for."""
@@ -175,6 +209,30 @@ class Service:
             raise BeaconError("the relay shows another round than the one asked for")
         return beacon
 
+    async def _entry(self, path: str, seconds: float) -> tuple[_Entry, Proven]:
+        answer = parse(await self.wait_for(path, seconds), _Entry)
+        entry = from_base64(answer.entry)
+        proof = await self._proven(answer.proof, entry)
+        self.trust.witnesses.verify(proof.checkpoint)
+        return answer, Proven(entry=entry, index=proof.index, note=proof.checkpoint)
+
+    async def _certificate(self, fingerprint: str) -> Certificate:
+        if fingerprint not in self._certificates:
+            certificate = Certificate(await self.get(f"/api/v1/certificates/{fingerprint}"))
+            if certificate.fingerprint != fingerprint:
+                raise CertificateError("the service shows another certificate than the one asked for")
+            self._certificates[fingerprint] = certificate
+        return self._certificates[fingerprint]
+
+    async def _standing(self, id: str) -> Standing:
+        """The status with that id, whose lists are its roots'."""
+        if id not in self._standings:
+            status = decode(await self.get(f"/api/v1/certificate-status/{id}"), Status)
+            if status.id != id:
+                raise CertificateError("the service shows another certificate status than the one asked for")
+            self._standings[id] = Standing(status, self._authorities)
+        return self._standings[id]
+
     async def _request(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         response = await _answer(self._http, method, path, body)
         if not response.is_success:
@@ -186,7 +244,7 @@ class Service:
         if problem.refusal is None or body is None:
             return _unwilling(response)
         statement = Statement(from_base64(problem.refusal))
-        refusal = await self.verified(statement, Refusal, self.now())
+        refusal = await self.verified_unless_revoked(statement, Refusal, self.now())
         if refusal.received != sha256(body).hex():
             raise LogError("the refusal is for another envelope")
         return RefusedError(refusal, statement.data, response.status_code)

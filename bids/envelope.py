@@ -5,6 +5,7 @@ ciphertext per part, and a list of documents that may follow. The context is aut
 ciphertext, so a copied ciphertext opens under no other name. The content is opaque here.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from crypto.encoding import (
     Hex32,
     HexG2,
     Identifier,
+    Moment,
     RoundNumber,
     Small,
     Value,
@@ -42,6 +44,7 @@ from crypto.statements import Payload, sign
 NONCE = 16
 ENTROPY_PER_PART = 64
 TAG = 16
+MOST_PARTNERS = 20
 
 Part = Literal["bid", "technical", "price"]
 
@@ -124,12 +127,26 @@ class Envelope(Payload, frozen=True, kw_only=True):
     """The bidder's statement. `previous` is the id of the envelope that this one replaces."""
 
     PURPOSE: ClassVar[str] = "bid"
-    ROLE: ClassVar[Role] = Role.BUSINESS
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.BUSINESS,)
 
     context: Context
     parts: Annotated[tuple[SealedPart, ...], msgspec.Meta(min_length=1, max_length=2)]
     documents: tuple[SealedFile, ...] = ()
     previous: Hex32 | None = None
+    consortium: Annotated[tuple[Hex32, ...], msgspec.Meta(max_length=MOST_PARTNERS)] = ()
+    """Certificates of those who bid jointly with the signer: each has signed this very envelope."""
+
+
+class CoSignature(Payload, frozen=True, kw_only=True):
+    """A partner's word that the envelope with that id is its bid, too: made before the envelope is sent."""
+
+    PURPOSE: ClassVar[str] = "co-signature"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.BUSINESS,)
+
+    tender: Identifier
+    notice: Hex32
+    envelope: Hex32
+    time: Moment
 
 
 def entropy_size(terms: SubmissionTerms) -> int:
@@ -138,31 +155,40 @@ def entropy_size(terms: SubmissionTerms) -> int:
 
 
 def compose(
-    contents: dict[Part, bytes],
+    contents: Mapping[Part, bytes],
     terms: SubmissionTerms,
     key: SigningKey,
     entropy: bytes,
     previous: str | None = None,
+    consortium: Sequence[str] = (),
 ) -> bytes:
     """Seal `contents` (one per part of `terms`) and sign the envelope; returns the DSSE bytes.
 
-    `entropy` are fresh random bytes, `entropy_size(terms)` of them. Raises EnvelopeError for contents
-    that the terms do not admit.
+    `entropy` are fresh random bytes, `entropy_size(terms)` of them; `consortium` are the fingerprints of
+    the partners' certificates. Raises EnvelopeError for what the terms do not admit.
     """
-    if set(contents) != set(terms.parts):
-        raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
-    if len(entropy) != entropy_size(terms):
-        raise EnvelopeError("wrong-entropy", f"sealing takes {entropy_size(terms)} random bytes")
-    context = _context(terms, key.fingerprint, entropy[:NONCE])
-    parts = [
-        _seal_part(
-            contents[part], part, context, terms, entropy[NONCE + ENTROPY_PER_PART * i :][:ENTROPY_PER_PART]
-        )
-        for i, part in enumerate(terms.parts)
-    ]
-    envelope = Envelope(signer=key.fingerprint, context=context, parts=tuple(parts), previous=previous)
+    context, parts = _sealed(contents, terms, key.fingerprint, entropy)
+    envelope = Envelope(
+        signer=key.fingerprint,
+        context=context,
+        parts=parts,
+        previous=previous,
+        consortium=tuple(consortium),
+    )
     check(envelope, terms)
     return sign(envelope, key)
+
+
+def verify_sealed(
+    envelope: Envelope, contents: Mapping[Part, bytes], terms: SubmissionTerms, entropy: bytes
+) -> None:
+    """The envelope seals exactly `contents`, with the random bytes that `compose` took.
+
+    So somebody else than who sealed it can tell before the keys exist. Raises EnvelopeError.
+    """
+    check(envelope, terms)
+    if (envelope.context, envelope.parts) != _sealed(contents, terms, envelope.signer, entropy):
+        raise EnvelopeError("sealed-otherwise", "the envelope seals something else than what is shown")
 
 
 def check(envelope: Envelope, terms: SubmissionTerms) -> None:
@@ -177,6 +203,7 @@ def check(envelope: Envelope, terms: SubmissionTerms) -> None:
         _check_size(len(from_base64(part.ciphertext)) - TAG, terms)
     if len(envelope.documents) > terms.document_limit:
         raise EnvelopeError("too-many-documents", f"this tender takes {terms.document_limit} documents")
+    _check_consortium((envelope.signer, *envelope.consortium))
 
 
 def open_part(envelope: Envelope, part: Part, opener: Opener) -> bytes:
@@ -225,6 +252,23 @@ def _context(terms: SubmissionTerms, fingerprint: str, nonce: bytes) -> Context:
     )
 
 
+def _sealed(
+    contents: Mapping[Part, bytes], terms: SubmissionTerms, fingerprint: str, entropy: bytes
+) -> tuple[Context, tuple[SealedPart, ...]]:
+    if set(contents) != set(terms.parts):
+        raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
+    if len(entropy) != entropy_size(terms):
+        raise EnvelopeError("wrong-entropy", f"sealing takes {entropy_size(terms)} random bytes")
+    context = _context(terms, fingerprint, entropy[:NONCE])
+    parts = [
+        _seal_part(
+            contents[part], part, context, terms, entropy[NONCE + ENTROPY_PER_PART * i :][:ENTROPY_PER_PART]
+        )
+        for i, part in enumerate(terms.parts)
+    ]
+    return context, tuple(parts)
+
+
 def _seal_part(
     content: bytes, part: Part, context: Context, terms: SubmissionTerms, entropy: bytes
 ) -> SealedPart:
@@ -239,6 +283,13 @@ def _seal_part(
         w=capsule.w.hex(),
         ciphertext=to_base64(ciphertext),
     )
+
+
+def _check_consortium(bidders: Sequence[str]) -> None:
+    if len(bidders) > 1 + MOST_PARTNERS:
+        raise EnvelopeError("too-many-partners", f"a joint bid has at most {MOST_PARTNERS} partners")
+    if len(set(bidders)) != len(bidders):
+        raise EnvelopeError("partner-twice", "a joint bid names one bidder twice")
 
 
 def _check_size(size: int, terms: SubmissionTerms) -> None:

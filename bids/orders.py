@@ -21,7 +21,7 @@ class OpeningPartial(Payload, frozen=True, kw_only=True):
     """One member's part of the key. `bid` only for a price part that is opened bid by bid."""
 
     PURPOSE: ClassVar[str] = "opening-partial"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     tender: Identifier
     notice: Hex32
@@ -37,7 +37,7 @@ class OrderRefusal(Payload, frozen=True, kw_only=True):
     """A member does not sign the order for a part, and says why, for everybody to read."""
 
     PURPOSE: ClassVar[str] = "order-refusal"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     tender: Identifier
     notice: Hex32
@@ -58,7 +58,7 @@ class Opening(Payload, frozen=True, kw_only=True):
     """The service publishes the keys of one part: the round's signature and the order's."""
 
     PURPOSE: ClassVar[str] = "opening"
-    ROLE: ClassVar[Role] = Role.SERVICE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
 
     tender: Identifier
     notice: Hex32

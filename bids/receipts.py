@@ -35,7 +35,7 @@ class Refusal(Payload, frozen=True, kw_only=True):
     """The service's signed no. `received` is the SHA-256 of the bytes that came in."""
 
     PURPOSE: ClassVar[str] = "refusal"
-    ROLE: ClassVar[Role] = Role.SERVICE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
 
     tender: Identifier
     received: Hex32
@@ -50,7 +50,7 @@ class Receipt(Payload, frozen=True, kw_only=True):
     """The service's word that an envelope is in the box: every input of its commitment."""
 
     PURPOSE: ClassVar[str] = "receipt"
-    ROLE: ClassVar[Role] = Role.SERVICE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
 
     tender: Identifier
     notice: Hex32
@@ -61,6 +61,8 @@ class Receipt(Payload, frozen=True, kw_only=True):
     salt: Hex32
     statement: Hex32
     """The envelope's id."""
+    status: Hex32
+    """Id of the certificate status under which the bidder's certificate was looked at."""
 
     def commitment(self) -> bytes:
         """The 32 bytes that stand in the log for this envelope."""
@@ -96,6 +98,7 @@ class Committed(Value, frozen=True, kw_only=True):
     time: Moment
     salt: Hex32
     statement: Hex32
+    status: Hex32
     bidder: Identifier
     """Said here once more, so that nobody's envelope can be passed off as replaced by somebody else's."""
 
@@ -108,7 +111,7 @@ class Closing(Payload, frozen=True, kw_only=True):
     """
 
     PURPOSE: ClassVar[str] = "closing"
-    ROLE: ClassVar[Role] = Role.SERVICE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
 
     tender: Identifier
     notice: Hex32

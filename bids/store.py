@@ -1,5 +1,6 @@
 """SQL of the bid box. Ids are hex outside and bytes in the database."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,14 +17,25 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     accepted_at: datetime
     salt: str
+    status: str
+    """Id of the certificate status under which its bidders were looked at."""
 
 
-_COLUMNS = "id, registration, previous, body, accepted_at, salt"
+class StoredCoSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """A partner's word, with its statement's id, that an envelope is its bid, too."""
+
+    envelope: str
+    fingerprint: str
+    id: str
+    body: bytes
+
+
+_COLUMNS = "id, registration, previous, body, accepted_at, salt, status"
 
 # Constraints refuse what is there already and what would fork a bidder's chain.
 _INSERT = f"""
 INSERT INTO envelope (tender_id, {_COLUMNS})
-SELECT $1, $2, $3, $4::bytea, $5, $6, $7
+SELECT $1, $2, $3, $4::bytea, $5, $6, $7, $8
 WHERE $4 IS NULL OR EXISTS (SELECT FROM envelope WHERE tender_id = $1 AND registration = $3 AND id = $4)
 ON CONFLICT DO NOTHING RETURNING true
 """
@@ -43,6 +55,7 @@ async def add_envelope(connection: Any, tender_id: UUID, envelope: StoredEnvelop
         envelope.body,
         envelope.accepted_at,
         bytes.fromhex(envelope.salt),
+        bytes.fromhex(envelope.status),
     )
     return bool(added)
 
@@ -58,6 +71,83 @@ async def load_envelopes(connection: Any, tender_id: UUID) -> list[StoredEnvelop
     """Everything in the box, replaced envelopes too."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM envelope WHERE tender_id = $1", tender_id)
     return [_stored(row) for row in rows]
+
+
+async def load_envelopes_of(connection: Any, tender_id: UUID, registration: str) -> list[StoredEnvelope]:
+    """All envelopes of the bid that the business leads or has been a partner in, the oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM envelope WHERE tender_id = $1 AND registration ="
+        " (SELECT lead FROM party WHERE tender_id = $1 AND registration = $2) ORDER BY accepted_at, id",
+        tender_id,
+        registration,
+    )
+    return [_stored(row) for row in rows]
+
+
+async def add_co_signature(connection: Any, tender_id: UUID, given: StoredCoSignature) -> None:
+    """A partner's second word on the same envelope changes nothing."""
+    await connection.execute(
+        """
+        INSERT INTO co_signature (tender_id, envelope_id, fingerprint, id, body) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT DO NOTHING
+        """,
+        tender_id,
+        bytes.fromhex(given.envelope),
+        bytes.fromhex(given.fingerprint),
+        bytes.fromhex(given.id),
+        given.body,
+    )
+
+
+async def load_co_signatures(
+    connection: Any, tender_id: UUID, envelope_ids: Iterable[str]
+) -> dict[tuple[str, str], StoredCoSignature]:
+    """By envelope id and the signer's fingerprint: all that were given, by whomever."""
+    rows = await connection.fetch(
+        """
+        SELECT envelope_id, fingerprint, id, body FROM co_signature
+        WHERE tender_id = $1 AND envelope_id = ANY($2)
+        """,
+        tender_id,
+        [bytes.fromhex(each) for each in envelope_ids],
+    )
+    found = [
+        StoredCoSignature(
+            envelope=row["envelope_id"].hex(),
+            fingerprint=row["fingerprint"].hex(),
+            id=row["id"].hex(),
+            body=bytes(row["body"]),
+        )
+        for row in rows
+    ]
+    return {(each.envelope, each.fingerprint): each for each in found}
+
+
+async def add_parties(connection: Any, tender_id: UUID, lead: str, registrations: Iterable[str]) -> None:
+    """Binds each to the lead's bid, unless it is bound to one already. All numbers are registrations.
+
+    In order, so that two bids which share partners wait for each other and do not deadlock.
+    """
+    await connection.execute(
+        """
+        INSERT INTO party (tender_id, registration, lead)
+        SELECT $1, registration, $2 FROM unnest($3::text[]) AS registration ORDER BY registration
+        ON CONFLICT DO NOTHING
+        """,
+        tender_id,
+        lead,
+        sorted(registrations),
+    )
+
+
+async def load_leads(connection: Any, tender_id: UUID, registrations: Iterable[str]) -> dict[str, str]:
+    """Of each that is in a bid: whose bid."""
+    rows = await connection.fetch(
+        "SELECT registration, lead FROM party WHERE tender_id = $1 AND registration = ANY($2)",
+        tender_id,
+        list(registrations),
+    )
+    return {row["registration"]: row["lead"] for row in rows}
 
 
 async def add_opened(connection: Any, tender_id: UUID, part: str, results: dict[str, bytes | str]) -> None:
@@ -94,4 +184,5 @@ def _stored(row: Any) -> StoredEnvelope:
         body=bytes(row["body"]),
         accepted_at=row["accepted_at"],
         salt=row["salt"].hex(),
+        status=row["status"].hex(),
     )

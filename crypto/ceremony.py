@@ -54,7 +54,7 @@ class Convening(Payload, frozen=True, kw_only=True):
     """Who shall hold a committee's key: certificates of n members, of whom `threshold` open."""
 
     PURPOSE: ClassVar[str] = "ceremony-convening"
-    ROLE: ClassVar[Role] = Role.OFFICER
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
 
     threshold: Annotated[int, msgspec.Meta(ge=2, le=15)]
     members: Annotated[tuple[Hex32, ...], msgspec.Meta(min_length=2, max_length=15)]
@@ -66,7 +66,7 @@ class Commitment(Payload, frozen=True, kw_only=True):
     """A member's first word: its HPKE key (X25519), and the hash of the MemberKey it will publish."""
 
     PURPOSE: ClassVar[str] = "ceremony-commitment"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     ceremony: Hex32
     member: Number
@@ -81,7 +81,7 @@ class Dealing(Payload, frozen=True, kw_only=True):
     """
 
     PURPOSE: ClassVar[str] = "ceremony-dealing"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     ceremony: Hex32
     member: Number
@@ -94,7 +94,7 @@ class Proof(Payload, frozen=True, kw_only=True):
     """A member's third word: with its share it signs the committee's key and the rehearsal."""
 
     PURPOSE: ClassVar[str] = "ceremony-proof"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     ceremony: Hex32
     member: Number
@@ -110,7 +110,7 @@ class Complaint(Payload, frozen=True, kw_only=True):
     """
 
     PURPOSE: ClassVar[str] = "ceremony-complaint"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     ceremony: Hex32
     member: Number
@@ -123,7 +123,7 @@ class Transcript(Payload, frozen=True, kw_only=True):
     """A member's last word: this was said, and this committee came of it. It goes into notices."""
 
     PURPOSE: ClassVar[str] = "committee-transcript"
-    ROLE: ClassVar[Role] = Role.COMMITTEE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
 
     transcript: Hex32
     committee: Hex32

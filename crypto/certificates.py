@@ -6,9 +6,10 @@ P-256; holders sign with Ed25519 or P-256, and the algorithm follows from the ce
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -28,15 +29,19 @@ LONGEST_CERTIFICATE = 8 * 1024  # bytes of DER
 _ARC = "2.25.329800735698586629295641978511506172918"  # a UUID's arc (ITU-T X.667): ours without a registry
 
 _REGISTRATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,300}")
-_UNREADABLE = (  # what the library raises on DER that is none, or that it has no name for
+_HIDDEN = "\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # marks by which two names look like one
+_NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f{_HIDDEN}\ud800-\udfff]{{1,300}}")
+UNREADABLE = (  # what the library raises on DER that is none, or that it has no name for
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
 )
+
+_Signed = x509.Certificate | x509.CertificateSigningRequest
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
@@ -50,6 +55,9 @@ class Role(StrEnum):
     EVALUATOR = "evaluator"
     COMMITTEE = "committee"
     SERVICE = "service"
+    REGISTRAR = "registrar"
+    REVIEW = "review"
+    AUDITOR = "auditor"
 
     @property
     def oid(self) -> x509.ObjectIdentifier:
@@ -60,21 +68,21 @@ class Role(StrEnum):
 _OIDS = {role: x509.ObjectIdentifier(f"{_ARC}.{place}") for place, role in enumerate(Role, start=1)}
 
 
-class Certificate:
-    """A well-formed holder's certificate. That it is genuine is what `Roots.verify` says."""
+class Holder:
+    """Who a key is said to belong to, in which role: what a certificate and a request for one share."""
 
-    def __init__(self, der: bytes) -> None:
+    def __init__(self, der: bytes, load: Callable[[bytes], Any]) -> None:
         """Parse DER. Raises MalformedError, or CertificateError for a key or role we do not admit."""
         if len(der) > LONGEST_CERTIFICATE:
-            raise MalformedError(f"certificate longer than {LONGEST_CERTIFICATE} bytes")
+            raise MalformedError(f"longer than {LONGEST_CERTIFICATE} bytes")
         try:
-            self.x509 = x509.load_der_x509_certificate(der)
+            self.x509 = load(der)
             self.public_key = _public_key(self.x509)
             self.role = _role(self.x509)
             self.name = _attribute(self.x509, NameOID.COMMON_NAME, _NAME)
             self.registration = _attribute(self.x509, NameOID.SERIAL_NUMBER, _REGISTRATION)
-        except _UNREADABLE as error:
-            raise MalformedError("not a certificate of the expected form") from error
+        except UNREADABLE as error:
+            raise MalformedError("not a certificate, or request for one, of the expected form") from error
         self.der = der
         self.fingerprint = sha256(der).hex()
 
@@ -95,20 +103,39 @@ class Certificate:
             raise SignatureError("the signature does not belong to this statement and key") from error
 
 
-class SigningKey:
-    """A private key with its certificate: what signs statements."""
+class Certificate(Holder):
+    """A well-formed holder's certificate. That it is genuine is what `Standing.verify` says."""
 
-    def __init__(self, key: PrivateKey, certificate: Certificate) -> None:
-        """Raises CertificateError when the certificate is another key's."""
-        if _raw(key.public_key()) != _raw(certificate.public_key):
+    def __init__(self, der: bytes) -> None:
+        """Parse DER. Raises MalformedError, or CertificateError for a key or role we do not admit."""
+        super().__init__(der, x509.load_der_x509_certificate)
+
+
+class Request(Holder):
+    """A PKCS #10 request: who asks for a certificate, for which role, and proof that they hold its key."""
+
+    def __init__(self, der: bytes) -> None:
+        """Parse DER. Raises MalformedError, SignatureError, or CertificateError for a key or role we do not
+        admit."""
+        super().__init__(der, x509.load_der_x509_csr)
+        if not self.x509.is_signature_valid:
+            raise SignatureError("the request is not signed by its own key")
+
+
+class Signer:
+    """A private key with what names its holder: a certificate, or before there is one the request for it."""
+
+    def __init__(self, key: PrivateKey, holder: Holder) -> None:
+        """Raises CertificateError when certificate or request are another key's."""
+        if _raw(key.public_key()) != _raw(holder.public_key):
             raise CertificateError("the certificate is for another key")
         self._key = key
-        self.certificate = certificate
+        self.holder = holder
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the certificate's DER, hex: the `keyid` of what this key signs."""
-        return self.certificate.fingerprint
+        """SHA-256 of the certificate's or request's DER, hex: the `keyid` of what this key signs."""
+        return self.holder.fingerprint
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes: Ed25519, or raw r‖s of deterministic P-256 ECDSA with s in the lower half."""
@@ -116,6 +143,15 @@ class SigningKey:
             return self._key.sign(message)
         r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256(), True)))
         return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
+
+
+class SigningKey(Signer):
+    """A private key with its certificate: what signs statements."""
+
+    def __init__(self, key: PrivateKey, certificate: Certificate) -> None:
+        """Raises CertificateError when the certificate is another key's."""
+        super().__init__(key, certificate)
+        self.certificate = certificate
 
 
 class Authority:
@@ -132,7 +168,8 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Openseal embedded {role} authority")])
         root = (
-            _builder(name, name, key.public_key(), now, timedelta(days=3650))
+            _builder(name, name, now, timedelta(days=3650))
+            .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -148,26 +185,23 @@ class Authority:
             raise ValueError("an authority's key is P-256")
         return cls(role, key, x509.load_pem_x509_certificate(pem))
 
-    @property
-    def root_der(self) -> bytes:
-        """The root certificate, for trust files."""
-        return self.root.public_bytes(serialization.Encoding.DER)
-
     def pem(self) -> bytes:
         """Private key and root, PEM: for the authority's own folder and nowhere else."""
         return _private_pem(self._key) + self.root.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, request: bytes, now: datetime, lifetime: timedelta = timedelta(days=365)) -> Certificate:
-        """A certificate for a PKCS #10 request (DER), whose signature proves possession of the key.
+    def issue(
+        self, request: Request, now: datetime, lifetime: timedelta = timedelta(days=365)
+    ) -> Certificate:
+        """A certificate for whoever holds the request's key, under the request's name and number.
 
-        Takes common name and serial number (the registration number) from the request's subject.
-        Raises MalformedError, SignatureError or CertificateError.
+        Raises CertificateError for a request for another role.
         """
-        csr = _request(request)
-        subject = x509.Name([_subject(csr, NameOID.COMMON_NAME), _subject(csr, NameOID.SERIAL_NUMBER)])
+        if request.role is not self.role:
+            raise CertificateError(f"the {self.role} authority certifies nobody as {request.role}")
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         issued = (
-            _builder(subject, self.root.subject, csr.public_key(), now, lifetime)
+            _builder(_subject(request.name, request.registration), self.root.subject, now, lifetime)
+            .public_key(request.public_key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([self.role.oid]), critical=True)
@@ -175,6 +209,27 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         return Certificate(issued.public_bytes(serialization.Encoding.DER))
+
+    def list_revoked(
+        self, revoked: Mapping[int, datetime], number: int, now: datetime, lifetime: timedelta
+    ) -> bytes:
+        """A certificate revocation list (DER, RFC 5280 §5): by serial number since when each is revoked.
+
+        `number` is higher than that of the list before; the next one is due after `lifetime`.
+        """
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.root.subject)
+            .last_update(now)
+            .next_update(now + lifetime)
+            .add_extension(x509.CRLNumber(number), critical=False)
+            .add_extension(issuer_key, critical=False)
+        )
+        for serial, at in revoked.items():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 class Roots:
@@ -203,24 +258,25 @@ class Roots:
         return certificate
 
 
-def request(key: PrivateKey, name: str, registration: str) -> bytes:
-    """A PKCS #10 request (DER) for `key`, naming its holder and registration number."""
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
-            x509.NameAttribute(NameOID.SERIAL_NUMBER, registration),
-        ]
-    )
+def request(key: PrivateKey, role: Role, name: str, registration: str) -> Request:
+    """A request for `key`, naming its holder, registration number and role.
+
+    Raises MalformedError or CertificateError for a name or number that no certificate can hold.
+    """
+    try:
+        builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(name, registration))
+    except ValueError as error:
+        raise MalformedError("a name or number that no certificate can hold") from error
     algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, algorithm)
-    return csr.public_bytes(serialization.Encoding.DER)
+    csr = builder.add_extension(x509.ExtendedKeyUsage([role.oid]), critical=True).sign(key, algorithm)
+    return Request(csr.public_bytes(serialization.Encoding.DER))
 
 
 def load_root(der: bytes) -> x509.Certificate:
     """A root certificate from DER. Raises MalformedError."""
     try:
         return x509.load_der_x509_certificate(der)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedError("not a certificate") from error
 
 
@@ -233,49 +289,37 @@ def _policy(roots: Sequence[x509.Certificate], role: Role) -> verification.Polic
         if constraints.ca:
             raise ValueError("an authority's own certificate")
 
+    def check_usage(_: object, __: x509.Certificate, usage: x509.KeyUsage) -> None:
+        if not usage.digital_signature:
+            raise ValueError("not for signatures")
+
     holder = (
         verification.ExtensionPolicy.permit_all()
         .require_present(x509.ExtendedKeyUsage, verification.Criticality.CRITICAL, check_role)
         .require_present(x509.BasicConstraints, verification.Criticality.CRITICAL, check_holder)
-        .require_present(x509.KeyUsage, verification.Criticality.CRITICAL, None)
+        .require_present(x509.KeyUsage, verification.Criticality.CRITICAL, check_usage)
     )
     authority = verification.ExtensionPolicy.webpki_defaults_ca()
     builder = verification.PolicyBuilder().store(verification.Store(list(roots))).max_chain_depth(0)
     return builder.extension_policies(ca_policy=authority, ee_policy=holder)
 
 
-def _request(data: bytes) -> x509.CertificateSigningRequest:
-    try:
-        csr = x509.load_der_x509_csr(data)
-        key = csr.public_key()
-        valid = csr.is_signature_valid
-    except _UNREADABLE as error:
-        raise MalformedError("not a certificate request") from error
-    if not isinstance(key, ed25519.Ed25519PublicKey) and not _is_p256(key):
-        raise CertificateError("keys are Ed25519 or P-256")
-    if not valid:
-        raise SignatureError("the request is not signed by its own key")
-    return csr
-
-
-def _subject(csr: x509.CertificateSigningRequest, oid: x509.ObjectIdentifier) -> x509.NameAttribute[str]:
-    try:
-        found = csr.subject.get_attributes_for_oid(oid)
-        if len(found) == 1 and isinstance(found[0].value, str):
-            return x509.NameAttribute(oid, found[0].value)
-    except _UNREADABLE as error:
-        raise MalformedError("a name that no certificate can hold") from error
-    raise CertificateError("a request names one common name and one serial number")
+def _subject(name: str, registration: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, registration),
+        ]
+    )
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: object, now: datetime, lifetime: timedelta
+    subject: x509.Name, issuer: x509.Name, now: datetime, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key)  # type: ignore[arg-type]  # the request's key type was checked
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=1))  # X.509 has seconds, and clocks differ
         .not_valid_after(now + lifetime)
@@ -296,7 +340,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _public_key(certificate: x509.Certificate) -> PublicKey:
+def _public_key(certificate: _Signed) -> PublicKey:
     key = certificate.public_key()
     if isinstance(key, ed25519.Ed25519PublicKey):
         # A of prime order: a small-order key would let one signature fit many messages.
@@ -308,15 +352,15 @@ def _public_key(certificate: x509.Certificate) -> PublicKey:
     return key
 
 
-def _role(certificate: x509.Certificate) -> Role:
+def _role(certificate: _Signed) -> Role:
     usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     for role in Role:
         if list(usage) == [role.oid]:
             return role
-    raise CertificateError("the certificate names no role of ours")
+    raise CertificateError("no role of ours is named")
 
 
-def _attribute(certificate: x509.Certificate, oid: x509.ObjectIdentifier, form: re.Pattern[str]) -> str:
+def _attribute(certificate: _Signed, oid: x509.ObjectIdentifier, form: re.Pattern[str]) -> str:
     """What goes into signed statements: a name or number that these cannot hold would stop a tender."""
     found = certificate.subject.get_attributes_for_oid(oid)
     if len(found) != 1 or not isinstance(found[0].value, str):
@@ -329,7 +373,7 @@ def _attribute(certificate: x509.Certificate, oid: x509.ObjectIdentifier, form: 
 def _check_p256(root: x509.Certificate) -> None:
     try:
         key = root.public_key()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedError("a root with an unreadable key") from error
     if not _is_p256(key):
         raise CertificateError("a root's key must be P-256")

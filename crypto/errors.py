@@ -29,6 +29,18 @@ class CertificateError(VerificationError):
     code = "certificate-invalid"
 
 
+class RevokedError(CertificateError):
+    """A certificate that its authority has revoked."""
+
+    code = "certificate-revoked"
+
+
+class StatusError(CertificateError):
+    """No revocation list that is in force says whether a certificate counts."""
+
+    code = "status-unknown"
+
+
 class LockError(VerificationError):
     """A key does not fit a lock, or a capsule was not made for these locks."""
 

@@ -6,7 +6,7 @@ the same statement with another valid signature is still the same statement.
 
 from typing import Any, ClassVar, TypeVar
 
-from crypto.certificates import Certificate, Role, SigningKey
+from crypto.certificates import Holder, Role, Signer
 from crypto.encoding import SIGNED_LIMIT, Base64, Hex32, Value, decode, encode, from_base64, sha256, to_base64
 from crypto.errors import CertificateError, MalformedError
 
@@ -15,10 +15,11 @@ LONGEST = 2 * SIGNED_LIMIT  # bytes of a whole envelope: base64 adds a third
 
 
 class Payload(Value, frozen=True, kw_only=True):
-    """Base of what is signed. `signer` is the signing certificate's fingerprint, and the `keyid`."""
+    """Base of what is signed, by holders of one of `ROLES`. `signer` is the fingerprint of the signer's
+    certificate, and the `keyid`."""
 
     PURPOSE: ClassVar[str]
-    ROLE: ClassVar[Role]
+    ROLES: ClassVar[tuple[Role, ...]]
 
     signer: Hex32
 
@@ -60,21 +61,18 @@ class Statement:
         payload: P = self._read[type_]
         return payload
 
-    def verify(self, type_: type[P], certificate: Certificate) -> P:
-        """The payload, signed by `certificate`'s key, whose role may make such statements.
+    def verify(self, type_: type[P], holder: Holder) -> P:
+        """The payload, signed by the key of `holder`, whose role may make such statements.
 
-        The certificate itself is verified by `Roots.verify`. Raises MalformedError, CertificateError
+        The certificate itself is verified by `Standing.verify`. Raises MalformedError, CertificateError
         or SignatureError.
         """
-        payload = self.read(type_)
-        if certificate.fingerprint != self.signer:
+        if holder.fingerprint != self.signer:
             raise CertificateError("signed under another certificate")
-        if certificate.role is not type_.ROLE:
-            raise CertificateError(
-                f"role {certificate.role} does not sign statements of type {type_.PURPOSE}"
-            )
-        certificate.verify(pae(self.payload_type, self.payload), self.signature)
-        return payload
+        if holder.role not in type_.ROLES:
+            raise CertificateError(f"role {holder.role} does not sign statements of type {type_.PURPOSE}")
+        holder.verify(pae(self.payload_type, self.payload), self.signature)
+        return self.read(type_)
 
     def _decoded(self, type_: type[P]) -> P:
         if self.payload_type != PAYLOAD_TYPE.format(purpose=type_.PURPOSE):
@@ -85,9 +83,9 @@ class Statement:
         return payload
 
 
-def sign(payload: Payload, key: SigningKey) -> bytes:
+def sign(payload: Payload, key: Signer) -> bytes:
     """The DSSE envelope over `payload`, canonical JSON. `payload.signer` must be `key`'s fingerprint."""
-    if payload.signer != key.fingerprint or key.certificate.role is not payload.ROLE:
+    if payload.signer != key.fingerprint or key.holder.role not in payload.ROLES:
         raise CertificateError("this key is not the payload's signer")
     body = encode(payload)
     payload_type = PAYLOAD_TYPE.format(purpose=payload.PURPOSE)

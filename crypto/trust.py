@@ -42,7 +42,7 @@ class WitnessPolicy(Value, frozen=True, kw_only=True):
 class Trust(Value, frozen=True, kw_only=True, tag_field="format", tag="openseal/trust/v1"):
     """Log key, witnesses, roots per role (DER, base64) and beacon networks.
 
-    `independent` is false for the file that a one-machine set-up writes about itself.
+    `independent` is false where at least one of witnesses, beacon and authorities is the service's own.
     """
 
     independent: bool

@@ -27,7 +27,7 @@ CREATE TABLE statement (
   body bytea NOT NULL,
   PRIMARY KEY (tender_id, id)
 );
-COMMENT ON TABLE statement IS 'Signed statements about a tender, all public. citus: distributed';
+COMMENT ON TABLE statement IS 'Signed statements about a tender; score sheets become public together. citus: distributed';
 
 CREATE TABLE event (
   tender_id uuid NOT NULL REFERENCES tender,
@@ -75,7 +75,7 @@ CREATE TABLE once (
   FOREIGN KEY (tender_id, statement_id) REFERENCES statement (tender_id, id)
 );
 COMMENT ON TABLE once IS
-  'What may be said once only (a member''s order, an evaluator''s sheet, the award), and who said it. citus: distributed';
+  'What may be said once only (a member''s order, an evaluator''s sheet, the intended award), and who said it. citus: distributed';
 
 GRANT SELECT, INSERT ON certificate, tender, statement, event, envelope, opened_part, once TO openseal_service;
 GRANT UPDATE (shut_at, concluded_at, seq, prev) ON tender TO openseal_service;

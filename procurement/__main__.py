@@ -14,13 +14,15 @@ from rich.console import Console
 from rich.text import Text
 
 from crypto.errors import VerificationError
-from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, plain, read, stdout
+from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, plain, read, read_code, stdout
 
 if TYPE_CHECKING:
+    from crypto.certificates import SigningKey
     from procurement.koneps import Case
     from procurement.record import Verdict
     from procurement.replay import Progress, Replayed
 
+CodeFile = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 Json = Annotated[bool, Parameter(negative=(), help="Print JSON and nothing else.")]
 
 app = App(
@@ -31,6 +33,10 @@ app = App(
 
 
 app.command("procurement.pinning:app", name="trust", help="Show or pin whom you trust.")
+app.command("procurement.registry.commands:enrol", name="enrol", help="Make a key, apply for a certificate.")
+app.command("procurement.registry.commands:renew", name="renew", help="Go over to a new key and certificate.")
+app.command("procurement.registrar:app", name="registrar", help="Admit and revoke.")
+app.command("procurement.login.commands:login", name="login")
 app.command("procurement.committee.commands:app", name="committee")
 
 
@@ -91,8 +97,38 @@ def migrate(*, data_dir: Path | None = None) -> int:
 
 
 @app.command
+def invite(*, data_dir: Path | None = None) -> int:
+    """Make a one-time code that lets a registrar in: the first, or one after the last was lost.
+
+    Parameters
+    ----------
+    data_dir
+        The service's; a code from before is no good any more.
+    """
+    import os
+
+    from procurement.service import House
+    from procurement.settings import Settings, SettingsError
+
+    try:
+        code = House.below(Settings.load(os.environ, data_dir).data_dir).invitation.make()
+    except SettingsError as error:
+        raise Stop(UNUSABLE, error) from error
+    except OSError as error:
+        raise Stop(FAILED, f"{error.filename}: {error.strerror}") from error
+    stdout().print(code)
+    return 0
+
+
+@app.command
 def replay(
-    case_dir: list[Path], /, *, base_url: str | None = None, record: Path | None = None, json: Json = False
+    case_dir: list[Path],
+    /,
+    *,
+    base_url: str | None = None,
+    code_file: CodeFile = None,
+    record: Path | None = None,
+    json: Json = False,
 ) -> int:
     """Let past KONEPS tenders live again, sealed, and compare what comes out with what was published.
 
@@ -102,6 +138,8 @@ def replay(
         Folders with notice.json, bids.json and, where a price was drawn, prices.json.
     base_url
         A service on this machine; without it one is started for the purpose.
+    code_file
+        A file with the one-time code that `openseal invite` gives for that service; - is standard input.
     record
         Where to put the award record.
     """
@@ -111,13 +149,17 @@ def replay(
 
     if record and len(case_dir) > 1:
         raise Stop(UNUSABLE, "--record takes the record of one case")
+    if (base_url is None) is not (code_file is None):
+        raise Stop(UNUSABLE, "--base-url and --code-file go together: a registrar is needed")
+    code = read_code(code_file) if code_file else ""
     try:
         cases = [load_case(folder) for folder in case_dir]
     except CaseError as error:
         raise Stop(UNUSABLE, error) from error
     try:
-        with nullcontext(base_url) if base_url else practice_service() as url:
-            agrees = [_replay(case, url, record, json) for case in cases]
+        with nullcontext((base_url, code)) if base_url else practice_service() as (url, code):
+            registrar = _let_in(url, code)
+            agrees = [_replay(case, url, registrar, record, json) for case in cases]
     except ServiceError as error:
         raise Stop(FAILED, error) from error
     return 0 if all(agrees) else FAILED
@@ -209,7 +251,22 @@ def _show_verdict(verdict: "Verdict") -> None:
     out.print(Text.assemble((f"{verdict.outcome}{where}", style), f"  record {verdict.record or 'unnamed'}"))
 
 
-def _replay(case: "Case", url: str, record: Path | None, json: bool) -> bool:
+def _let_in(url: str, code: str) -> "SigningKey":
+    import asyncio
+
+    from procurement.replay import connect, let_in
+
+    async def come() -> "SigningKey":
+        async with connect(url) as http:
+            return await let_in(http, code)
+
+    try:
+        return asyncio.run(come())
+    except VerificationError as error:
+        raise Stop(FAILED, error) from error
+
+
+def _replay(case: "Case", url: str, registrar: "SigningKey", record: Path | None, json: bool) -> bool:
     import asyncio
     import os
 
@@ -221,7 +278,7 @@ def _replay(case: "Case", url: str, record: Path | None, json: bool) -> bool:
     async def replay() -> tuple["Replayed", bytes]:
         with _progress(case.number, shown=sys.stderr.isatty() and not json) as progress:
             async with connect(url) as http:
-                return await play(case, http, progress, relays)
+                return await play(case, http, registrar, progress, relays)
 
     try:
         relays = Settings.load(os.environ).relays

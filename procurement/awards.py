@@ -17,7 +17,7 @@ class LateClosing(Payload, frozen=True, kw_only=True):
     """The officer answers for opening although the closing was witnessed only after the round."""
 
     PURPOSE: ClassVar[str] = "late-closing"
-    ROLE: ClassVar[Role] = Role.OFFICER
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
 
     tender: Identifier
     notice: Hex32
@@ -36,14 +36,19 @@ class CriterionScore(Value, frozen=True, kw_only=True):
 
 
 class SignedScores(Payload, frozen=True, kw_only=True):
-    """One evaluator's score sheet: all bids, all criteria."""
+    """One evaluator's score sheet: all bids, all criteria.
+
+    Its id is public as soon as it is signed, its content only with the last sheet: without the random `salt`
+    a colleague could find the scores by trying.
+    """
 
     PURPOSE: ClassVar[str] = "score-sheet"
-    ROLE: ClassVar[Role] = Role.EVALUATOR
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.EVALUATOR,)
 
     tender: Identifier
     notice: Hex32
     scores: Annotated[tuple[CriterionScore, ...], msgspec.Meta(min_length=1)]
+    salt: Hex32
     time: Moment
 
 
@@ -51,7 +56,7 @@ class RevealedPrices(Payload, frozen=True, kw_only=True):
     """The officer reveals the preliminary prices that the notice committed to."""
 
     PURPOSE: ClassVar[str] = "reserve-prices"
-    ROLE: ClassVar[Role] = Role.OFFICER
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
 
     tender: Identifier
     notice: Hex32
@@ -72,7 +77,7 @@ class Evaluated(Payload, frozen=True, kw_only=True):
     """The service publishes what the rule sets came to, lot by lot."""
 
     PURPOSE: ClassVar[str] = "evaluation"
-    ROLE: ClassVar[Role] = Role.SERVICE
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
 
     tender: Identifier
     notice: Hex32
@@ -92,7 +97,7 @@ class IntendedAward(Payload, frozen=True, kw_only=True):
     """The officer says whom the contract is meant for; the standstill runs from its entry in the log."""
 
     PURPOSE: ClassVar[str] = "award-intention"
-    ROLE: ClassVar[Role] = Role.OFFICER
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
 
     tender: Identifier
     notice: Hex32
@@ -102,11 +107,40 @@ class IntendedAward(Payload, frozen=True, kw_only=True):
     time: Moment
 
 
+class ConflictDeclaration(Payload, frozen=True, kw_only=True):
+    """An official who has seen who bids says whether that is a conflict of interest. Made once."""
+
+    PURPOSE: ClassVar[str] = "conflict-declaration"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER, Role.EVALUATOR)
+
+    tender: Identifier
+    notice: Hex32
+    opening: Hex32
+    """Id of the opening of the tender's first part, after which it is known who bids."""
+    conflict: bool
+    explanation: Annotated[str, msgspec.Meta(max_length=2000)]
+    """What the conflict is; may be empty where there is none."""
+    time: Moment
+
+
+class Countersignature(Payload, frozen=True, kw_only=True):
+    """A second officer's word for a colleague's notice or award, without which neither counts."""
+
+    PURPOSE: ClassVar[str] = "countersignature"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
+
+    tender: Identifier
+    notice: Hex32
+    statement: Hex32
+    """Id of what is countersigned: the notice itself, or an award."""
+    time: Moment
+
+
 class Award(Payload, frozen=True, kw_only=True):
     """The officer awards, after the standstill, what was intended."""
 
     PURPOSE: ClassVar[str] = "award"
-    ROLE: ClassVar[Role] = Role.OFFICER
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
 
     tender: Identifier
     notice: Hex32
@@ -132,6 +166,18 @@ def check_award(award: Award, intended: IntendedAward, intention: str) -> None:
     """`award` is what was intended by the statement with that id. Raises TenderError."""
     if award.intention != intention or award.awards != intended.awards:
         raise TenderError("not-as-intended", "the award differs from what was intended")
+
+
+def check_seen(declaration: ConflictDeclaration, opening: str) -> None:
+    """The declaration names the opening, so who bids could be known when it was made. Raises TenderError."""
+    if declaration.opening != opening:
+        raise TenderError("wrong-opening", "the declaration names another opening than the tender's first")
+
+
+def check_countersigned(statement: str, word: Countersignature) -> None:
+    """`word` is about the statement with that id. Raises TenderError."""
+    if word.statement != statement:
+        raise TenderError("wrong-countersignature", "another statement is countersigned")
 
 
 def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:

@@ -6,26 +6,51 @@ member signs an opening order only after a witnessed closing statement and the r
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from bids.client import Logged, Service, parse
-from bids.envelope import Envelope, Part, SubmissionTerms, compose, entropy_size
-from bids.orders import Member, OpeningPartial
+from bids.envelope import (
+    CoSignature,
+    Envelope,
+    Part,
+    SubmissionTerms,
+    compose,
+    entropy_size,
+    verify_sealed,
+)
+from bids.errors import EnvelopeError
+from bids.orders import Member, Opening, OpeningPartial
 from bids.receipts import Closing, Receipt
-from crypto.certificates import Role, SigningKey
-from crypto.encoding import decode, parse_moment
+from crypto.certificates import Certificate, Role, SigningKey
+from crypto.encoding import decode, encode, moment, parse_moment, sha256
 from crypto.errors import LogError
 from crypto.statements import Payload, Statement, sign
 from procurement import history
-from procurement.awards import LateClosing, SignedScores
+from procurement.awards import (
+    ConflictDeclaration,
+    Countersignature,
+    Evaluated,
+    LateClosing,
+    SignedScores,
+    check_countersigned,
+    check_seen,
+)
+from procurement.duties import Officials, Word, check_declared, declared
 from procurement.errors import TenderError
-from procurement.history import Entry, EventType
+from procurement.history import BID_EVENTS, Entry, EventType
 from procurement.scoring import read_part
-from procurement.tenders import Notice, check_notice, check_publication, check_transcript, terms
+from procurement.tenders import (
+    Notice,
+    appointed,
+    check_notice,
+    check_publication,
+    check_transcript,
+    terms,
+)
 
 P = TypeVar("P", bound=Payload)
 
@@ -36,12 +61,22 @@ AT_ONCE = 4
 
 
 class Announced(msgspec.Struct, frozen=True, kw_only=True):
-    """A tender that a party has verified: its notice, and the entry with which its history begins."""
+    """A tender that a party has verified: its notice, who is in charge of what, and the entries with which
+    its history begins."""
 
     notice: Notice
     notice_id: str
     terms: SubmissionTerms
-    entry: bytes
+    officials: Officials
+    entries: tuple[bytes, ...]
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed bid and all that shows what is in it: for its bidder and partners, and nobody else's eyes."""
+
+    envelope: bytes
+    contents: dict[Part, bytes]
+    entropy: bytes
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +127,10 @@ class _Timeline(msgspec.Struct, frozen=True):
     events: tuple[_Event, ...]
 
 
+class _Accepted(msgspec.Struct, frozen=True):
+    statement: str
+
+
 class _Bids(msgspec.Struct, frozen=True):
     bids: tuple[PublishedBid, ...]
 
@@ -99,44 +138,87 @@ class _Bids(msgspec.Struct, frozen=True):
 async def read_notice(service: Service, ocid: str) -> Announced:
     """The tender as the pinned witnesses have seen it published.
 
-    Verified: the notice's place at the start of the tender's history in the co-signed log, the officer's
-    signature, the committee's proofs and the word of its n certified members, a pinned beacon, and a round
-    after the deadline. Raises ServiceError, or VerificationError's kinds.
+    Verified: the notice's place at the start of the tender's history in the co-signed log, the signatures of
+    two officers, the committee's proofs and the word of its n certified members, that nobody holds two
+    duties, a pinned beacon, and a round after the deadline. Raises ServiceError and VerificationError's
+    kinds.
     """
-    logged = await service.logged(f"{path_of(ocid)}/entries/0")
-    entry = history.read([logged.entry])[0]
-    notice = await _said(service, logged, entry, Notice)
-    if (notice.tender, entry.tender) != (ocid, ocid):
+    published, countersigned = [await service.logged(f"{path_of(ocid)}/entries/{seq}") for seq in (0, 1)]
+    first, second = history.read([published.entry, countersigned.entry])
+    history.check_order([first, second])
+    notice, officer = await _said(service, published, first, Notice)
+    word, colleague = await _said(service, countersigned, second, Countersignature)
+    if first.tender != ocid:
         raise LogError("the notice is another tender's")
+    check_countersigned(first.statement, word)
     check_notice(notice)
-    check_publication(notice, parse_moment(entry.time))
+    check_publication(notice, parse_moment(first.time))
     service.trust.check_network(notice.network)
-    named = [member.certificate for member in notice.committee.members]
-    at = parse_moment(entry.time)
-    check_transcript(notice, [await service.certificate(each, Role.COMMITTEE, at) for each in named])
     return Announced(
         notice=notice,
-        notice_id=logged.statement.id,
-        terms=terms(notice, logged.statement.id),
-        entry=logged.entry,
+        notice_id=first.statement,
+        terms=terms(notice, first.statement),
+        officials=await _officials(service, notice, first, officer, colleague),
+        entries=(published.entry, countersigned.entry),
     )
 
 
 async def submit_bid(
     service: Service, tender: Announced, key: SigningKey, contents: Mapping[Part, bytes]
 ) -> Receipt:
-    """The verified receipt for `contents`, sealed and signed here.
+    """The verified receipt for `contents`, sealed and signed here. Raises what `seal_bid` and
+    `Service.submit` raise."""
+    sealed = await seal_bid(service, tender, key, contents)
+    return await service.submit(sealed.envelope, tender.terms, tender.notice.deadline)
+
+
+async def seal_bid(
+    service: Service,
+    tender: Announced,
+    key: SigningKey,
+    contents: Mapping[Part, bytes],
+    consortium: Sequence[str] = (),
+    previous: str | None = None,
+) -> Sealed:
+    """`contents`, sealed and signed here; partners, named by their certificates, have yet to co-sign it.
 
     Content that would not open as a bid raises Unopenable before it is sealed. Raises TenderError after
-    the deadline, and what `Service.submit` raises.
+    the deadline.
     """
+    _check_open(service, tender)
     for part, content in contents.items():
         read_part(part, content, tender.notice)
-    if service.now() >= min(tender.notice.closes, tender.notice.opens):
-        raise TenderError("deadline-passed", "the deadline has passed")
     entropy = secrets.token_bytes(entropy_size(tender.terms))
-    envelope = await asyncio.to_thread(compose, dict(contents), tender.terms, key, entropy)
-    return await service.submit(envelope, tender.terms, tender.notice.deadline)
+    envelope = await asyncio.to_thread(
+        compose, contents, tender.terms, key, entropy, previous, tuple(consortium)
+    )
+    return Sealed(envelope=envelope, contents=dict(contents), entropy=entropy)
+
+
+async def co_sign(service: Service, tender: Announced, key: SigningKey, sealed: Sealed) -> str:
+    """The id of a partner's word for a joint bid, given after a look at what is in the envelope.
+
+    Verified: the lead's signature and certificate, that the partner is named, and that the envelope seals
+    exactly the contents shown, which open as a bid. Raises EnvelopeError, Unopenable, TenderError after the
+    deadline, and what `Service.post` raises.
+    """
+    _check_open(service, tender)
+    statement = Statement(sealed.envelope)
+    envelope = await service.verified_unless_revoked(statement, Envelope, service.now())
+    if key.fingerprint not in envelope.consortium:
+        raise EnvelopeError("not-a-partner", "the envelope does not name this certificate as a partner's")
+    await asyncio.to_thread(verify_sealed, envelope, sealed.contents, tender.terms, sealed.entropy)
+    for part, content in sealed.contents.items():
+        read_part(part, content, tender.notice)
+    word = CoSignature(
+        signer=key.fingerprint,
+        tender=tender.notice.tender,
+        notice=tender.notice_id,
+        envelope=statement.id,
+        time=moment(service.now()),
+    )
+    answer = await service.post(f"{path_of(tender.notice.tender)}/co-signatures", sign(word, key))
+    return parse(answer, _Accepted).statement
 
 
 async def read_closing(service: Service, tender: Announced) -> Closed:
@@ -145,7 +227,7 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
         f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
     )
     entry = await _linked(service, tender, logged.entry)
-    closing = await _said(service, logged, entry, Closing)
+    closing, _ = await _said(service, logged, entry, Closing)
     closing.check()
     if entry.t is not EventType.CLOSED or closing.terms != (tender.terms.terms,):
         raise LogError("the closing statement is about other terms")
@@ -200,51 +282,126 @@ async def read_bids(service: Service, ocid: str) -> list[PublishedBid]:
     return list(parse(await service.wait_for(f"{path_of(ocid)}/bids"), _Bids).bids)
 
 
+async def read_evaluation(service: Service, tender: Announced) -> tuple[str, Evaluated]:
+    """The evaluation's statement id and what it says, waited for; as the log has it, signed by a service that
+    was in good standing. Raises TenderError where the service shows none in the tender's history."""
+    await service.wait_for(f"{path_of(tender.notice.tender)}/evaluation")
+    for entry, evaluated, _ in await _all_said(service, tender, EventType.SCORED, Evaluated):
+        return entry.statement, evaluated
+    raise TenderError("not-yet", "the bids are not evaluated yet")
+
+
+async def read_openings(service: Service, tender: Announced) -> list[Entry]:
+    """The entries of the openings so far, as the log has them, in order."""
+    return [entry for entry, _, _ in await _all_said(service, tender, EventType.OPENED, Opening)]
+
+
 def path_of(ocid: str) -> str:
     """Where the tender is on a service."""
     return f"/api/v1/tenders/{ocid}"
 
 
-async def _said(service: Service, logged: Logged, entry: Entry, type_: type[P]) -> P:
-    """What the statement behind a logged entry says."""
+def _check_open(service: Service, tender: Announced) -> None:
+    if service.now() >= min(tender.notice.closes, tender.notice.opens):
+        raise TenderError("deadline-passed", "the deadline has passed")
+
+
+async def _officials(
+    service: Service, notice: Notice, published: Entry, officer: Certificate, second: Certificate
+) -> Officials:
+    """Who holds which duty: members and panel in good standing at publication, the members agreed on one
+    ceremony, and nobody with two duties."""
+    named = [member.certificate for member in notice.committee.members]
+    members = await _standing(service, named, Role.COMMITTEE, published)
+    check_transcript(notice, members)
+    panel = await _standing(service, notice.evaluators, Role.EVALUATOR, published)
+    people = {each.fingerprint: each.registration for each in (officer, *members, *panel)}
+    officials = appointed(notice, second.registration, people.__getitem__)
+    officials.check_apart()
+    return officials
+
+
+async def _standing(
+    service: Service, fingerprints: Sequence[str], role: Role, entry: Entry
+) -> list[Certificate]:
+    """The certificates with these fingerprints, each in good standing when `entry` was made."""
+    at = parse_moment(entry.time)
+    return [await service.certificate(each, role, at, entry.status or "") for each in fingerprints]
+
+
+async def _said(service: Service, logged: Logged, entry: Entry, type_: type[P]) -> tuple[P, Certificate]:
+    """What the statement behind a logged entry says, and who was in good standing and said it."""
     if logged.statement.id != entry.statement:
         raise LogError(f"entry {entry.seq} is about another statement")
-    return await service.verified(logged.statement, type_, parse_moment(entry.time))
+    at, status = parse_moment(entry.time), entry.status or ""  # none stands only by what became of a bid
+    said, signer = await service.verified(logged.statement, type_, at, status)
+    history.check_about(entry, said)
+    return said, signer
 
 
-async def _all_said(service: Service, tender: Announced, event: EventType, type_: type[P]) -> list[P]:
-    """What all the statements behind the tender's entries of one kind say."""
+async def _all_said(
+    service: Service, tender: Announced, event: EventType, type_: type[P]
+) -> list[tuple[Entry, P, str]]:
+    """The tender's entries of one kind that the service shows: what the statements behind them say, and
+    their signers' registration numbers."""
+    said = []
+    for seq in await _places(service, tender, event):
+        logged = await service.logged(_entry_path(tender, seq))
+        entry = _own_entry(tender, logged.entry, event)
+        payload, signer = await _said(service, logged, entry, type_)
+        said.append((entry, payload, signer.registration))
+    return said
+
+
+async def _places(service: Service, tender: Announced, event: EventType) -> list[int]:
+    """Where the service says that such entries stand."""
     path = path_of(tender.notice.tender)
     events = parse(await service.get(f"{path}/timeline"), _Timeline).events
-    said = []
-    for seq in [each.seq for each in events if each.type == event]:
-        logged = await service.logged(f"{path}/entries/{seq}")
-        entry = decode(logged.entry, Entry, limit=history.LONGEST_ENTRY)
-        if (entry.t, entry.tender, entry.notice) != (event, tender.notice.tender, tender.notice_id):
-            raise LogError(f"entry {seq} is another one than the timeline says")
-        said.append(await _said(service, logged, entry, type_))
-    return said
+    return [each.seq for each in events if each.type == event]
+
+
+def _own_entry(tender: Announced, data: bytes, *events: EventType) -> Entry:
+    """The entry, of the tender's own history and of one of these kinds. Raises LogError."""
+    entry = decode(data, Entry, limit=history.LONGEST_ENTRY)
+    if (entry.tender, entry.notice) != (tender.notice.tender, tender.notice_id) or entry.t not in events:
+        raise LogError(f"entry {entry.seq} is another one than the service says")
+    return entry
+
+
+def _entry_path(tender: Announced, seq: int) -> str:
+    return f"{path_of(tender.notice.tender)}/entries/{seq}"
 
 
 async def _linked(service: Service, tender: Announced, last: bytes) -> Entry:
     """The closing's entry `last`, in one chain with the notice's: members may refuse before it."""
-    seq = min(decode(last, Entry, limit=history.LONGEST_ENTRY).seq, MOST_REFUSALS + 1)
-    path = path_of(tender.notice.tender)
-    between = [await service.logged(f"{path}/entries/{each}") for each in range(1, seq)]
-    return history.read([tender.entry, *(each.entry for each in between), last])[-1]
+    begun = len(tender.entries)
+    seq = min(decode(last, Entry, limit=history.LONGEST_ENTRY).seq, begun + MOST_REFUSALS)
+    between = [await service.proven(_entry_path(tender, each)) for each in range(begun, seq)]
+    chain = history.read([*tender.entries, *(each.entry for each in between), last])
+    history.check_order(chain)
+    return chain[-1]
 
 
 async def _answered_for(service: Service, tender: Announced, closed: Closed) -> str:
-    for each in await _all_said(service, tender, EventType.LATE, LateClosing):
-        if (each.signer, each.closing) == (tender.notice.signer, closed.closing_id):
+    for _, each, registration in await _all_said(service, tender, EventType.LATE, LateClosing):
+        if each.closing == closed.closing_id:
+            tender.officials.check_in_charge(registration)
             return each.reason
     raise TenderError("late-closing", "the closing was witnessed too late and no officer answers for it")
 
 
-async def _check_sheets(service: Service, tender: Announced) -> None:
+async def _check_sheets(service: Service, tender: Announced, *, to_score: bool) -> None:
+    """Whoever is on the panel and has no conflict of interest has said so, and has then scored."""
+    said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
+    [(opened, _, _), *_] = await _all_said(service, tender, EventType.OPENED, Opening)
+    for _, word, _ in said:
+        check_seen(word, opened.statement)
+    words = [Word(entry.seq, official, word.conflict) for entry, word, official in said]
     sheets = await _all_said(service, tender, EventType.SHEET_SIGNED, SignedScores)
-    if {sheet.signer for sheet in sheets} != set(tender.notice.evaluators):
-        raise TenderError("not-scored", "prices are opened when every evaluator has scored")
+    for entry, _, evaluator in sheets:
+        check_declared(declared(words, entry.seq), evaluator)
+    scored_by = [evaluator for _, _, evaluator in sheets]
+    tender.officials.check_scored(declared(words), scored_by, to_score=to_score)
 
 
 async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[str]:
@@ -253,16 +410,43 @@ async def _to_price(service: Service, tender: Announced, closed: Closed) -> list
     Raises TenderError unless every evaluator has signed before.
     """
     bids = []
-    for each in await read_bids(service, tender.notice.tender):
-        if each.opened("technical"):
-            path = f"{path_of(tender.notice.tender)}/statements/{each.envelope}"
-            statement = Statement(await service.get(path))
-            if statement.id != each.envelope or statement.id not in closed.closing.counted():
-                raise LogError("a bid was opened that the closing statement does not count")
-            bids.append(statement.read(Envelope).context.bid)
-    if bids:
-        await _check_sheets(service, tender)
+    for envelope in await _opened(service, tender, closed):
+        path = f"{path_of(tender.notice.tender)}/statements/{envelope}"
+        statement = Statement(await service.get(path))
+        if statement.id != envelope:
+            raise LogError("the service shows another envelope than the one asked for")
+        bids.append(statement.read(Envelope).context.bid)
+    await _check_sheets(service, tender, to_score=bool(bids))
     return bids
+
+
+async def _opened(service: Service, tender: Announced, closed: Closed) -> list[str]:
+    """Ids of the envelopes whose technical part opened.
+
+    The opening's entry is followed by one for every envelope that counts, so none can be left out.
+    """
+    counted = closed.closing.counted()
+    for entry, opening, _ in await _all_said(service, tender, EventType.OPENED, Opening):
+        if opening.part == entry.part == "technical":
+            results = await _outcomes(service, tender, entry, len(counted))
+            if sorted(each.statement for each in results) != sorted(counted):
+                raise LogError("what was opened is not what the closing statement counts")
+            return [each.statement for each in results if each.t is EventType.BID_OPENED]
+    raise TenderError("not-opened", "the technical parts are not opened yet")
+
+
+async def _outcomes(service: Service, tender: Announced, opening: Entry, count: int) -> list[Entry]:
+    """The `count` entries that directly follow an opening's: what came of each bid."""
+    results: list[Entry] = []
+    prev = sha256(encode(opening)).hex()
+    for seq in range(opening.seq + 1, opening.seq + 1 + count):
+        data = (await service.proven(_entry_path(tender, seq))).entry
+        entry = _own_entry(tender, data, *BID_EVENTS)
+        if (entry.seq, entry.prev, entry.part) != (seq, prev, opening.part):
+            raise LogError(f"the tender's chain is broken at entry {seq}")
+        prev = sha256(data).hex()
+        results.append(entry)
+    return results
 
 
 def _until(service: Service, time: datetime) -> float:

@@ -1,5 +1,6 @@
 """What all commands share: how one ends, what it reads, and where it prints."""
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -63,3 +64,11 @@ def parse_trust(data: bytes, source: object) -> Trust:
     except (ValueError, RecursionError, VerificationError) as error:
         raise Stop(UNUSABLE, f"{source}: not a trust file: {error}") from error
     return trust
+
+
+def read_code(path: Path) -> str:
+    """The one-time code in the file, or on standard input for `-`. Raises Stop."""
+    code = sys.stdin.readline() if str(path) == "-" else read(path).decode("ascii", "replace")
+    if not code.strip():
+        raise Stop(UNUSABLE, f"{path}: there is no code in it")
+    return code.strip()

@@ -44,6 +44,12 @@ class TenderError(VerificationError):
         self.code = code
 
 
+class ClockError(VerificationError):
+    """A statement whose time is not now: the clocks differ, or it comes too late."""
+
+    code = "time-wrong"
+
+
 class SafeError(VerificationError):
     """A file or a back-up that its passphrase does not open, or that is none."""
 

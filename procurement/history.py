@@ -11,6 +11,7 @@ import msgspec
 
 from crypto.encoding import Hex32, Identifier, Moment, Small, Value, decode, encode, parse_moment, sha256
 from crypto.errors import LogError, MalformedError
+from crypto.statements import Payload
 
 BEGINNING = "0" * 64
 LONGEST_ENTRY = 65_535
@@ -20,6 +21,7 @@ class EventType(StrEnum):
     """Everything that can happen to a tender, in the order in which it can."""
 
     PUBLISHED = "tender:published"
+    COUNTERSIGNED = "tender:countersigned"
     CLOSED = "tender:closed"
     LATE = "closing:late"
     REFUSED = "order:refused"
@@ -27,38 +29,61 @@ class EventType(StrEnum):
     OPENED = "tender:opened"
     BID_OPENED = "bid:opened"
     BID_UNOPENABLE = "bid:unopenable"
+    CONFLICT_DECLARED = "conflict:declared"
     PRICES_REVEALED = "prices:revealed"
     SHEET_SIGNED = "sheet:signed"
     SCORED = "evaluation:scored"
     INTENDED = "award:intended"
+    AWARD_COUNTERSIGNED = "award:countersigned"
     AWARDED = "award:made"
 
 
 BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
 
 _AFTER = {
-    EventType.CLOSED: EventType.PUBLISHED,
+    EventType.COUNTERSIGNED: EventType.PUBLISHED,
+    EventType.CLOSED: EventType.COUNTERSIGNED,
     EventType.LATE: EventType.CLOSED,
-    EventType.REFUSED: EventType.PUBLISHED,
+    EventType.REFUSED: EventType.COUNTERSIGNED,
     EventType.PARTIAL: EventType.CLOSED,
     EventType.OPENED: EventType.PARTIAL,
     EventType.BID_OPENED: EventType.OPENED,
     EventType.BID_UNOPENABLE: EventType.OPENED,
+    EventType.CONFLICT_DECLARED: EventType.OPENED,
     EventType.PRICES_REVEALED: EventType.OPENED,
     EventType.SHEET_SIGNED: EventType.OPENED,
     EventType.SCORED: EventType.OPENED,
     EventType.INTENDED: EventType.SCORED,
-    EventType.AWARDED: EventType.INTENDED,
+    EventType.AWARD_COUNTERSIGNED: EventType.INTENDED,
+    EventType.AWARDED: EventType.AWARD_COUNTERSIGNED,
 }
-_FINAL = {EventType.SCORED: EventType.INTENDED, EventType.INTENDED: EventType.AWARDED}
+_STILL = {
+    EventType.PUBLISHED: set(EventType) - {EventType.PUBLISHED},
+    EventType.SCORED: {
+        EventType.CONFLICT_DECLARED,
+        EventType.INTENDED,
+        EventType.AWARD_COUNTERSIGNED,
+        EventType.AWARDED,
+    },
+    EventType.AWARD_COUNTERSIGNED: {EventType.AWARDED},
+    EventType.AWARDED: set[EventType](),
+}
+"""What can happen once something has."""
 _ORDERS = (EventType.REFUSED, EventType.PARTIAL)
 _OF_A_PART = (*_ORDERS, EventType.OPENED, *BID_EVENTS)
-_OFTEN = (*_ORDERS, EventType.PRICES_REVEALED, EventType.SHEET_SIGNED, *BID_EVENTS)
+_OFTEN = (
+    *_ORDERS,
+    EventType.CONFLICT_DECLARED,
+    EventType.PRICES_REVEALED,
+    EventType.SHEET_SIGNED,
+    *BID_EVENTS,
+)
 
 
 class Event(Value, frozen=True, kw_only=True):
     """What happened. `statement` is the id of the statement that says so (or, for a bid, of its envelope);
-    for a bid `part` and either the SHA-256 of its `content` or the `reason` why it does not open."""
+    for a bid `part` and either the SHA-256 of its `content` or the `reason` why it does not open. `status` is
+    the id of the certificate status under which the statement's signer was looked at."""
 
     t: EventType
     time: Moment
@@ -66,12 +91,14 @@ class Event(Value, frozen=True, kw_only=True):
     part: str | None = None
     content: Hex32 | None = None
     reason: str | None = None
+    status: Hex32 | None = None
 
     def __post_init__(self) -> None:
         # Without this a bid could be called opened for the reason that it did not open.
-        named = (self.part is not None, self.content is not None, self.reason is not None)
+        optional = self.part, self.content, self.reason, self.status
         opened, unopenable = self.t is EventType.BID_OPENED, self.t is EventType.BID_UNOPENABLE
-        if named != (self.t in _OF_A_PART, opened, unopenable):
+        called_for = self.t in _OF_A_PART, opened, unopenable, self.t not in BID_EVENTS
+        if tuple(each is not None for each in optional) != called_for:
             raise MalformedError(f"{self.t} with other fields than such an event has")
 
 
@@ -126,6 +153,15 @@ def read(entries: Sequence[bytes]) -> list[Entry]:
     return chain
 
 
+def check_about(entry: Entry, said: Payload) -> None:
+    """What the statement behind `entry` says is about the entry's tender; of what names no notice, the notice
+    itself, its id is. Raises LogError.
+    """
+    about = getattr(said, "tender", None), getattr(said, "notice", entry.notice)
+    if about != (entry.tender, entry.notice):
+        raise LogError(f"the statement behind entry {entry.seq} is about another tender")
+
+
 def check_order(chain: Sequence[Entry]) -> None:
     """Every step comes after the one it needs, what is final is final, and no clock runs backwards.
 
@@ -134,9 +170,7 @@ def check_order(chain: Sequence[Entry]) -> None:
     seen: dict[EventType, set[str | None]] = {}
     for before, entry in zip([None, *chain], chain, strict=False):
         _check_place(entry, seen)
-        if before and before.t in _FINAL and entry.t is not _FINAL[before.t]:
-            raise LogError(f"entry {entry.seq}: {entry.t} after {before.t}")
-        if before and (before.time > entry.time or before.t is EventType.AWARDED):
+        if before and before.time > entry.time:
             raise LogError(f"entry {entry.seq} is out of time")
         seen.setdefault(entry.t, set()).add(entry.part)
 
@@ -144,6 +178,9 @@ def check_order(chain: Sequence[Entry]) -> None:
 def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> None:
     """`seen`: the types of the entries before, each with the parts they were about."""
     opened = seen.get(EventType.OPENED, set())
+    for past, still in reversed(_STILL.items()):
+        if past in seen and entry.t not in still:
+            raise LogError(f"entry {entry.seq}: {entry.t} after {past}")
     if entry.t in _AFTER and _AFTER[entry.t] not in seen:
         raise LogError(f"entry {entry.seq}: {entry.t} before {_AFTER[entry.t]}")
     if entry.t in BID_EVENTS and entry.part not in opened:

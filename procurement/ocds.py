@@ -9,11 +9,12 @@ What this mapping decides where OCDS leaves it open:
   An envelope that does not open is one disqualified bid: what it offers, and for which lots, nobody knows.
 - An item is ``<lot>/<item>``: item ids are the lot's own, and "/" is in neither.
 - A bid is pending until it is evaluated, then valid where it is ranked.
+- Businesses that bid jointly are all tenderers of their bid, and all suppliers of their award.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,7 +46,9 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Entry, ...]
     counted: tuple[OpenedBid, ...]
     names: Mapping[str, str]
-    """Registration number → name, of the bidders."""
+    """Registration number → name, of everybody who bids."""
+    consortia: Mapping[str, Sequence[str]]
+    """Envelope id → registration numbers of everybody whose bid it is; who signed it comes first."""
     submitted: Mapping[str, str]
     """Envelope id → when it was accepted."""
     evaluated: Evaluated
@@ -77,9 +80,9 @@ def record_package(published: Published) -> bytes:
 
 def _releases(published: Published) -> list[Json]:
     """Oldest first; each stage is the one before it with what it made public."""
-    bidders = [bid.registration for bid in published.counted]
+    bidders = _bidders(published)
     awards = published.award.awards
-    suppliers = [each.supplier for each in awards if each.supplier]
+    suppliers = [each for award in awards if award.bid for each in published.consortia[award.bid]]
     announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.notice)}
     opened = {
         "parties": _parties(published, bidders, []),
@@ -168,7 +171,7 @@ def _item(lot: Lot, item: Item) -> Json:
 
 def _tenderers(published: Published, bidders: Iterable[str]) -> Json:
     """Who tenders, for the tender section; secret until the opening."""
-    tenderers = [_bidder(published, id) for id in dict.fromkeys(bidders)]
+    tenderers = [_bidder(published, id) for id in bidders]
     return _present(numberOfTenderers=len(tenderers), tenderers=tenderers or None)
 
 
@@ -184,11 +187,10 @@ def _concluded(tender: Json, awards: Iterable[LotAward]) -> Json:
 def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json:
     """The bids section; `statuses` by (envelope id, lot), none before the evaluation."""
     details = [each for bid in published.counted for each in _offers(published, bid, statuses)]
-    bidders = {bid.registration for bid in published.counted}
     return _present(
         statistics=[
             {"id": "bids", "measure": "bids", "value": len(details)},
-            {"id": "bidders", "measure": "bidders", "value": len(bidders)},
+            {"id": "bidders", "measure": "bidders", "value": len(_bidders(published))},
         ],
         details=details or None,
     )
@@ -197,7 +199,7 @@ def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json
 def _offers(published: Published, bid: OpenedBid, statuses: Mapping[tuple[str, str], str]) -> list[Json]:
     received = {
         "date": published.submitted[bid.id],
-        "tenderers": [_bidder(published, bid.registration)],
+        "tenderers": _consortium(published, bid.id),
     }
     if bid.bid is None:
         return [{"id": bid.id, "status": "disqualified", **received}]
@@ -225,12 +227,12 @@ def _statuses(evaluated: Evaluated) -> dict[tuple[str, str], str]:
 def _award(published: Published, award: LotAward) -> Json:
     """The award of one lot; it has the lot's id, because a lot is awarded once."""
     made = {"id": award.lot, "date": _last(published, EventType.AWARDED).time, "relatedLots": [award.lot]}
-    if award.bid is None or award.supplier is None:
+    if award.bid is None:
         return made | {"status": "unsuccessful"}
     return made | {
         "status": "active",
         "value": _value(_offered(published, award), published.notice.currency),
-        "suppliers": [_bidder(published, award.supplier)],
+        "suppliers": _consortium(published, award.bid),
         "relatedBid": f"{award.bid}/{award.lot}",
     }
 
@@ -263,6 +265,15 @@ def _rule_set(rules: Rules) -> str:
 
 def _buyer(notice: Notice) -> Json:
     return {"id": notice.procuring_entity.id, "name": notice.procuring_entity.name}
+
+
+def _bidders(published: Published) -> list[str]:
+    """Registration numbers of everybody who bids, each once."""
+    return list(dict.fromkeys(each for bid in published.counted for each in published.consortia[bid.id]))
+
+
+def _consortium(published: Published, bid: str) -> list[Json]:
+    return [_bidder(published, each) for each in published.consortia[bid]]
 
 
 def _bidder(published: Published, registration: str) -> Json:

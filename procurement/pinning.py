@@ -73,7 +73,7 @@ def pin(source: str, /, *, out: Path, yes: Annotated[bool, Parameter(negative=()
 def identities(trust: Trust) -> list[Identity]:
     """All that `trust` pins, each in one line. Two files that pin the same have the same lines."""
     return [
-        Identity("independent", "yes" if trust.independent else "no: one set-up says all this of itself"),
+        Identity("independent", "yes" if trust.independent else "no: the service keeps some of these itself"),
         Identity("log", _key(trust.log)),
         Identity("quorum", f"{trust.witnesses.quorum} of {len(trust.witnesses.keys)} witnesses"),
         *(Identity("witness", _key(each)) for each in sorted(trust.witnesses.keys)),

@@ -6,18 +6,18 @@ was done is found done.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 import bids.store as box
 from bids import intake
-from bids.envelope import Envelope, Part, SubmissionTerms, check
+from bids.envelope import CoSignature, Envelope, Part, check
 from bids.errors import EnvelopeError
+from bids.intake import Bidders
 from bids.opening import open_in_parallel
 from bids.orders import (
     Opening,
@@ -29,12 +29,11 @@ from bids.orders import (
     check_refusal,
     combined,
 )
-from bids.receipts import Closing, Committed, Refusal, chains
-from bids.store import StoredEnvelope
+from bids.receipts import Closing, Refusal, chains
+from bids.store import StoredCoSignature, StoredEnvelope
 from crypto.certificates import Certificate, Role, SigningKey
-from crypto.committee import JointKey
-from crypto.encoding import decode, encode, moment, parse_moment, sha256
-from crypto.errors import CertificateError, VerificationError
+from crypto.encoding import encode, moment, parse_moment, sha256
+from crypto.errors import VerificationError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.relays import Rounds
@@ -43,6 +42,8 @@ from crypto.trust import Trust
 from procurement import store
 from procurement.awards import (
     Award,
+    ConflictDeclaration,
+    Countersignature,
     Evaluated,
     IntendedAward,
     LateClosing,
@@ -50,57 +51,35 @@ from procurement.awards import (
     SignedScores,
     check_award,
     check_intention,
+    check_seen,
 )
+from procurement.chronicle import PATIENCE, Chronicle, Situation, Tender, one, published_as
+from procurement.duties import Officials, check_declared
 from procurement.errors import TenderError
 from procurement.history import Entry, Event, EventType, Head
+from procurement.registry import store as registry
+from procurement.registry.standings import Standings
 from procurement.scoring import (
     OpenedBid,
     check_revealed,
     check_sheet,
     committed_lots,
-    expected_scores,
     outcome,
-    read_part,
     score,
     to_open,
-    with_part,
 )
-from procurement.store import EventRow, TenderRow
-from procurement.tenders import Notice, check_notice, check_publication, check_transcript, terms
+from procurement.store import Draft, TenderRow
+from procurement.tenders import (
+    PROMPT,
+    Notice,
+    check_publication,
+    check_transcript,
+)
 
-PATIENCE = 10.0  # seconds that a step waits for the log to give an index
 LONGEST_DETAIL = 300  # characters: what is wrong may be quoted at length in an error's message
 
 P = TypeVar("P", bound=Payload)
-OfficersWord = LateClosing | RevealedPrices | IntendedAward | Award
-
-
-class Tender(msgspec.Struct, frozen=True, kw_only=True):
-    """A published notice with everything that follows from it."""
-
-    notice: Notice
-    notice_id: str
-    terms: SubmissionTerms
-    key: JointKey
-
-
-class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a tender stands: its row and its history."""
-
-    row: TenderRow
-    tender: Tender
-    entries: tuple[Entry, ...]
-
-    def has(self, type_: EventType, part: Part | None = None) -> bool:
-        return bool(self.of(type_, part))
-
-    def of(self, type_: EventType, part: Part | None = None) -> list[Entry]:
-        """The entries of a type, of one part where it is given."""
-        return [e for e in self.entries if e.t is type_ and part in (None, e.part)]
-
-    def heard(self, statement: Statement) -> bool:
-        """Whether the history has an entry that this statement is behind."""
-        return statement.id in {each.statement for each in self.entries}
+OfficialsWord = LateClosing | SignedScores | RevealedPrices | ConflictDeclaration | IntendedAward | Award
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +96,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     proof: str
 
 
-class Procedure:
+class Procedure(Chronicle):
     """All steps, for one service: its database, log, key and trust, its beacon, its clock and its dice."""
 
     def __init__(
@@ -127,41 +106,121 @@ class Procedure:
         *,
         key: SigningKey,
         trust: Trust,
+        standings: Standings,
         beacon: Rounds,
         now: Callable[[], datetime],
         entropy: Callable[[int], bytes],
     ) -> None:
         """`beacon` gives the rounds of the network that notices must name; `now` is aware UTC."""
-        self.pool = pool
-        self.log = log
-        self.key = key
+        super().__init__(pool, log, key=key, standings=standings, now=now)
         self.trust = trust
         self._authorities = trust.authorities()
         self.beacon = beacon
-        self.now = now
         self._entropy = entropy
-        self._tenders: dict[str, Tender] = {}
 
     # ── publication ──────────────────────────────────────────────────────────────────────────────────
 
     async def publish(self, data: bytes) -> Tender:
-        """An officer publishes a tender. The same notice again changes nothing."""
-        statement, notice = await self.genuine(data, Notice)
-        tender = await asyncio.to_thread(_tender, notice, statement.id)
+        """An officer's notice waits for a second officer. The same notice again changes nothing."""
+        statement, notice, officer = await self._genuine(data, Notice)
+        tender = await asyncio.to_thread(published_as, notice, statement.id)
         self.trust.check_network(notice.network)
         if notice.witnesses != self.trust.witnesses:
             raise TenderError("other-witnesses", "the notice names other witnesses than this log's")
-        async with self.pool.acquire() as connection, connection.transaction():
+        history = await self._history(self.pool, notice.tender)
+        _check_ocid(history, statement.id)
+        if not history:
             now = self.now()
-            await self._check_people(connection, notice, now)
-            row = _new_row(tender)
-            if await store.add_tender(connection, row):
+            if not _is_ahead(notice, now):
                 check_publication(notice, now)
-                situation = Situation(row=row, tender=tender, entries=())
-                await self._say(connection, situation, EventType.PUBLISHED, statement, now)
-            elif (await store.load_tender(connection, notice.tender)).notice_id != statement.id:
-                raise TenderError("ocid-taken", "a tender with this ocid was published before")
+            await self._check_people(self.pool, notice, None, now)
+            due = parse_moment(notice.published)
+            await store.add_draft(self.pool, _draft("notice", notice.tender, statement, officer, now, due))
         return tender
+
+    async def countersign(self, ocid: str, data: bytes) -> tuple[str, bool]:
+        """A second officer's word for a notice or an award that waits: its statement's id, and whether that
+        has come about now. A notice whose time is still to come goes on waiting."""
+        statement, word, second = await self._genuine(data, Countersignature)
+        draft = await store.load_draft(self.pool, store.id_of(ocid), word.statement)
+        notice_id = draft.id if draft.kind == "notice" else (await self.tender(ocid)).notice_id
+        if (word.tender, word.notice) != (ocid, notice_id):
+            raise TenderError("another-tender", "the countersignature is about another tender")
+        if draft.kind == "award":
+            await self._award(draft, statement, second)
+        elif _is_ahead(Statement(draft.body).read(Notice), self.now()):
+            await self._schedule(draft, statement)
+            return statement.id, False
+        else:
+            await self._publish(draft, statement)
+        return statement.id, True
+
+    async def publish_scheduled(self, draft: Draft) -> None:
+        """A notice that was countersigned before its time, now that it has come."""
+        if draft.countersignature is not None:
+            await self._publish(draft, Statement(draft.countersignature))
+
+    async def _schedule(self, draft: Draft, countersignature: Statement) -> None:
+        """Whatever can be checked before a notice's time is; the countersignature is kept till then."""
+        notice = Statement(draft.body).read(Notice)
+        _check_ocid(await self._history(self.pool, draft.ocid), draft.id)
+        await self._check_people(self.pool, notice, countersignature.signer, self.now())
+        kept = await store.keep_countersignature(self.pool, draft, countersignature.data)
+        if Statement(kept).id != countersignature.id:
+            raise TenderError("said-before", "this was countersigned before")
+
+    async def _publish(self, draft: Draft, countersignature: Statement) -> None:
+        """Notice and countersignature begin the tender's history together, or nothing does."""
+        statement = Statement(draft.body)
+        notice = statement.read(Notice)
+        tender = await asyncio.to_thread(published_as, notice, statement.id)
+        async with self.pool.acquire() as connection, connection.transaction():
+            row = _new_row(tender)
+            if not await store.add_tender(connection, row):
+                history = await self._history(connection, draft.ocid)
+                _check_ocid(history, draft.id)
+                if history[1].statement != countersignature.id:
+                    raise TenderError("said-before", "this was countersigned before")
+                return
+            # Everybody whom the notice names is looked at under the one status that its entry will name.
+            await registry.keep_status(connection)
+            now = self.now()
+            check_publication(notice, now)
+            officials = await self._check_people(connection, notice, countersignature.signer, now)
+            situation = Situation(
+                row=row, tender=tender, officials=officials, entries=(), declared={}, scored_by=()
+            )
+            both = (EventType.PUBLISHED, statement), (EventType.COUNTERSIGNED, countersignature)
+            await self._say(connection, situation, both, now)
+
+    async def _check_people(
+        self, connection: Any, notice: Notice, second: str | None, now: datetime
+    ) -> Officials:
+        """The tender's officials, each certified now, at publication, and those who are needed later still at
+        the opening: a tender whose members' certificates end before its round could never be opened.
+
+        `second` is the certificate of the second officer, once there is one.
+        """
+        officers = [notice.signer, *([second] if second else [])]
+        await self._certified(connection, officers, Role.OFFICER, now, notice.published)
+        named = [each.certificate for each in notice.committee.members]
+        lasting = moment(notice.opens)
+        members = await self._certified(connection, named, Role.COMMITTEE, now, notice.published, lasting)
+        await self._certified(connection, notice.evaluators, Role.EVALUATOR, now, notice.published, lasting)
+        check_transcript(notice, members)
+        officials = await self._appointed(connection, notice, second)
+        officials.check_apart()
+        return officials
+
+    async def _certified(
+        self, connection: Any, fingerprints: Sequence[str], role: Role, now: datetime, *then: str
+    ) -> list[Certificate]:
+        """Certificates that count now, and whose time will not be over `then`."""
+        found = await self.standings.certified(connection, fingerprints, role, now)
+        for each in found:
+            for at in then:
+                self._authorities.verify(each, role, parse_moment(at))
+        return found
 
     # ── submission ───────────────────────────────────────────────────────────────────────────────────
 
@@ -171,15 +230,18 @@ class Procedure:
         Raises VerificationError, of which `refuse` makes a signed refusal, where it is not in the box.
         """
         tender = await self.tender(ocid)
+        await self.officials(tender)  # where a connection is held, no second one is waited for
         statement = Statement(data)
         envelope = statement.read(Envelope)
-        bidder = await self._certificate(self.pool, envelope.signer)
+        bidder = await self.standings.certificate(self.pool, envelope.signer)
         statement.verify(Envelope, bidder)
         check(envelope, tender.terms)
-        return Kept(envelope=envelope, stored=await self._keep(tender, statement, envelope, bidder))
+        partners = [await self.standings.certificate(self.pool, each) for each in envelope.consortium]
+        stored = await self._keep(tender, statement, envelope, [bidder, *partners])
+        return Kept(envelope=envelope, stored=stored)
 
     async def _keep(
-        self, tender: Tender, statement: Statement, envelope: Envelope, bidder: Certificate
+        self, tender: Tender, statement: Statement, envelope: Envelope, bidders: Sequence[Certificate]
     ) -> StoredEnvelope:
         if self.now() >= tender.notice.closes:  # without the lock: the late do not hold up the closing
             return await self._kept_in_time(self.pool, tender, statement)
@@ -188,10 +250,60 @@ class Procedure:
             now = self.now()
             if row.shut_at is not None or now >= row.deadline:
                 return await self._kept_in_time(connection, tender, statement)
-            self._authorities.verify(bidder, Role.BUSINESS, now)
-            return await intake.accept(
-                connection, self.log, row.tender_id, statement, envelope, bidder, now, self._entropy(32)
+            # A bidder who asks for its receipt again may have been revoked since.
+            if stored := await box.load_envelope(connection, row.tender_id, statement.id):
+                return stored
+            admitted = await self._admitted(connection, tender, bidders, now)
+            stored = await intake.accept(
+                connection, self.log, row.tender_id, statement, envelope, admitted, now, self._entropy(32)
             )
+            await self._check_represented(connection, tender, admitted)
+            return stored
+
+    async def _admitted(
+        self, connection: Any, tender: Tender, bidders: Sequence[Certificate], now: datetime
+    ) -> Bidders:
+        """The lead and its partners, each in good standing now, and no official of the tender among them.
+
+        Raises CertificateError or TenderError.
+        """
+        standing = await self.standings.current(connection)
+        lead, *partners = [standing.verify(each, Role.BUSINESS, now) for each in bidders]
+        admitted = Bidders(lead=lead, partners=tuple(partners), status=standing.id)
+        (await self.officials(tender)).check_apart(admitted.registrations)
+        return admitted
+
+    async def _check_represented(self, connection: Any, tender: Tender, admitted: Bidders) -> None:
+        """No representative of theirs is an official of the tender.
+
+        Asked last, of those who have signed, and without a name: who represents whom is private.
+        """
+        represented = await registry.represented_by(connection, admitted.registrations)
+        try:
+            (await self.officials(tender)).check_apart(set().union(*represented.values()))
+        except TenderError as error:
+            raise TenderError(error.code, "an official of this tender represents a bidder") from error
+
+    async def co_sign(self, ocid: str, data: bytes) -> str:
+        """A partner's word that the envelope it names, which is still to come, is its bid, too.
+
+        The first such word stands: its id is given for every other one on the same envelope.
+        """
+        tender = await self.tender(ocid)
+        now = self.now()
+        statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
+        if (given.tender, given.notice) != (ocid, tender.notice_id):
+            raise TenderError("another-tender", "the statement is about another tender")
+        tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
+        if now < tender.notice.closes:
+            word = StoredCoSignature(
+                envelope=given.envelope, fingerprint=partner.fingerprint, id=statement.id, body=data
+            )
+            await box.add_co_signature(self.pool, tender_id, word)
+        stands = await box.load_co_signatures(self.pool, tender_id, [given.envelope])
+        if key not in stands:
+            raise EnvelopeError("after-deadline", "the deadline has passed")
+        return stands[key].id
 
     async def _kept_in_time(self, connection: Any, tender: Tender, statement: Statement) -> StoredEnvelope:
         """A bidder whose answer was lost still gets the receipt for what was in time."""
@@ -244,7 +356,7 @@ class Procedure:
         leaves = {each.id: leaf_hash(intake.entry(each, row.notice_id)) for each in envelopes}
         indexes = await self.log.wait_for(leaves.values(), PATIENCE)
         in_order = sorted(envelopes, key=lambda each: indexes[leaves[each.id]])
-        committed = [_committed(each, indexes[leaves[each.id]]) for each in in_order]
+        committed = [intake.committed(each, indexes[leaves[each.id]]) for each in in_order]
         async with self._step(ocid) as (connection, situation, now):
             if situation.has(EventType.CLOSED):
                 return False
@@ -260,10 +372,10 @@ class Procedure:
 
     async def accept_late_closing(self, ocid: str, data: bytes) -> str:
         """The officer answers for opening although the closing was witnessed after the round."""
-        statement, late = await self.genuine(data, LateClosing)
+        statement, late, officer = await self._genuine(data, LateClosing)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, late)
-            if late.closing != _one(situation, EventType.CLOSED).statement:
+            _check_in_charge(situation, late, officer)
+            if late.closing != one(situation, EventType.CLOSED).statement:
                 raise TenderError("wrong-closing", "the statement is about another closing")
             if await self._witnessed_at(situation) < situation.tender.notice.opens:
                 raise TenderError("not-late", "the closing was witnessed in time")
@@ -274,7 +386,7 @@ class Procedure:
 
     async def accept_partial(self, ocid: str, data: bytes) -> str:
         """A committee member's part of an opening order, public from now on."""
-        statement, given = await self.genuine(data, OpeningPartial)
+        statement, given, _ = await self._genuine(data, OpeningPartial)
         async with self._step(ocid) as (connection, situation, now):
             tender = situation.tender
             check_partial(given, tender.notice.committee, tender.key, tender.terms)
@@ -291,7 +403,7 @@ class Procedure:
 
     async def accept_refusal(self, ocid: str, data: bytes) -> str:
         """A committee member's public no to an opening order, with its reason. It may still sign later."""
-        statement, refusal = await self.genuine(data, OrderRefusal)
+        statement, refusal, _ = await self._genuine(data, OrderRefusal)
         async with self._step(ocid) as (connection, situation, now):
             check_refusal(refusal, situation.tender.notice.committee, situation.tender.terms)
             if situation.heard(statement):
@@ -320,7 +432,7 @@ class Procedure:
             if situation.has(EventType.OPENED, part):
                 return False
             statement = self._signed(opening(**self._about(situation, now)))
-            events = [Event(t=EventType.OPENED, time=moment(now), statement=statement.id, part=part)]
+            events = [await self._event(connection, EventType.OPENED, statement, now, part)]
             events += [_opened_event(situation.tender, part, *each, now) for each in results.items()]
             await box.add_opened(connection, situation.row.tender_id, part, results)
             await self._record(connection, situation, events, [statement])
@@ -328,25 +440,42 @@ class Procedure:
 
     # ── evaluation ───────────────────────────────────────────────────────────────────────────────────
 
+    async def declare(self, ocid: str, data: bytes) -> str:
+        """An official who has seen who bids says whether that is a conflict of interest. Any officer may, who
+        wants to countersign the award; of evaluators the panel's."""
+        statement, declaration, official = await self._genuine(data, ConflictDeclaration)
+        async with self._step(ocid) as (connection, situation, now):
+            _check_about(situation, declaration)
+            if official.role is Role.EVALUATOR:
+                situation.officials.check_on_panel(official.registration)
+            if not situation.has(EventType.OPENED):
+                raise TenderError("not-opened", "conflicts are declared after the opening")
+            check_seen(declaration, situation.of(EventType.OPENED)[0].statement)
+            if situation.has(EventType.AWARDED) and not situation.heard(statement):
+                raise TenderError("awarded", "the award has been made")
+            subject = f"declaration/{official.registration}"
+            await self._say_once(connection, situation, EventType.CONFLICT_DECLARED, statement, subject, now)
+        return statement.id
+
     async def accept_sheet(self, ocid: str, data: bytes) -> str:
         """An evaluator's signed scores, while no price can have been seen."""
-        statement, sheet = await self.genuine(data, SignedScores)
+        statement, sheet, evaluator = await self._genuine(data, SignedScores)
         async with self._step(ocid) as (connection, situation, now):
             _check_about(situation, sheet)
-            if sheet.signer not in situation.tender.notice.evaluators:
-                raise TenderError("not-on-panel", "the notice names no such evaluator")
+            situation.officials.check_on_panel(evaluator.registration)
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")
+            check_declared(situation.declared, evaluator.registration)
             check_sheet(situation.tender.notice, await self.counted(connection, situation), sheet)
-            subject = f"sheet/{sheet.signer}"
+            subject = f"sheet/{evaluator.registration}"
             await self._say_once(connection, situation, EventType.SHEET_SIGNED, statement, subject, now)
         return statement.id
 
     async def reveal_prices(self, ocid: str, data: bytes) -> str:
         """The officer reveals the preliminary prices of a lot that the notice committed to."""
-        statement, revealed = await self.genuine(data, RevealedPrices)
+        statement, revealed, officer = await self._genuine(data, RevealedPrices)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, revealed)
+            _check_in_charge(situation, revealed, officer)
             if not situation.has(EventType.OPENED):
                 raise TenderError("not-opened", "prices are revealed after the opening")
             check_revealed(situation.tender.notice, revealed)
@@ -372,192 +501,75 @@ class Procedure:
     # ── award ────────────────────────────────────────────────────────────────────────────────────────
 
     async def intend(self, ocid: str, data: bytes) -> str:
-        """The officer names the first in line; the standstill begins."""
-        statement, intended = await self.genuine(data, IntendedAward)
+        """An officer in charge names the first in line; the standstill begins."""
+        statement, intended, officer = await self._genuine(data, IntendedAward)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, intended)
-            scored = _one(situation, EventType.SCORED)
+            _check_in_charge(situation, intended, officer)
+            scored = one(situation, EventType.SCORED)
             evaluated = await self.said(connection, situation, scored, Evaluated)
             check_intention(intended, evaluated, scored.statement)
+            check_declared(situation.declared, officer.registration)
             await self._say_once(connection, situation, EventType.INTENDED, statement, "intention", now)
         return statement.id
 
     async def award(self, ocid: str, data: bytes) -> str:
-        """The officer awards what was intended, after the standstill."""
-        statement, award = await self.genuine(data, Award)
+        """The officer's award of what was intended, after the standstill, waits for a second officer."""
+        statement, award, officer = await self._genuine(data, Award)
         async with self._step(ocid) as (connection, situation, now):
-            _check_officer(situation, award)
-            entry = _one(situation, EventType.INTENDED)
-            intended = await self.said(connection, situation, entry, IntendedAward)
-            check_award(award, intended, entry.statement)
-            standstill = timedelta(seconds=situation.tender.notice.standstill)
-            if now < parse_moment(entry.time) + standstill:
-                raise TenderError("standstill", "the standstill has not ended")
-            await self._say_once(connection, situation, EventType.AWARDED, statement, "award", now)
-            if situation.row.concluded_at is None:
-                await store.conclude(connection, situation.row.tender_id, now)
+            if not situation.heard(statement):
+                await self._check_award(connection, situation, award, officer, now)
+                await store.add_draft(connection, _draft("award", ocid, statement, officer, now))
         return statement.id
 
-    # ── what is known ────────────────────────────────────────────────────────────────────────────────
+    async def _award(self, draft: Draft, countersignature: Statement, second: Certificate) -> None:
+        """Countersignature and award end the tender's history together, or neither stands in it."""
+        statement = Statement(draft.body)
+        award = statement.read(Award)
+        async with self._step(draft.ocid) as (connection, situation, now):
+            if situation.heard(countersignature):
+                return
+            officer = await self.standings.certificate(connection, award.signer)
+            await self._check_award(connection, situation, award, officer, now)
+            check_declared(situation.declared, second.registration)
+            # All others were looked at when they bid: no bidder can stop an award by what it registers later.
+            bidding = await self._bidding(connection, situation) & {second.registration}
+            situation.officials.check_countersigning(officer.registration, second.registration, bidding)
+            both = (EventType.AWARD_COUNTERSIGNED, countersignature), (EventType.AWARDED, statement)
+            await self._say(connection, situation, both, now)
+            await store.conclude(connection, situation.row.tender_id, now)
 
-    async def tender(self, ocid: str) -> Tender:
-        """A published tender; a notice never changes. Raises TenderError."""
-        if ocid not in self._tenders:
-            row = await store.load_tender(self.pool, ocid)
-            body = await store.load_statements(self.pool, row.tender_id, [row.notice_id])
-            notice = Statement(body[row.notice_id]).read(Notice)
-            self._tenders[ocid] = await asyncio.to_thread(_tender, notice, row.notice_id)
-        return self._tenders[ocid]
-
-    async def situation(self, ocid: str) -> Situation:
-        """Where the tender stands, as of now."""
-        row = await store.load_tender(self.pool, ocid)
-        return await self._situation(self.pool, row)
-
-    async def said(self, connection: Any, situation: Situation, entry: Entry, type_: type[P]) -> P:
-        """What the statement behind `entry` says; it was verified when it came in."""
-        found = await store.load_statements(connection, situation.row.tender_id, [entry.statement])
-        return Statement(found[entry.statement]).read(type_)
-
-    async def counted(self, connection: Any, situation: Situation) -> list[OpenedBid]:
-        """The envelopes that count, with the parts of them that are open; none before the closing."""
-        closed = situation.of(EventType.CLOSED)
-        if not closed:
-            return []
-        closing = await self.said(connection, situation, closed[0], Closing)
-        stored = {each.id: each for each in await box.load_envelopes(connection, situation.row.tender_id)}
-        opened = await box.load_opened(connection, situation.row.tender_id)
-        return [_counted(stored[id], opened, situation.tender.notice) for id in closing.counted()]
-
-    # ── how steps are made ───────────────────────────────────────────────────────────────────────────
-
-    @asynccontextmanager
-    async def _step(self, ocid: str) -> AsyncIterator[tuple[Any, Situation, datetime]]:
-        """A transaction with the tender's row locked, then the clock read. Entries keep their order in
-        time even where the clock was set back."""
-        await self.tender(ocid)
-        async with self.pool.acquire() as connection, connection.transaction():
-            row = await store.load_tender(connection, ocid, "FOR UPDATE")
-            situation = await self._situation(connection, row)
-            last = parse_moment(situation.entries[-1].time)
-            yield connection, situation, max(self.now(), last)
-
-    async def _situation(self, connection: Any, row: TenderRow) -> Situation:
-        entries = await store.load_entries(connection, row.tender_id)
-        chain = tuple(map(_entry, entries))
-        return Situation(row=row, tender=await self.tender(row.ocid), entries=chain)
-
-    async def _record(
-        self,
-        connection: Any,
-        situation: Situation,
-        events: Sequence[Event],
-        statements: Sequence[Statement],
+    async def _check_award(
+        self, connection: Any, situation: Situation, award: Award, officer: Certificate, now: datetime
     ) -> None:
-        """Statements, history, log: all or nothing."""
-        tender_id, head = situation.row.tender_id, situation.row.head
-        for statement in statements:
-            await store.add_statement(connection, tender_id, statement.id, statement.data)
-        moved, entries = head.append(events)
-        rows = [
-            EventRow(seq=head.seq + i, type=event.t, entry=entry)
-            for i, (event, entry) in enumerate(zip(events, entries, strict=True))
+        """What was intended is awarded, by an officer in charge, after the standstill. Raises TenderError."""
+        _check_in_charge(situation, award, officer)
+        entry = one(situation, EventType.INTENDED)
+        intended = await self.said(connection, situation, entry, IntendedAward)
+        check_award(award, intended, entry.statement)
+        check_declared(situation.declared, officer.registration)
+        standstill = timedelta(seconds=situation.tender.notice.standstill)
+        if now < parse_moment(entry.time) + standstill:
+            raise TenderError("standstill", "the standstill has not ended")
+        if situation.has(EventType.AWARDED):
+            raise TenderError("said-before", "the award was made before")
+
+    async def _bidding(self, connection: Any, situation: Situation) -> set[str]:
+        """Everybody behind the bids that count: bidders, their partners, and who represents them."""
+        counted = await self.counted(connection, situation)
+        partners = [
+            await self.standings.certificate(connection, each)
+            for bid in counted
+            for each in bid.envelope.consortium
         ]
-        await store.add_events(connection, tender_id, rows)
-        await store.move_head(connection, tender_id, moved)
-        await self.log.append(connection, entries)
+        bidding = {bid.registration for bid in counted} | {each.registration for each in partners}
+        represented = await registry.represented_by(connection, bidding)
+        return bidding.union(*represented.values())
 
-    async def _say(
-        self,
-        connection: Any,
-        situation: Situation,
-        type_: EventType,
-        statement: Statement,
-        now: datetime,
-        part: Part | None = None,
-    ) -> None:
-        # Verifiers ask for the entry's time, and a signer can run out of it while waiting for the row.
-        signer = await self._certificate(connection, statement.signer)
-        self._authorities.verify(signer, signer.role, now)
-        event = Event(t=type_, time=moment(now), statement=statement.id, part=part)
-        await self._record(connection, situation, [event], [statement])
-        self.log.appended.set()
-
-    async def _say_once(
-        self,
-        connection: Any,
-        situation: Situation,
-        type_: EventType,
-        statement: Statement,
-        subject: str,
-        now: datetime,
-        part: Part | None = None,
-    ) -> None:
-        """The same statement again is no second one; another on the same subject is refused."""
-        await store.add_statement(connection, situation.row.tender_id, statement.id, statement.data)
-        before = await store.claim(connection, situation.row.tender_id, subject, statement.id)
-        if before is None:
-            await self._say(connection, situation, type_, statement, now, part)
-        elif before != statement.id:
-            raise TenderError("said-before", "another statement on this was made before")
-
-    async def _sign(
-        self, connection: Any, situation: Situation, type_: EventType, payload: Payload, now: datetime
-    ) -> None:
-        await self._say(connection, situation, type_, self._signed(payload), now)
-
-    def _signed(self, payload: Payload) -> Statement:
-        return Statement(sign(payload, self.key))
-
-    def _about(self, situation: Situation, now: datetime) -> dict[str, Any]:
-        """The fields that all statements of the service have."""
-        return {
-            "signer": self.key.fingerprint,
-            "tender": situation.row.ocid,
-            "notice": situation.row.notice_id,
-            "time": moment(now),
-        }
-
-    async def genuine(self, data: bytes, type_: type[P]) -> tuple[Statement, P]:
-        """A statement by someone whose certificate holds now, and what it says."""
-        statement = Statement(data)
-        certificate = await self._certificate(self.pool, statement.read(type_).signer)
-        self._authorities.verify(certificate, type_.ROLE, self.now())
-        return statement, statement.verify(type_, certificate)
-
-    async def certified(self, fingerprints: Sequence[str], role: Role) -> list[Certificate]:
-        """The certificates with these fingerprints, each of which holds now in `role`.
-
-        Raises CertificateError.
-        """
-        found = [await self._certificate(self.pool, each) for each in fingerprints]
-        return [self._authorities.verify(each, role, self.now()) for each in found]
-
-    async def _certificate(self, connection: Any, fingerprint: str) -> Certificate:
-        found = await store.load_certificates(connection, [fingerprint])
-        if fingerprint not in found:
-            raise CertificateError("the signer's certificate is not known here")
-        return Certificate(found[fingerprint])
-
-    async def _check_people(self, connection: Any, notice: Notice, now: datetime) -> None:
-        """Certified at publication, when the award record looks, and still when they are needed: a tender
-        whose members' certificates end before its round could never be opened."""
-        members = [await self._certificate(connection, each.certificate) for each in notice.committee.members]
-        panel = [await self._certificate(connection, each) for each in notice.evaluators]
-        for at in (now, parse_moment(notice.published), notice.opens):
-            for certificate in members:
-                self._authorities.verify(certificate, Role.COMMITTEE, at)
-            for certificate in panel:
-                self._authorities.verify(certificate, Role.EVALUATOR, at)
-        check_transcript(notice, members)
-
-    async def _index(self, entry: bytes) -> int:
-        leaf = leaf_hash(entry)
-        return (await self.log.wait_for([leaf], PATIENCE))[leaf]
+    # ── what steps ask ───────────────────────────────────────────────────────────────────────────────
 
     async def _witnessed_at(self, situation: Situation) -> datetime:
         """When the quorum had co-signed the closing. Raises TenderError while it has not."""
-        index = await self.log.index_of(leaf_hash(encode(_one(situation, EventType.CLOSED))))
+        index = await self.log.index_of(leaf_hash(encode(one(situation, EventType.CLOSED))))
         note = await self.log.witnessed(index + 1) if index is not None else None
         if note is None:
             raise TenderError("not-witnessed", "the closing is not witnessed yet")
@@ -579,9 +591,8 @@ class Procedure:
         if situation.has(EventType.OPENED, given.part):
             raise TenderError("opened", "this part is open already")
         if given.part == "price":
+            situation.check_scored()
             counted = await self.counted(connection, situation)
-            if not _panel_done(situation, counted):
-                raise TenderError("not-scored", "prices are opened when every evaluator has scored")
             if given.bid not in {each.envelope.context.bid for each in to_open("price", counted)}:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
 
@@ -591,7 +602,7 @@ class Procedure:
         """The keys of `part`, or None while an order lacks members."""
         tender = situation.tender
         entries = situation.of(EventType.PARTIAL, part)
-        if part == "price" and not _panel_done(situation, await self.counted(self.pool, situation)):
+        if part == "price" and not situation.scored:
             return None
         statements = await store.load_statements(
             self.pool, situation.row.tender_id, [entry.statement for entry in entries]
@@ -642,15 +653,9 @@ class Procedure:
         return first, counted, sheets, {each.lot: each for each in revealed}
 
 
-def _tender(notice: Notice, notice_id: str) -> Tender:
-    key = check_notice(notice)
-    return Tender(notice=notice, notice_id=notice_id, terms=terms(notice, notice_id), key=key)
-
-
-@lru_cache(maxsize=1 << 15)
-def _entry(data: bytes) -> Entry:
-    """Entries never change, and anybody may look at a tender of ten thousand bids as often as they like."""
-    return decode(data, Entry)
+def _check_ocid(history: Sequence[Entry], notice_id: str) -> None:
+    if history and history[0].notice != notice_id:
+        raise TenderError("ocid-taken", "a tender with this ocid was published before")
 
 
 def _new_row(tender: Tender) -> TenderRow:
@@ -665,32 +670,31 @@ def _new_row(tender: Tender) -> TenderRow:
     )
 
 
+def _draft(
+    kind: Literal["notice", "award"],
+    ocid: str,
+    statement: Statement,
+    officer: Certificate,
+    now: datetime,
+    due: datetime | None = None,
+) -> Draft:
+    return Draft(
+        tender_id=store.id_of(ocid),
+        id=statement.id,
+        kind=kind,
+        ocid=ocid,
+        body=statement.data,
+        registration=officer.registration,
+        made_at=now,
+        due=due,
+    )
+
+
 def _id_of(data: bytes) -> str | None:
     try:
         return Statement(data).id
     except VerificationError:
         return None
-
-
-def _committed(stored: StoredEnvelope, index: int) -> Committed:
-    return Committed(
-        index=index,
-        kind="envelope",
-        time=moment(stored.accepted_at),
-        salt=stored.salt,
-        statement=stored.id,
-        bidder=stored.registration,
-    )
-
-
-def _counted(stored: StoredEnvelope, opened: dict[tuple[str, str], bytes | str], notice: Notice) -> OpenedBid:
-    envelope = Statement(stored.body).read(Envelope)
-    bid = OpenedBid(id=stored.id, registration=stored.registration, envelope=envelope)
-    for part in notice.parts:
-        content = opened.get((stored.id, part), "")
-        if isinstance(content, bytes):
-            bid = with_part(bid, read_part(part, content, notice))
-    return bid
 
 
 def _opened_event(tender: Tender, part: Part, id: str, result: bytes | str, now: datetime) -> Event:
@@ -699,26 +703,16 @@ def _opened_event(tender: Tender, part: Part, id: str, result: bytes | str, now:
     return Event(t=type_, time=moment(now), statement=id, part=part, content=content, reason=reason)
 
 
-def _panel_done(situation: Situation, counted: Sequence[OpenedBid]) -> bool:
-    """Whether every evaluator has signed a sheet; nobody has to where there is nothing to score."""
-    sheets = len(situation.of(EventType.SHEET_SIGNED))
-    panel = situation.tender.notice.evaluators if expected_scores(situation.tender.notice, counted) else ()
-    return situation.has(EventType.OPENED, "technical") and sheets == len(panel)
-
-
-def _one(situation: Situation, type_: EventType) -> Entry:
-    found = situation.of(type_)
-    if not found:
-        raise TenderError("not-yet", f"the tender has not come to {type_} yet")
-    return found[0]
-
-
-def _check_about(situation: Situation, said: SignedScores | OfficersWord) -> None:
+def _check_about(situation: Situation, said: OfficialsWord) -> None:
     if (said.tender, said.notice) != (situation.row.ocid, situation.row.notice_id):
         raise TenderError("another-tender", "the statement is about another tender")
 
 
-def _check_officer(situation: Situation, said: OfficersWord) -> None:
+def _check_in_charge(situation: Situation, said: OfficialsWord, officer: Certificate) -> None:
     _check_about(situation, said)
-    if said.signer != situation.tender.notice.signer:
-        raise TenderError("another-officer", "the tender is in another officer's hands")
+    situation.officials.check_in_charge(officer.registration)
+
+
+def _is_ahead(notice: Notice, now: datetime) -> bool:
+    """Whether the notice's time is still to come, so that it waits for it."""
+    return parse_moment(notice.published) - now >= PROMPT

@@ -1,14 +1,15 @@
 """What anyone may read of a tender: entries with their proofs, opened bids, the award record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
 import bids.store as box
-from bids.envelope import Part
+from bids.envelope import Envelope, Part
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.checkpoint import Checkpoint, Note, TlogProof
@@ -17,13 +18,15 @@ from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.statements import Statement
-from procurement import record, store
+from procurement import bundle, store
 from procurement.awards import Evaluated
+from procurement.chronicle import PATIENCE, Situation
 from procurement.errors import TenderError
-from procurement.history import BID_EVENTS, Entry, EventType
-from procurement.procedure import PATIENCE, Procedure, Situation
+from procurement.history import Entry, EventType
+from procurement.procedure import Procedure
+from procurement.registry import store as registry
 
-Status = Literal["active", "closed", "opening", "evaluation", "standstill", "complete"]
+Status = Literal["active", "closed", "opening", "evaluation", "recused", "standstill", "complete"]
 
 
 class ProvenEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,6 +63,8 @@ def status(situation: Situation, now: datetime) -> Status:
         return "complete"
     if EventType.INTENDED in last:
         return "standstill"
+    if situation.recused:
+        return "recused"
     if EventType.SCORED in last or len(situation.of(EventType.OPENED)) == len(situation.tender.notice.parts):
         return "evaluation"
     if EventType.PARTIAL in last:
@@ -75,11 +80,13 @@ def beacon_silent_since(procedure: Procedure, situation: Situation) -> datetime 
 
 
 async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry:
-    """Entry `seq` of the tender's history. Raises TenderError while it is not there and witnessed."""
+    """Entry `seq` of the tender's history. Raises TenderError while it is not there and witnessed, or about
+    a score sheet that is not given out yet."""
     situation = await procedure.situation(ocid)
     if not 0 <= seq < len(situation.entries):
         raise TenderError("not-yet", "the tender's history has no such entry yet")
     entry = situation.entries[seq]
+    _check_given_out(situation, entry.statement)
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
     body = found.get(entry.statement)
     data = encode(entry)
@@ -98,8 +105,10 @@ async def proven_closing(procedure: Procedure, ocid: str) -> ProvenEntry:
 
 
 async def statement(procedure: Procedure, ocid: str, id: str) -> bytes:
-    """A published statement about the tender; envelopes only once they are opened. Raises TenderError."""
+    """A published statement about the tender; envelopes only once they are opened, score sheets once every
+    evaluator has signed. Raises TenderError."""
     situation = await procedure.situation(ocid)
+    _check_given_out(situation, id)
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [id])
     if id in found:
         return found[id]
@@ -136,7 +145,7 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
 async def signers(procedure: Procedure, ocid: str) -> dict[str, str]:
     """Who made each statement of the tender's history: names by statement id."""
     situation = await procedure.situation(ocid)
-    said = [entry.statement for entry in situation.entries if entry.t not in BID_EVENTS]
+    said = bundle.said_in(situation.entries)
     statements = await store.load_statements(procedure.pool, situation.row.tender_id, said)
     fingerprints = {id: Statement(body).signer for id, body in statements.items()}
     names = await _names(procedure, list(fingerprints.values()))
@@ -156,37 +165,58 @@ async def award_record(procedure: Procedure, ocid: str) -> bytes:
     situation = await procedure.situation(ocid)
     if not situation.has(EventType.AWARDED):
         raise TenderError("not-yet", "the tender is not awarded yet")
-    return await asyncio.to_thread(record.build, await _facts(procedure, situation))
+    return await asyncio.to_thread(bundle.build, await _facts(procedure, situation))
 
 
-async def _facts(procedure: Procedure, situation: Situation) -> record.Facts:
-    tender_id = situation.row.tender_id
-    said = [entry.statement for entry in situation.entries if entry.t not in BID_EVENTS]
-    statements = await store.load_statements(procedure.pool, tender_id, said)
+def _check_given_out(situation: Situation, id: str) -> None:
+    """Whoever could read a colleague's sheet would score by it. Raises TenderError."""
+    if id not in {entry.statement for entry in situation.of(EventType.SHEET_SIGNED)}:
+        return
+    if not situation.scored:
+        raise TenderError("not-yet", "score sheets are published together, once every evaluator has signed")
+
+
+async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
+    tender_id, pool = situation.row.tender_id, procedure.pool
+    statements = await store.load_statements(pool, tender_id, bundle.said_in(situation.entries))
     closed = situation.of(EventType.CLOSED)[0]
     closing = Statement(statements[closed.statement]).read(Closing)
-    stored = {each.id: each.body for each in await box.load_envelopes(procedure.pool, tender_id)}
-    envelopes = {id: stored[id] for id in closing.counted()}
-    opened = await box.load_opened(procedure.pool, tender_id)
-    signers = {Statement(body).signer for body in (*statements.values(), *envelopes.values())}
-    signers |= {member.certificate for member in situation.tender.notice.committee.members}
-    certificates = await store.load_certificates(procedure.pool, signers)
+    stored = {each.id: each.body for each in await box.load_envelopes(pool, tender_id)}
+    bids = {id: stored[id] for id in closing.counted()}
+    envelopes = {id: Statement(body).read(Envelope) for id, body in bids.items()}
+    signers = bundle.signers_of(
+        map(Statement, statements.values()), envelopes.values(), situation.tender.notice
+    )
+    certificates = await registry.load_certificates(pool, signers)
+    statuses = sorted(bundle.statuses_of(situation.entries, closing))
+    opened = await box.load_opened(pool, tender_id)
     last, at_closing, proofs = await _proofs(procedure.log, situation.entries, closed, closing)
-    return record.Facts(
+    return bundle.Facts(
         claims=procedure.trust,
         checkpoint=last,
         closing_checkpoint=at_closing,
         proofs=proofs,
         statements=statements,
-        bids=envelopes,
+        bids=bids,
+        co_signatures=await _co_signatures(pool, tender_id, envelopes),
         contents={_key(key): result for key, result in opened.items() if isinstance(result, bytes)},
         certificates=list(certificates.values()),
+        statuses={id: await registry.load_status(pool, id) for id in statuses},
     )
+
+
+async def _co_signatures(
+    connection: Any, tender_id: UUID, envelopes: Mapping[str, Envelope]
+) -> dict[tuple[str, str], bytes]:
+    """By envelope id and partner's certificate what the partners of the counted envelopes signed."""
+    given = await box.load_co_signatures(connection, tender_id, envelopes)
+    called_for = {(id, partner) for id, each in envelopes.items() for partner in each.consortium}
+    return {key: given[key].body for key in called_for}
 
 
 async def _proofs(
     log: Log, entries: Sequence[Entry], closed: Entry, closing: Closing
-) -> tuple[str, str, record.Proofs]:
+) -> tuple[str, str, bundle.Proofs]:
     """Everything under the first witnessed checkpoint that covers the tender's last entry."""
     rows = [encode(entry) for entry in entries]
     indexes = await log.wait_for([leaf_hash(row) for row in rows], PATIENCE)
@@ -198,13 +228,13 @@ async def _proofs(
         return tuple(to_base64(each) for each in await log.inclusion(index, size))
 
     history = [
-        record.LoggedEntry(index=index, entry=to_base64(row), path=await path(index, size))
+        bundle.LoggedEntry(index=index, entry=to_base64(row), path=await path(index, size))
         for index, row in zip(at, rows, strict=True)
     ]
     return (
         last,
         first,
-        record.Proofs(
+        bundle.Proofs(
             history=tuple(history),
             commitments=tuple([await path(each.index, size) for each in closing.commitments]),
             closing=await path(at[closed.seq], closed_size),
@@ -235,7 +265,7 @@ async def _opened(procedure: Procedure, situation: Situation) -> list[Any]:
 
 
 async def _names(procedure: Procedure, fingerprints: list[str]) -> dict[str, str]:
-    found = await store.load_certificates(procedure.pool, fingerprints)
+    found = await registry.load_certificates(procedure.pool, fingerprints)
     if missing := set(fingerprints) - set(found):
         raise LogError(f"{len(missing)} certificates are gone")
     return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}

@@ -1,17 +1,16 @@
-"""The award record: everything a stranger needs to check an award offline, in one file.
+"""The award record checked: everything a stranger needs to know whether an award is right, offline.
 
-`build` puts the published facts of a tender into it; `verify` is the one narrative that takes it apart
-again. Both are pure, so the verdict is the same everywhere.
+`verify` is the one narrative that takes a record apart. It is pure, so the verdict is the same everywhere.
+What lies where in a record, `procurement.bundle` says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import Literal, TypeVar
 
 import msgspec
 
-from bids.envelope import Envelope, Part, check
+from bids.envelope import CoSignature, Envelope, Part, check
 from bids.orders import (
     Opening,
     OpeningPartial,
@@ -25,111 +24,64 @@ from bids.orders import (
 from bids.receipts import Closing, Committed, Held, Receipt, commitment, commitment_entry
 from crypto.certificates import Certificate, Role
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
-from crypto.encoding import (
-    Base64,
-    Hex32,
-    Small,
-    Value,
-    decode,
-    encode,
-    from_base64,
-    parse_moment,
-    sha256,
-)
+from crypto.encoding import decode, encode, from_base64, parse_moment, sha256
 from crypto.errors import CommitteeError, LogError, VerificationError
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
-from crypto.statements import Payload, Statement
+from crypto.revocation import Standing
+from crypto.statements import Payload
 from crypto.trust import Trust
 from procurement import archive, ocds
 from procurement.awards import (
     Award,
+    ConflictDeclaration,
+    Countersignature,
     Evaluated,
     IntendedAward,
     LateClosing,
+    LotAward,
     RevealedPrices,
     SignedScores,
     check_award,
+    check_countersigned,
     check_intention,
+    check_seen,
 )
+from procurement.bundle import Record, content_path, manifest
+from procurement.duties import Word, check_declared, declared
 from procurement.errors import RecordError, TenderError
-from procurement.history import BID_EVENTS, Entry, EventType, check_order, read
+from procurement.history import BID_EVENTS, Entry, EventType, check_about, check_order
 from procurement.scoring import (
-    OpenedBid,
     check_revealed,
     check_sheet,
     committed_lots,
     expected_scores,
     outcome,
-    read_part,
     score,
     to_open,
-    with_part,
 )
-from procurement.tenders import Notice, check_notice, check_publication, check_transcript, terms
+from procurement.tenders import (
+    Notice,
+    appointed,
+    check_notice,
+    check_publication,
+    check_transcript,
+    terms,
+)
 
-FORMAT = "openseal/award-record/v1"
-PROOFS_LIMIT = 256 * 1024 * 1024
-CLOCKS = timedelta(seconds=60)
+WITNESS_CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
+OWN = "independence: at least one of witness, beacon and authorities is the service's own"
 UNSEEN = (
     "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees",
     "the standstill's length: when the award was intended is the service's word, as long as nobody kept an"
     " earlier look at the tender",
+    "certificate status: whether a status was older than a revocation in force, only who follows the whole"
+    " log sees (certificate:revoked)",
 )
 
 P = TypeVar("P", bound=Payload)
 Opened = Callable[[Sequence[PartToOpen]], list[bytes | str]]
 """How parts are opened: one after another here, on several processors where the caller has them."""
-
-
-class File(Value, frozen=True, kw_only=True):
-    """A file of the record."""
-
-    path: str
-    sha256: Hex32
-    size: Small
-
-
-class Manifest(Value, frozen=True, kw_only=True, tag_field="format", tag=FORMAT):
-    """All other files. The SHA-256 of its bytes names the record."""
-
-    files: tuple[File, ...]
-
-
-class LoggedEntry(Value, frozen=True, kw_only=True):
-    """An entry of the tender's history (base64), its log index, and its way up to the checkpoint."""
-
-    index: Small
-    entry: Base64
-    path: tuple[Base64, ...]
-
-
-class Proofs(Value, frozen=True, kw_only=True):
-    """Inclusion of the history and of each commitment in `log/checkpoint`; inclusion of the closing
-    statement's entry in `log/closing`; consistency of the two."""
-
-    history: tuple[LoggedEntry, ...]
-    commitments: tuple[tuple[Base64, ...], ...]
-    closing: tuple[Base64, ...]
-    consistency: tuple[Base64, ...]
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a record is built from. Everything in it is public."""
-
-    claims: Trust
-    """The identities that the service says are its own."""
-    checkpoint: str
-    closing_checkpoint: str
-    proofs: Proofs
-    statements: Mapping[str, bytes]
-    """By id: every statement that the history names, but no envelope."""
-    bids: Mapping[str, bytes]
-    """By id: every counted envelope."""
-    contents: Mapping[tuple[str, Part], bytes]
-    """What opened, by envelope id and part."""
-    certificates: Sequence[bytes]
-    """DER of everybody who signed."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -157,22 +109,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     not_checked: tuple[str, ...]
 
 
-def build(facts: Facts) -> bytes:
-    """The record of a concluded tender. The same facts give the same bytes."""
-    files = {
-        "claims.json": encode(facts.claims),
-        "log/checkpoint": facts.checkpoint.encode(),
-        "log/closing": facts.closing_checkpoint.encode(),
-        "log/proofs.json": encode(facts.proofs),
-    }
-    files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
-    files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
-    files |= {_content_path(id, part): data for (id, part), data in facts.contents.items()}
-    files |= {f"certificates/{sha256(der).hex()}.der": der for der in facts.certificates}
-    files["ocds.json"] = ocds.record_package(Record(files).published())
-    return archive.pack({**files, "manifest.json": encode(_manifest(files))})
-
-
 def verify(
     data: bytes, trust: Trust | None, opened: Opened = open_parts, held: Sequence[Held] = ()
 ) -> Verdict:
@@ -196,125 +132,6 @@ def verify(
     return check.verdict("verified" if trust else "coherent", done)
 
 
-class Record:
-    """A record's files, read but not verified."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        self.files = files
-        self._statements: dict[str, Statement] = {}
-        self._certificates: dict[str, Certificate] = {}
-
-    def file(self, path: str) -> bytes:
-        """Raises RecordError for a file that is not there."""
-        if path not in self.files:
-            raise RecordError(f"the record lacks {path}")
-        return self.files[path]
-
-    def note(self, path: str) -> str:
-        """A signed note. Raises RecordError."""
-        try:
-            return self.file(path).decode()
-        except UnicodeDecodeError as error:
-            raise RecordError(f"{path} is not text") from error
-
-    @cached_property
-    def proofs(self) -> Proofs:
-        return decode(self.file("log/proofs.json"), Proofs, limit=PROOFS_LIMIT)
-
-    @cached_property
-    def history(self) -> list[Entry]:
-        return read([from_base64(each.entry) for each in self.proofs.history])
-
-    def events(self, *types: EventType) -> list[Entry]:
-        """The history's entries of these types, in order."""
-        return [entry for entry in self.history if entry.t in types]
-
-    def event(self, type_: EventType) -> Entry:
-        """The one entry of a type. Raises RecordError."""
-        found = self.events(type_)
-        if len(found) != 1:
-            raise RecordError(f"{len(found)} entries of type {type_} where there must be one")
-        return found[0]
-
-    def statement(self, id: str, folder: str = "statements") -> Statement:
-        """The statement with that id. Raises RecordError or MalformedError."""
-        path = f"{folder}/{id}.json"
-        if path not in self._statements:
-            self._statements[path] = Statement(self.file(path))
-        if self._statements[path].id != id:
-            raise RecordError(f"{path} is another statement")
-        return self._statements[path]
-
-    def payload(self, entry: Entry, type_: type[P]) -> P:
-        """What the statement behind `entry` says, unverified."""
-        return self.statement(entry.statement).read(type_)
-
-    @cached_property
-    def notice(self) -> Notice:
-        return self.payload(self.event(EventType.PUBLISHED), Notice)
-
-    @cached_property
-    def closing(self) -> Closing:
-        return self.payload(self.event(EventType.CLOSED), Closing)
-
-    @cached_property
-    def envelopes(self) -> dict[str, Envelope]:
-        return {id: self.statement(id, "bids").read(Envelope) for id in self.closing.counted()}
-
-    def certificate(self, fingerprint: str) -> Certificate:
-        """Raises RecordError, MalformedError or CertificateError."""
-        path = f"certificates/{fingerprint}.der"
-        if path not in self._certificates:
-            self._certificates[path] = Certificate(self.file(path))
-        if self._certificates[path].fingerprint != fingerprint:
-            raise RecordError(f"{path} is another certificate")
-        return self._certificates[path]
-
-    @cached_property
-    def counted(self) -> list[OpenedBid]:
-        """The counted envelopes with what the history says was opened of them."""
-        bids = {
-            id: OpenedBid(
-                id=id, registration=self.certificate(envelope.signer).registration, envelope=envelope
-            )
-            for id, envelope in self.envelopes.items()
-        }
-        for entry in self.events(EventType.BID_OPENED):
-            if entry.statement not in bids or entry.part not in self.notice.parts:
-                raise RecordError("a bid was opened that does not count")
-            part = entry.part
-            content = self.file(_content_path(entry.statement, part))
-            bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, self.notice))
-        return list(bids.values())
-
-    def published(self) -> ocds.Published:
-        """What OCDS says of the tender."""
-        return ocds.Published(
-            notice=self.notice,
-            history=tuple(self.history),
-            counted=tuple(self.counted),
-            names={bid.registration: self.certificate(bid.envelope.signer).name for bid in self.counted},
-            submitted={each.statement: each.time for each in self.closing.commitments},
-            evaluated=self.payload(self.event(EventType.SCORED), Evaluated),
-            award=self.payload(self.event(EventType.AWARDED), Award),
-        )
-
-    def expected_paths(self) -> set[str]:
-        """Every file that the history and the closing statement call for."""
-        said = {entry.statement for entry in self.history if entry.t not in BID_EVENTS}
-        signers = {self.statement(id).signer for id in said}
-        signers |= {envelope.signer for envelope in self.envelopes.values()}
-        signers |= {member.certificate for member in self.notice.committee.members}
-        opened = self.events(EventType.BID_OPENED)
-        return (
-            {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json", "ocds.json", "manifest.json"}
-            | {f"statements/{id}.json" for id in said}
-            | {f"bids/{id}.json" for id in self.envelopes}
-            | {_content_path(entry.statement, entry.part) for entry in opened}
-            | {f"certificates/{signer}.der" for signer in signers}
-        )
-
-
 class _Check:
     """One verification under way. Every step leaves behind what it verified for those after it."""
 
@@ -325,6 +142,7 @@ class _Check:
         self.held = held
         self.reservations: list[str] = []
         self.heard: set[int] = set()
+        self.standings: dict[str, Standing] = {}
         self.unchecked = list(UNSEEN)
         self.manifest = b""
 
@@ -339,21 +157,33 @@ class _Check:
         )
 
     def signed(self, entry: Entry, type_: type[P]) -> P:
-        """The statement behind `entry`, genuine and about this tender, by someone who may say so."""
+        """The statement behind `entry`, genuine and about this tender, by someone who may say so and was in
+        good standing then."""
         statement = self.record.statement(entry.statement)
         certificate = self.record.certificate(statement.signer)
-        self.authorities.verify(certificate, type_.ROLE, parse_moment(entry.time))
         payload = statement.verify(type_, certificate)
-        if (getattr(payload, "tender", None), getattr(payload, "notice", entry.notice)) != (
-            entry.tender,
-            entry.notice,
-        ):
-            raise RecordError(f"the statement behind entry {entry.seq} is about another tender")
+        self.check_standing(certificate, certificate.role, entry)
+        check_about(entry, payload)
         self.heard.add(entry.seq)
         return payload
 
     def one_signed(self, type_: EventType, payload: type[P]) -> P:
         return self.signed(self.record.event(type_), payload)
+
+    def check_standing(self, certificate: Certificate, role: Role, by: Entry | Committed) -> None:
+        """`certificate` counted in `role` at the time of `by`, under the status that it names."""
+        id = by.status or ""  # none stands only where nobody's certificate is looked at
+        if id not in self.standings:
+            self.standings[id] = Standing(self.record.status(id), self.authorities)
+        self.standings[id].verify(certificate, role, parse_moment(by.time))
+
+    def person(self, fingerprint: str) -> str:
+        """The registration number of whoever holds that certificate."""
+        return self.record.certificate(fingerprint).registration
+
+    def name(self, fingerprint: str) -> str:
+        certificate = self.record.certificate(fingerprint)
+        return f"{certificate.name} ({certificate.registration})"
 
     # 1. The file is in its one form, lists everything it holds, and names whom it relies on.
     def files(self) -> list[str]:
@@ -361,7 +191,7 @@ class _Check:
         self.record = Record(files)
         self.manifest = self.record.file("manifest.json")
         others = {path: data for path, data in files.items() if path != "manifest.json"}
-        if encode(_manifest(others)) != self.manifest:
+        if encode(manifest(others)) != self.manifest:
             raise RecordError("the manifest does not list the record's files as they are")
         claims = decode(self.record.file("claims.json"), Trust)
         self.trust = self.pinned or claims
@@ -369,7 +199,7 @@ class _Check:
         if self.pinned is None:
             self.unchecked.insert(0, "identities: the record's own claims, no trust file was given")
         if not self.trust.independent:
-            self.unchecked.insert(0, "independence: log, witness, beacon and roots are one set-up's own")
+            self.unchecked.insert(0, OWN)
         return [f"{len(files)} files", *(_identities(self.trust))]
 
     # 2. The log and a quorum of witnesses signed the checkpoints.
@@ -384,12 +214,7 @@ class _Check:
 
     # 3. The tender's chain is complete from its notice, and all of it is in the log.
     def chain(self) -> list[str]:
-        last = -1
-        for entry in self.record.proofs.history:
-            if entry.index <= last:
-                raise LogError("the tender's chain is not in the order of the log")
-            self.included(from_base64(entry.entry), entry.index, entry.path)
-            last = entry.index
+        self.check_logged()
         self.notice = self.one_signed(EventType.PUBLISHED, Notice)
         self.notice_id = self.record.history[0].statement
         self.key = check_notice(self.notice)
@@ -398,9 +223,17 @@ class _Check:
         self.check_members()
         self.terms = terms(self.notice, self.notice_id)
         check_order(self.record.history)
+        self.countersigned = self.one_signed(EventType.COUNTERSIGNED, Countersignature)
+        check_countersigned(self.notice_id, self.countersigned)
+        self.officials = appointed(self.notice, self.person(self.countersigned.signer), self.person)
+        self.officials.check_apart()
         if {entry.part for entry in self.record.history} - {None, *self.notice.parts}:
             raise LogError("the history names a part that this tender does not have")
-        return [f"{len(self.record.history)} entries, {self.notice.tender}: {self.notice.title}"]
+        return [
+            f"{len(self.record.history)} entries, {self.notice.tender}: {self.notice.title}",
+            f"published by {self.name(self.notice.signer)}",
+            f"countersigned by {self.name(self.countersigned.signer)}",
+        ]
 
     # 4. The closing statement reveals every commitment, and was witnessed before any key existed.
     def box(self) -> list[str]:
@@ -463,20 +296,26 @@ class _Check:
             findings.append(f"{part}: {len(parts) - len(failed)} opened, {len(failed)} unopenable")
         return findings
 
-    # 8. Each envelope is its bidder's, made for this tender; one bidder counts once.
+    # 8. Each envelope is its bidder's and partners', made for this tender; none bids twice, no official bids.
     def bidders(self) -> list[str]:
         committed = {each.statement: each for each in self.closing.commitments}
         previous = {chain[-1]: chain[-2] if len(chain) > 1 else None for chain in self.closing.chains}
+        self.businesses: list[str] = []
         for id, envelope in self.record.envelopes.items():
-            certificate = self.record.certificate(envelope.signer)
-            self.authorities.verify(certificate, Role.BUSINESS, parse_moment(committed[id].time))
-            self.record.statement(id, "bids").verify(Envelope, certificate)
+            self.check_consortium(committed[id], envelope)
             check(envelope, self.terms)
-            if certificate.registration != committed[id].bidder:
+            if self.person(envelope.signer) != committed[id].bidder:
                 raise RecordError("an envelope is another bidder's than the closing statement says")
             if envelope.previous != previous[id]:
                 raise RecordError("an envelope replaces another one than the closing statement says")
-        return [f"{len(self.record.envelopes)} bidders' signatures and certificates"]
+        if len(set(self.businesses)) != len(self.businesses):
+            raise TenderError("bids-twice", "a business is in two bids, or twice in one")
+        self.officials.check_apart(self.businesses)
+        partners = len(self.businesses) - len(self.record.envelopes)
+        return [
+            f"{len(self.record.envelopes)} bidders' signatures and certificates",
+            *([f"{partners} partners' co-signatures and certificates"] if partners else []),
+        ]
 
     # 9. The draws' inputs were fixed before the bids: derived from the keys, or committed in the notice.
     def draws(self) -> list[str]:
@@ -485,28 +324,33 @@ class _Check:
         for entry in self.record.events(EventType.PRICES_REVEALED):
             revealed = self.signed(entry, RevealedPrices)
             check_revealed(self.notice, revealed)
-            if revealed.lot in self.revealed or entry.seq < opened or revealed.signer != self.notice.signer:
-                raise TenderError("revealed-wrongly", "prices revealed twice, early, or by another officer")
+            self.officials.check_in_charge(self.person(revealed.signer))
+            if revealed.lot in self.revealed or entry.seq < opened:
+                raise TenderError("revealed-wrongly", "prices revealed twice, or early")
             self.revealed[revealed.lot] = revealed
         if set(self.revealed) != {lot.id for lot in committed_lots(self.notice)}:
             raise TenderError("not-revealed", "committed prices were not revealed")
         return [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
 
-    # 10. Every evaluator signed a sheet, and all were logged before any price order.
+    # 10. Every evaluator without a conflict of interest signed a sheet, and all were logged before any price
+    # order.
     def sheets(self) -> list[str]:
+        findings = self.declarations()
         self.signed_sheets: list[SignedScores] = []
-        expected = expected_scores(self.notice, self.record.counted)
         priced = [e.seq for e in self.record.events(EventType.PARTIAL) if e.part == "price"]
+        until = min(priced, default=len(self.record.history))
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
             check_sheet(self.notice, self.record.counted, sheet)
-            if priced and entry.seq > priced[0]:
+            self.officials.check_on_panel(self.person(sheet.signer))
+            check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
+            if entry.seq > until:
                 raise TenderError("scored-late", "a score sheet was signed after a price order")
             self.signed_sheets.append(sheet)
-        panel = self.notice.evaluators if expected else ()
-        if sorted(sheet.signer for sheet in self.signed_sheets) != sorted(panel):
-            raise TenderError("panel-differs", "the sheets are not those of the panel, one each")
-        return [f"{len(self.signed_sheets)} score sheets"]
+        scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
+        to_score = bool(expected_scores(self.notice, self.record.counted))
+        self.officials.check_scored(declared(self.words, until), scored_by, to_score=to_score)
+        return [*findings, f"{len(self.signed_sheets)} score sheets"]
 
     # 11. Scores and ranking come out again by the notice's rule sets.
     def ranking(self) -> list[str]:
@@ -519,23 +363,25 @@ class _Check:
             raise RecordError("scores or ranking come out differently")
         return [f"lot {each.lot}: {each.evaluation.rule_set}" for each in again]
 
-    # 12. The award is the first in line's, intended first, made after the standstill.
+    # 12. The award is the first in line's, intended first, made after the standstill, and countersigned.
     def award(self) -> list[str]:
         scored, intended = self.record.event(EventType.SCORED), self.record.event(EventType.INTENDED)
         awarded = self.record.event(EventType.AWARDED)
         intention, award = self.signed(intended, IntendedAward), self.signed(awarded, Award)
         check_intention(intention, self.evaluated, scored.statement)
         check_award(award, intention, intended.statement)
-        if {intention.signer, award.signer} != {self.notice.signer}:
-            raise TenderError("another-officer", "the award is not by the officer who published the notice")
+        second = self.check_officers(intention, award)
         waited = parse_moment(awarded.time) - parse_moment(intended.time)
         if waited < timedelta(seconds=self.notice.standstill):
             raise TenderError("standstill", "the award came before the end of the standstill")
-        if self.trust.witnesses.reached(self.record.note("log/checkpoint")) + CLOCKS < parse_moment(
+        if self.trust.witnesses.reached(self.record.note("log/checkpoint")) + WITNESS_CLOCKS < parse_moment(
             awarded.time
         ):
             raise TenderError("standstill", "witnesses saw the award before the time that it states")
-        return [f"lot {each.lot}: {each.supplier or 'unsuccessful'}" for each in award.awards]
+        return [
+            *[f"lot {each.lot}: {self.suppliers(each)}" for each in award.awards],
+            f"awarded by {self.name(award.signer)}, countersigned by {self.name(second)}",
+        ]
 
     # 13. The open data say the same, and nothing else is in the file.
     def open_data(self) -> list[str]:
@@ -550,6 +396,15 @@ class _Check:
     def included(self, entry: bytes, index: int, path: Sequence[str], head: Checkpoint | None = None) -> None:
         head = head or self.head
         verify_inclusion(leaf_hash(entry), index, head.size, [from_base64(each) for each in path], head.root)
+
+    def check_logged(self) -> None:
+        """Every entry of the tender's history is in the log, and they are in its order."""
+        last = -1
+        for entry in self.record.proofs.history:
+            if entry.index <= last:
+                raise LogError("the tender's chain is not in the order of the log")
+            self.included(from_base64(entry.entry), entry.index, entry.path)
+            last = entry.index
 
     def log_index(self, entry: Entry) -> int:
         return self.record.proofs.history[entry.seq].index
@@ -571,6 +426,7 @@ class _Check:
             time=receipt.time,
             salt=receipt.salt,
             statement=receipt.statement,
+            status=receipt.status,
             bidder=receipt.bidder,
         )
         if promised not in self.closing.commitments:
@@ -580,13 +436,69 @@ class _Check:
         return f"envelope {receipt.statement}"
 
     def check_members(self) -> None:
-        """All n members are certified as such and signed for this committee: k of n are k people."""
-        published = parse_moment(self.notice.published)
+        """All n members are certified as such and signed for this committee: k of n are k people. The panel
+        is certified, too. Both at publication, which is the last time that anybody can be named."""
+        at = self.record.history[0]
         fingerprints = [member.certificate for member in self.notice.committee.members]
-        certificates = [self.record.certificate(fingerprint) for fingerprint in fingerprints]
-        for certificate in certificates:
-            self.authorities.verify(certificate, Role.COMMITTEE, published)
-        check_transcript(self.notice, certificates)
+        members = [self.record.certificate(fingerprint) for fingerprint in fingerprints]
+        for certificate in members:
+            self.check_standing(certificate, Role.COMMITTEE, at)
+        for fingerprint in self.notice.evaluators:
+            self.check_standing(self.record.certificate(fingerprint), Role.EVALUATOR, at)
+        check_transcript(self.notice, members)
+
+    def check_consortium(self, committed: Committed, envelope: Envelope) -> None:
+        """Whoever bids in this envelope was in good standing when it came, and signed it."""
+        businesses = self.record.consortium(envelope)
+        for each in businesses:
+            self.check_standing(each, Role.BUSINESS, committed)
+        self.record.statement(committed.statement, "bids").verify(Envelope, businesses[0])
+        for partner in businesses[1:]:
+            statement = self.record.co_signature(committed.statement, partner.fingerprint)
+            said = statement.verify(CoSignature, partner)
+            if (said.tender, said.notice, said.envelope) != (
+                self.notice.tender,
+                self.notice_id,
+                committed.statement,
+            ):
+                raise RecordError("a partner signed another envelope")
+        self.businesses += [each.registration for each in businesses]
+
+    def declarations(self) -> list[str]:
+        """Hears everybody's word on conflicts of interest, each given once."""
+        self.words: list[Word] = []
+        findings = []
+        for entry in self.record.events(EventType.CONFLICT_DECLARED):
+            declaration = self.signed(entry, ConflictDeclaration)
+            check_seen(declaration, self.record.events(EventType.OPENED)[0].statement)
+            person = self.person(declaration.signer)
+            if self.record.certificate(declaration.signer).role is Role.EVALUATOR:
+                self.officials.check_on_panel(person)
+            self.words.append(Word(entry.seq, person, declaration.conflict))
+            word = f"a conflict: {declaration.explanation}" if declaration.conflict else "no conflict"
+            findings.append(f"{self.name(declaration.signer)} declared {word}")
+        declared(self.words)
+        return findings
+
+    def check_officers(self, intention: IntendedAward, award: Award) -> str:
+        """Who intends, awards and countersigns may do so. Returns the certificate of who countersigned."""
+        entry = self.record.event(EventType.AWARD_COUNTERSIGNED)
+        second = self.signed(entry, Countersignature)
+        check_countersigned(self.record.event(EventType.AWARDED).statement, second)
+        first, other = self.person(award.signer), self.person(second.signer)
+        self.officials.check_countersigning(first, other, self.businesses)
+        intended = self.record.event(EventType.INTENDED).seq
+        for signer, before in ((intention.signer, intended), (award.signer, entry.seq)):
+            self.officials.check_in_charge(self.person(signer))
+            check_declared(declared(self.words, before), self.person(signer))
+        check_declared(declared(self.words, entry.seq), other)
+        return second.signer
+
+    def suppliers(self, award: LotAward) -> str:
+        if award.bid is None:
+            return "unsuccessful"
+        lead, *partners = self.record.consortium(self.record.envelopes[award.bid])
+        return " with ".join([lead.registration, *(each.registration for each in partners)])
 
     def check_commitments(self, closed_at: int) -> None:
         notice_index = self.record.proofs.history[0].index
@@ -605,20 +517,19 @@ class _Check:
         """The quorum's co-signatures on the closing must precede the round, or an officer answers for it."""
         note = self.record.note("log/closing")
         reached = max(self.notice.witnesses.reached(note), self.trust.witnesses.reached(note))
-        if reached < self.notice.closes - CLOCKS:
+        if reached < self.notice.closes - WITNESS_CLOCKS:
             raise TenderError("closed-early", "witnesses saw the closing statement before the deadline")
         if reached >= self.notice.opens:
             late = self.one_signed(EventType.LATE, LateClosing)
             if late.closing != self.record.event(EventType.CLOSED).statement:
                 raise TenderError("wrong-closing", "the late closing that is answered for is another one")
-            if late.signer != self.notice.signer:
-                raise TenderError("another-officer", "the late closing is not answered for by the officer")
+            self.officials.check_in_charge(self.person(late.signer))
             self.reservations.append(
                 "the time lock did not cover the closing, the mandate lock held; the officer's reason: "
                 + late.reason
             )
         after = reached - self.notice.closes
-        if after > CLOCKS:
+        if after > WITNESS_CLOCKS:
             seconds = after // timedelta(seconds=1)
             self.reservations.append(f"the closing was witnessed {seconds} s after the deadline")
         return [f"witnessed {reached:%Y-%m-%d %H:%M:%S} UTC, opened from {self.notice.opens:%H:%M:%S} on"]
@@ -652,7 +563,7 @@ class _Check:
         """Whether `result` is what the history says. What was published as opened was read by `counted`."""
         if entry.content is None:
             return outcome(result, part, self.notice) == (None, entry.reason)
-        published = self.record.file(_content_path(entry.statement, part))
+        published = self.record.file(content_path(entry.statement, part))
         return result == published and sha256(published).hex() == entry.content
 
 
@@ -671,18 +582,6 @@ STEPS: tuple[tuple[str, Callable[[_Check], list[str]]], ...] = (
     ("award after standstill", _Check.award),
     ("open data", _Check.open_data),
 )
-
-
-def _manifest(files: Mapping[str, bytes]) -> Manifest:
-    return Manifest(
-        files=tuple(
-            File(path=path, sha256=sha256(files[path]).hex(), size=len(files[path])) for path in sorted(files)
-        )
-    )
-
-
-def _content_path(id: str, part: str | None) -> str:
-    return f"contents/{id}.{part}.json"
 
 
 def _identities(trust: Trust) -> list[str]:

@@ -22,20 +22,21 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bids.client import POLL, Service, ServiceError, parse, read_trust
+from bids.client import POLL, Service, ServiceError, read_trust
 from bids.envelope import Part
 from bids.opening import open_in_parallel
 from bids.orders import Member
 from bids.receipts import Receipt
-from crypto.certificates import Certificate, Role, SigningKey, request
-from crypto.encoding import encode, from_base64, moment, to_base64
+from crypto.certificates import Role, SigningKey
+from crypto.encoding import moment
 from crypto.statements import Payload, Statement, sign
 from crypto.trust import Trust
 from procurement import koneps, record
 from procurement.awards import (
     Award,
+    ConflictDeclaration,
+    Countersignature,
     CriterionScore,
-    Evaluated,
     IntendedAward,
     LateClosing,
     RevealedPrices,
@@ -47,7 +48,9 @@ from procurement.client import (
     path_of,
     read_bids,
     read_closing,
+    read_evaluation,
     read_notice,
+    read_openings,
     sign_orders,
     submit_bid,
 )
@@ -55,6 +58,8 @@ from procurement.errors import RecordError
 from procurement.evaluation import Evaluation, KrNegotiation
 from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
 from procurement.practice import convene
+from procurement.registry import applicant
+from procurement.registry.invitation import Invitation
 from procurement.tenders import Bid, Contact, Item, Lot, LotOffer, Notice, Proposal, padded
 
 OCID_PREFIX = "ocds-0s3al1"
@@ -105,8 +110,9 @@ def load_case(folder: Path) -> Case:
 
 
 @contextmanager
-def practice_service() -> Iterator[str]:
-    """The address of a service that runs as long as the block and leaves nothing behind.
+def practice_service() -> Iterator[tuple[str, str]]:
+    """The address of a service that runs as long as the block and leaves nothing behind, and the one-time
+    code of its first registrar.
 
     Raises ServiceError if it does not start.
     """
@@ -114,7 +120,7 @@ def practice_service() -> Iterator[str]:
     folder.chmod(0o755)  # root's database runs under another account, which has to pass through
     try:
         with _running(folder) as url:
-            yield url
+            yield url, Invitation(folder / "keys" / "invitation").code() or ""
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -161,15 +167,27 @@ def connect(base_url: str) -> httpx.AsyncClient:
         raise ServiceError("unreachable", f"{base_url} is no address: {error}") from error
 
 
+async def let_in(http: httpx.AsyncClient, code: str) -> SigningKey:
+    """A practice registrar, by the one-time code. Raises ServiceError, or VerificationError's kinds."""
+    line, key = Service(http, await read_trust(http)), ec.generate_private_key(ec.SECP256R1())
+    names = "Practice registrar", "practice-registrar"
+    return await applicant.enrol(line, key, Role.REGISTRAR, *names, code=code)
+
+
 async def replay(
-    case: Case, http: httpx.AsyncClient, progress: Progress, relays: Sequence[str] = ()
+    case: Case,
+    http: httpx.AsyncClient,
+    registrar: SigningKey,
+    progress: Progress,
+    relays: Sequence[str] = (),
 ) -> tuple[Replayed, bytes]:
     """The case from notice to verified award record at a service on this machine; also the record.
 
-    `relays` are those of the service's beacon, where it is a public one.
+    Everybody in it is admitted by `registrar`. `relays` are those of the service's beacon, where it is a
+    public one.
     Raises ServiceError, or VerificationError's kinds: RecordError where the record does not verify.
     """
-    play = _Play(case, http, await read_trust(http), progress, relays)
+    play = _Play(case, http, registrar, await read_trust(http), progress, relays)
     evaluation = await play.life()
     progress("award record", 0, 1)
     data = await play.office.wait_for(f"{play.path}/record")
@@ -188,11 +206,13 @@ class _Play:
         self,
         case: Case,
         http: httpx.AsyncClient,
+        registrar: SigningKey,
         trust: Trust,
         progress: Progress,
         relays: Sequence[str],
     ) -> None:
         self.case = case
+        self.registrar = registrar
         self.relays = relays
         self.trust = trust
         self.progress = progress
@@ -222,6 +242,7 @@ class _Play:
 
     async def enrol_everybody(self) -> None:
         self.officer = await self.enrol(Role.OFFICER, "Practice officer", "practice-officer")
+        self.second = await self.enrol(Role.OFFICER, "Practice second officer", "practice-second-officer")
         self.evaluator = await self.enrol(Role.EVALUATOR, "Practice evaluator", "practice-evaluator")
         members = [
             await self.enrol(Role.COMMITTEE, f"Practice member {i}", f"practice-member-{i}")
@@ -235,14 +256,14 @@ class _Play:
 
     async def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
         key = ec.generate_private_key(ec.SECP256R1())
-        asked = {"role": role, "request": to_base64(request(key, name, registration))}
-        answer = parse(await self.office.post("/api/v1/certificates", encode(asked)), dict[str, str])
-        return SigningKey(key, Certificate(from_base64(answer["certificate"])))
+        return await applicant.enrol(self.office, key, role, name, registration, registrar=self.registrar)
 
     async def publish(self) -> None:
-        """The officer publishes; the committee's members look at the tender they are to open."""
+        """Two officers publish; the committee's members look at the tender they are to open."""
         notice = self.notice(datetime.now(UTC))
-        await self.office.post("/api/v1/tenders", sign(notice, self.officer))
+        statement = sign(notice, self.officer)
+        await self.office.post("/api/v1/tenders", statement)
+        await self.countersign(Statement(statement).id, Statement(statement).id)
         self.tender = await read_notice(self.office, self.ocid)
         self.seats: list[tuple[Member, Service, Announced]] = []
         for member in self.convened.members[:THRESHOLD]:
@@ -318,11 +339,12 @@ class _Play:
     async def score(self) -> None:
         """The evaluator gives every proposal that opened the score that KONEPS published."""
         opened = [each for each in await read_bids(self.line(), self.ocid) if each.opened("technical")]
+        await self.declare(self.evaluator)
         scores = tuple(
             CriterionScore(bid=each.envelope, lot=LOT, criterion=CRITERION, score=self.points(each.envelope))
             for each in opened
         )
-        sheet = SignedScores(**self.about(self.evaluator), scores=scores)
+        sheet = SignedScores(**self.about(self.evaluator), scores=scores, salt=secrets.token_hex(32))
         await self.say("score-sheets", sheet, self.evaluator)
 
     def points(self, envelope: str) -> str:
@@ -332,22 +354,41 @@ class _Play:
         return points
 
     async def award(self) -> Evaluation:
-        """The officer follows the evaluation, and awards when the standstill is over."""
+        """The officer follows the evaluation, and awards when the standstill is over; the second officer
+        countersigns."""
         self.progress("evaluation and award", 0, 1)
-        scored = parse(await self.office.wait_for(f"{self.path}/evaluation"), _Scored)
-        statement = Statement(await self.office.get(f"{self.path}/statements/{scored.statement}"))
-        evaluated = await self.office.verified(statement, Evaluated, datetime.now(UTC))
+        evaluation, evaluated = await read_evaluation(self.office, self.tender)
+        await self.declare(self.officer)
         about, awards = self.about(self.officer), first_in_line(evaluated)
-        intended = IntendedAward(**about, evaluation=statement.id, awards=awards)
+        intended = IntendedAward(**about, evaluation=evaluation, awards=awards)
         intention = await self.say("award-intentions", intended, self.officer)
         await asyncio.sleep(self.tender.notice.standstill)
         award = Award(**self.about(self.officer), intention=intention, awards=awards)
-        await self.say("awards", award, self.officer)
+        id = await self.say("awards", award, self.officer)
+        await self.declare(self.second)
+        await self.countersign(self.tender.notice_id, id)
         self.progress("evaluation and award", 1, 1)
         return evaluated.lots[0].evaluation
 
+    async def countersign(self, notice_id: str, id: str) -> None:
+        """The second officer's word for the notice itself, or for an award."""
+        word = Countersignature(
+            signer=self.second.fingerprint,
+            tender=self.ocid,
+            notice=notice_id,
+            statement=id,
+            time=moment(datetime.now(UTC)),
+        )
+        await self.say("countersignatures", word, self.second)
+
+    async def declare(self, key: SigningKey) -> None:
+        """Nobody in a replay has a conflict of interest."""
+        opening = (await read_openings(self.office, self.tender))[0].statement
+        declaration = ConflictDeclaration(**self.about(key), opening=opening, conflict=False, explanation="")
+        await self.say("conflict-declarations", declaration, key)
+
     def about(self, key: SigningKey) -> dict[str, Any]:
-        """The fields that all statements about the tender have."""
+        """The fields that all statements about a published tender have."""
         return {
             "signer": key.fingerprint,
             "tender": self.ocid,
@@ -375,10 +416,6 @@ class _Play:
             return result
 
         return await asyncio.gather(*map(one, things))
-
-
-class _Scored(msgspec.Struct, frozen=True):
-    statement: str
 
 
 def _replayed(case: Case, ocid: str, evaluation: Evaluation, name: str) -> Replayed:

@@ -25,10 +25,14 @@ from crypto.errors import MalformedError
 from crypto.log import HttpWitness, Log, Sequencer
 from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
-from procurement import database, store
+from procurement import database
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
 from procurement.embedded import die_with_parent, exclusive
 from procurement.procedure import Procedure
+from procurement.registry import store as registry
+from procurement.registry.invitation import Invitation
+from procurement.registry.office import Office, invite_first
+from procurement.registry.standings import Standings
 from procurement.settings import PublicBeacon, Settings, Witnesses
 from procurement.web.app import create_app
 from procurement.worker import Worker
@@ -48,6 +52,7 @@ class House(NamedTuple):
     objects: Path
     head: Path
     trust: Path
+    invitation: Invitation
 
     @classmethod
     def below(cls, data_dir: Path) -> "House":
@@ -62,6 +67,7 @@ class House(NamedTuple):
             objects=data_dir / "log",
             head=data_dir / "log-head.json",
             trust=data_dir / "trust.json",
+            invitation=Invitation(data_dir / "keys" / "invitation"),
         )
 
 
@@ -103,7 +109,7 @@ def _witnesses(settings: Settings, house: House) -> Iterator[Witnesses]:
 
 def embedded_witness(house: House, url: str) -> Witnesses:
     """The one whose key is in the house, at its address."""
-    return Witnesses(quorum=1, urls={witness_key(house.witness).verifier.encode(): url})
+    return Witnesses(quorum=1, urls={witness_key(house.witness).verifier.encode(): url}, own=True)
 
 
 async def _serve(
@@ -111,7 +117,9 @@ async def _serve(
 ) -> None:
     await database.migrate(dsn)
     beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
-    async with working(house, dsn, witnesses, beacon, _now) as app:
+    origin = settings.origin or f"http://localhost:{listening.getsockname()[1]}"
+    async with working(house, dsn, witnesses, beacon, _now, settings.roots, origin) as app:
+        await _invite_first(dsn, house.invitation)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -122,13 +130,31 @@ async def _serve(
         await Server(config).serve([listening])
 
 
+async def _invite_first(dsn: str, invitation: Invitation) -> None:
+    async with await database.connect(dsn, most=1) as pool:
+        code = await invite_first(pool, invitation)
+    if code:
+        sys.stdout.write(f"The first registrar is let in once by this code, for openseal enrol: {code}\n")
+        sys.stdout.flush()
+
+
 @asynccontextmanager
 async def working(
-    house: House, dsn: str, witnesses: Witnesses, beacon: LocalBeacon | PublicBeacon, now: Clock
+    house: House,
+    dsn: str,
+    witnesses: Witnesses,
+    beacon: LocalBeacon | PublicBeacon,
+    now: Clock,
+    roots: Path | None = None,
+    origin: str = "http://localhost",
 ) -> AsyncIterator[Application]:
-    """The application with its sequencer and worker at work behind it, on a migrated database."""
+    """The application with its sequencer and worker at work behind it, on a migrated database.
+
+    `roots` is the folder with those of authorities elsewhere, `origin` the service's address as browsers
+    write it. Raises SettingsError.
+    """
     signing = log_key(house.keys)
-    authorities = Authorities(house.keys)
+    authorities = Authorities(house.keys, roots)
     objects = LocalStore(house.objects)
     async with (
         await database.connect(dsn) as pool,
@@ -136,11 +162,22 @@ async def working(
         httpx.AsyncClient() as client,
     ):
         rounds = await _rounds(house, beacon, client, now)
-        trust = authorities.trust(signing.verifier, witnesses.policy, rounds.network)
+        others = isinstance(beacon, PublicBeacon) and not witnesses.own
+        trust = authorities.trust(signing.verifier, witnesses.policy, rounds.network, others)
         house.trust.write_bytes(encode(trust))
-        key = authorities.service_key(house.keys)
-        await store.add_certificate(pool, key.certificate)
+        key = authorities.service_key(house.keys, now())
+        await registry.add_certificate(pool, key.certificate)
         log = Log(log_pool)
+        standings = Standings(authorities.roots)
+        office = Office(
+            pool,
+            log,
+            authorities=authorities,
+            standings=standings,
+            invitation=house.invitation,
+            now=now,
+        )
+        await office.refresh()
         sequencer = Sequencer(
             log,
             objects,
@@ -158,6 +195,7 @@ async def working(
             log,
             key=key,
             trust=trust,
+            standings=standings,
             beacon=rounds,
             now=now,
             entropy=secrets.token_bytes,
@@ -165,12 +203,12 @@ async def working(
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(sequencer.run(stop))
-            tasks.create_task(Worker(procedure).run(stop))
+            tasks.create_task(Worker(procedure, office).run(stop))
             if isinstance(rounds, Relays):
                 tasks.create_task(rounds.watch(stop))
             try:
                 embedded = beacon if isinstance(beacon, LocalBeacon) else None
-                yield create_app(procedure, authorities, embedded, objects)
+                yield create_app(procedure, office, embedded, objects, origin)
             finally:
                 stop.set()
                 log.appended.set()

@@ -15,6 +15,9 @@ from crypto.trust import WitnessPolicy
 
 _CHAIN = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"https?://[^\s,@]+")
+_ORIGIN = re.compile(  # as browsers write it: no usual port; no IP address, to which no passkey can be bound
+    r"(https://(?![0-9.]+(:|$))[a-z0-9-]+(\.[a-z0-9-]+)*|http://localhost)(:(?!(80|443)$)[1-9][0-9]{0,4})?"
+)
 
 
 class SettingsError(ValueError):
@@ -48,6 +51,8 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
 
     quorum: int
     urls: dict[str, str]
+    own: bool = False
+    """Whether it is the service's own one."""
 
     @property
     def policy(self) -> WitnessPolicy:
@@ -83,6 +88,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """None: one beside the service, which is not independent."""
     beacon_period: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 1
     """Seconds between the rounds of the embedded beacon; holds when its key is made, at the first start."""
+    roots: Path | None = None
+    """A folder with the roots of authorities elsewhere, `<role>.pem`, and their revocation lists,
+    `<role>.crl`. A role without them has an authority of the service's own, which is not independent."""
+
+    origin: str = ""
+    """The service's address as browsers write it; empty: this machine, at the port where it listens."""
 
     @property
     def relays(self) -> tuple[str, ...]:
@@ -101,6 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             beacon=PublicBeacon.parse(environment.get("OPENSEAL_BEACON") or "local"),
             witnesses=Witnesses.parse(environment.get("OPENSEAL_WITNESSES") or "local"),
             beacon_period=_period(environment.get("OPENSEAL_BEACON_PERIOD") or "1"),
+            roots=_folder(environment.get("OPENSEAL_ROOTS") or ""),
+            origin=_origin(environment.get("OPENSEAL_ORIGIN") or ""),
         )
 
 
@@ -108,6 +121,20 @@ def _period(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 3600:
         raise SettingsError("OPENSEAL_BEACON_PERIOD is a number of seconds from 1 to 3600")
     return int(text)
+
+
+def _folder(text: str) -> Path | None:
+    if text and not Path(text).is_dir():
+        raise SettingsError("OPENSEAL_ROOTS is a folder with roots and revocation lists")
+    return Path(text) if text else None
+
+
+def _origin(text: str) -> str:
+    if text and not _ORIGIN.fullmatch(text):
+        raise SettingsError(
+            "OPENSEAL_ORIGIN is https://HOST or https://HOST:PORT, in lower case, or http://localhost:PORT"
+        )
+    return text
 
 
 def _default_data_dir(environment: Mapping[str, str]) -> Path:

@@ -7,7 +7,6 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from crypto.certificates import Certificate
 from procurement.errors import TenderError
 from procurement.history import Head
 
@@ -26,6 +25,23 @@ class TenderRow(msgspec.Struct, frozen=True, kw_only=True):
     head: Head
 
 
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice or an award that waits: for a second officer, or, once countersigned, for its time."""
+
+    tender_id: UUID
+    id: str
+    kind: Literal["notice", "award"]
+    ocid: str
+    body: bytes
+    registration: str
+    """Of the officer who signed it."""
+    made_at: datetime
+    due: datetime | None = None
+    """When a notice is to be published."""
+    countersignature: bytes | None = None
+    """The second officer's statement, while a notice's time is still to come."""
+
+
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of a tender's history as it stands in the log."""
 
@@ -37,25 +53,6 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 def id_of(ocid: str) -> UUID:
     """A tender's row id follows from its ocid, so that no other table has to be asked."""
     return uuid5(_TENDERS, ocid)
-
-
-async def add_certificate(connection: Any, certificate: Certificate) -> None:
-    """The same certificate again changes nothing."""
-    await connection.execute(
-        "INSERT INTO certificate (fingerprint, role, der) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        bytes.fromhex(certificate.fingerprint),
-        certificate.role,
-        certificate.der,
-    )
-
-
-async def load_certificates(connection: Any, fingerprints: Iterable[str]) -> dict[str, bytes]:
-    """DER by fingerprint, of those that are known."""
-    rows = await connection.fetch(
-        "SELECT fingerprint, der FROM certificate WHERE fingerprint = ANY($1)",
-        [bytes.fromhex(each) for each in fingerprints],
-    )
-    return {row["fingerprint"].hex(): bytes(row["der"]) for row in rows}
 
 
 async def add_tender(connection: Any, row: TenderRow) -> bool:
@@ -83,13 +80,10 @@ async def load_tender(
     return _tender(row)
 
 
-async def list_tenders(connection: Any) -> list[tuple[TenderRow, bytes]]:
-    """All tenders with their notices' statements, latest deadline first."""
-    rows = await connection.fetch(
-        "SELECT t.*, s.body FROM tender t"
-        " JOIN statement s ON s.tender_id = t.tender_id AND s.id = t.notice_id ORDER BY t.deadline DESC"
-    )
-    return [(_tender(row), bytes(row["body"])) for row in rows]
+async def list_tenders(connection: Any) -> list[str]:
+    """Ocids of all tenders, latest deadline first."""
+    rows = await connection.fetch("SELECT ocid FROM tender ORDER BY deadline DESC")
+    return [row["ocid"] for row in rows]
 
 
 async def list_due(connection: Any, now: datetime) -> list[str]:
@@ -163,6 +157,67 @@ async def load_entries(connection: Any, tender_id: UUID) -> list[bytes]:
     return [bytes(row["entry"]) for row in await connection.fetch(query, tender_id)]
 
 
+async def add_draft(connection: Any, draft: Draft) -> None:
+    """The same draft again changes nothing."""
+    await connection.execute(
+        "INSERT INTO draft (tender_id, id, kind, ocid, body, registration, made_at, due)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        draft.tender_id,
+        bytes.fromhex(draft.id),
+        draft.kind,
+        draft.ocid,
+        draft.body,
+        draft.registration,
+        draft.made_at,
+        draft.due,
+    )
+
+
+async def load_draft(connection: Any, tender_id: UUID, id: str) -> Draft:
+    """Raises TenderError if there is none."""
+    query = "SELECT * FROM draft WHERE tender_id = $1 AND id = $2"
+    row = await connection.fetchrow(query, tender_id, bytes.fromhex(id))
+    if row is None:
+        raise TenderError("no-such-statement", "nothing with this id waits for a second officer")
+    return _draft(row)
+
+
+async def keep_countersignature(connection: Any, draft: Draft, body: bytes) -> bytes:
+    """The countersignature that a notice waits with for its time: the first one that came."""
+    kept: bytes = await connection.fetchval(
+        "UPDATE draft SET countersignature = coalesce(countersignature, $3)"
+        " WHERE tender_id = $1 AND id = $2 RETURNING countersignature",
+        draft.tender_id,
+        bytes.fromhex(draft.id),
+        body,
+    )
+    return bytes(kept)
+
+
+async def list_drafts(connection: Any, since: datetime) -> list[Draft]:
+    """What waits for a second officer, or countersigned for its time, the oldest first: no notices that were
+    due before `since`."""
+    rows = await connection.fetch(
+        "SELECT d.* FROM draft d LEFT JOIN tender t USING (tender_id)"
+        " WHERE t.tender_id IS NULL AND due > $1 OR kind = 'award' AND t.concluded_at IS NULL"
+        " ORDER BY made_at, id",
+        since,
+    )
+    return [_draft(row) for row in rows]
+
+
+async def list_scheduled(connection: Any, since: datetime, until: datetime) -> list[Draft]:
+    """Countersigned notices that are due between these times, `until` included, and not published."""
+    rows = await connection.fetch(
+        "SELECT d.* FROM draft d LEFT JOIN tender t USING (tender_id)"
+        " WHERE countersignature IS NOT NULL AND due > $1 AND due <= $2 AND t.tender_id IS NULL"
+        " ORDER BY due, id",
+        since,
+        until,
+    )
+    return [_draft(row) for row in rows]
+
+
 async def add_ceremony(connection: Any, id: str, convening: bytes, at: datetime) -> bool:
     """Whether the ceremony is new."""
     added = await connection.fetchval(
@@ -205,6 +260,20 @@ async def load_words(connection: Any, ceremony: str) -> list[bytes]:
         "SELECT body FROM ceremony_word WHERE ceremony_id = $1 ORDER BY place", bytes.fromhex(ceremony)
     )
     return [bytes(row["body"]) for row in rows]
+
+
+def _draft(row: Any) -> Draft:
+    return Draft(
+        tender_id=row["tender_id"],
+        id=row["id"].hex(),
+        kind=row["kind"],
+        ocid=row["ocid"],
+        body=bytes(row["body"]),
+        registration=row["registration"],
+        made_at=row["made_at"],
+        due=row["due"],
+        countersignature=bytes(row["countersignature"]) if row["countersignature"] else None,
+    )
 
 
 def _tender(row: Any) -> TenderRow:

@@ -3,7 +3,7 @@
 Tenders differ by this data and by the rule set that each lot names, never by code of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, TypeVar
 
@@ -33,6 +33,7 @@ from crypto.errors import CommitteeError, MalformedError
 from crypto.statements import Payload, Statement
 from crypto.trust import WitnessPolicy
 from procurement import evaluation, money
+from procurement.duties import Officials
 from procurement.errors import OfferError, TenderError
 from procurement.evaluation import KrNegotiation, KrPriceFloor, Offer, Rules
 from procurement.evaluation.kr_price_floor import commits_prices
@@ -42,6 +43,8 @@ CONTENT_LIMIT = 64 * 1024
 LARGEST_CONTENT = 1024 * 1024
 PADDED_TO = 256  # bytes
 LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
+PROMPT = timedelta(minutes=5)
+"""How far from its stated time a notice is published at most."""
 
 C = TypeVar("C", "Proposal", "Bid")
 
@@ -92,7 +95,7 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     """The officer's statement that starts a tender. Its id names the tender in every lock."""
 
     PURPOSE: ClassVar[str] = "notice"
-    ROLE: ClassVar[Role] = Role.OFFICER
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
 
     tender: Identifier
     """The ocid."""
@@ -138,6 +141,11 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     def opens(self) -> datetime:
         """When the beacon's round comes that the time lock waits for."""
         return self.network.time_of(int(self.round))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Certificates of everybody whom the notice gives a duty: the committee's members and the panel."""
+        return (*(member.certificate for member in self.committee.members), *self.evaluators)
 
     def draw_lot(self, lot: Lot) -> str:
         """The lot's name in draws: empty where the tender has no other lot."""
@@ -232,6 +240,18 @@ def check_notice(notice: Notice) -> JointKey:
     return verify_committee(notice.committee)
 
 
+def appointed(notice: Notice, second: str, person: Callable[[str], str]) -> Officials:
+    """Who holds which duty. `second` is the second officer's registration number; `person` gives that of
+    whoever holds a certificate.
+    """
+    return Officials(
+        officer=person(notice.signer),
+        second=second,
+        evaluators=tuple(map(person, notice.evaluators)),
+        members=tuple(person(member.certificate) for member in notice.committee.members),
+    )
+
+
 def check_transcript(notice: Notice, members: Sequence[Certificate]) -> None:
     """The committee's `members`, whose certificates these are, all signed that this came of one ceremony.
 
@@ -257,7 +277,7 @@ def check_publication(notice: Notice, now: datetime) -> None:
     """
     _require(notice.closes > now, "deadline-passed", "the deadline has passed")
     _require(
-        abs(parse_moment(notice.published) - now) < timedelta(minutes=5),
+        abs(parse_moment(notice.published) - now) < PROMPT,
         "publication-time-wrong",
         "the notice's time of publication is not now",
     )

@@ -1,4 +1,4 @@
-"""What is due without anybody asking: closing, opening, evaluation."""
+"""What is due without anybody asking: publication at its time, closing, opening, evaluation."""
 
 import asyncio
 import logging
@@ -10,6 +10,8 @@ from crypto.errors import BeaconError
 from procurement import store
 from procurement.history import EventType
 from procurement.procedure import Procedure
+from procurement.registry.office import Office
+from procurement.tenders import PROMPT
 
 TICK = 0.2  # seconds between looks at what is due
 
@@ -19,13 +21,16 @@ _LOGGER = logging.getLogger(__name__)
 class Worker:
     """Takes each tender as far as it can go at the moment. Any step can be killed and run again."""
 
-    def __init__(self, procedure: Procedure) -> None:
+    def __init__(self, procedure: Procedure, office: Office) -> None:
         self._procedure = procedure
+        self._office = office
         self._troubles: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. A tender in trouble does not end it, nor does a database that is away."""
         while not stop.is_set():
+            await self._try("the certificate status", self._office.refresh)
+            await self._try("the notices", self._publish_all)
             await self._try("the tenders", self._look_at_all)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK)
@@ -44,6 +49,12 @@ class Worker:
         if situation.has(EventType.SCORED):
             return None
         return "evaluate" if await procedure.evaluate(ocid) else None
+
+    async def _publish_all(self) -> None:
+        """A notice that was countersigned early and could not be published in time never is."""
+        procedure, now = self._procedure, self._procedure.now()
+        for draft in await store.list_scheduled(procedure.pool, now - PROMPT, now):
+            await self._try(f"notice {draft.id}", partial(procedure.publish_scheduled, draft))
 
     async def _look_at_all(self) -> None:
         for ocid in await store.list_due(self._procedure.pool, self._procedure.now()):

@@ -5,7 +5,7 @@ record need no database; `tests/flows` lives the same life in the real service.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from hashlib import shake_256
 from typing import Any
@@ -14,21 +14,24 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bids.envelope import Envelope, Part, compose, entropy_size
+from bids.envelope import CoSignature, Envelope, Part, compose, entropy_size
 from bids.orders import Member, Opening, OpeningPartial, PartToOpen, combined, open_parts
 from bids.receipts import Closing, Committed, chains, commitment, commitment_entry
 from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Certificate, Role, SigningKey, request
 from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
-from crypto.encoding import encode, moment, sha256, to_base64
+from crypto.encoding import encode, moment, to_base64
 from crypto.errors import VerificationError
 from crypto.merkle import Frontier, leaf_hash, node_hash
+from crypto.revocation import Status
 from crypto.statements import PAYLOAD_TYPE, Payload, Statement, pae, sign
 from crypto.trust import Trust, WitnessPolicy
-from procurement import archive, ocds, record
+from procurement import archive, bundle, ocds
 from procurement.awards import (
     Award,
+    ConflictDeclaration,
+    Countersignature,
     CriterionScore,
     Evaluated,
     IntendedAward,
@@ -57,6 +60,7 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DEADLINE = START + timedelta(days=14)
 OCID = "ocds-0s3al1-t1"
 ORIGIN = "tenders.example/log"
+DAY = timedelta(days=1)
 
 
 class Entropy:
@@ -84,7 +88,9 @@ class World:
     def staff(self) -> None:
         """Gives everybody but the bidders a key and a certificate by the present authorities."""
         self.officer = self.enrol(Role.OFFICER, "Officer Kim", "O-1")
-        self.evaluator = self.enrol(Role.EVALUATOR, "Evaluator Lee", "E-1")
+        self.second = self.enrol(Role.OFFICER, "Officer Park", "O-2")
+        self.panel = [self.enrol(Role.EVALUATOR, f"Evaluator {name}", f"E-{name}") for name in ("Lee", "Min")]
+        self.evaluator = self.panel[0]
         self.service = self.enrol(Role.SERVICE, "Openseal", "S-1")
         members = [self.enrol(Role.COMMITTEE, f"Member {i}", f"C-{i}") for i in range(1, 4)]
         convened = convene(self.officer, members, 2, START, self.entropy)
@@ -92,7 +98,24 @@ class World:
 
     def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
         private = ec.generate_private_key(ec.SECP256R1())
-        return SigningKey(private, self.authorities[role].issue(request(private, name, registration), START))
+        return SigningKey(
+            private, self.authorities[role].issue(request(private, role, name, registration), START)
+        )
+
+    def status(self, at: datetime, revoked: Mapping[Role, Mapping[int, datetime]]) -> Status:
+        """Every role's list of the day, or since the last revocation if there was one on that day."""
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        since = max([day, *(time for serials in revoked.values() for time in serials.values())])
+        return Status(
+            lists={
+                role: (
+                    to_base64(
+                        authority.list_revoked(revoked.get(role, {}), int(since.timestamp()), since, DAY)
+                    ),
+                )
+                for role, authority in self.authorities.items()
+            }
+        )
 
     @property
     def trust(self) -> Trust:
@@ -165,10 +188,17 @@ class Life:
         self.entries: list[bytes] = []
         self.statements: dict[str, bytes] = {}
         self.certificates: dict[str, bytes] = {}
+        self.revoked: dict[Role, dict[int, datetime]] = {}
+        self.statuses: dict[str, bytes] = {}
+        self.current: dict[tuple[date, int], str] = {}
+        self.looked_at: set[str] = set()
+        self.declared: set[str] = set()
         self.bids: dict[str, bytes] = {}
+        self.co_signatures: dict[tuple[str, str], bytes] = {}
         self.submitted: list[Committed] = []
         self.contents: dict[tuple[str, Part], bytes] = {}
         self.openings: dict[Part, Opening] = {}
+        self.opening_id = "0" * 64
         self.counted: list[OpenedBid] = []
         self.sheets: list[SignedScores] = []
         self.revealed: dict[str, RevealedPrices] = {}
@@ -179,26 +209,66 @@ class Life:
         self.head = Head(tender=self.notice.tender, notice=self.notice_id)
         self.terms = terms(self.notice, self.notice_id)
         self.key = check_notice(self.notice)
-        for member in self.world.members:
-            self.keep_certificate(member.key)
+        for each in [*(member.key for member in self.world.members), *self.panel()]:
+            self.keep_certificate(each)
+        self.publish()
+
+    def publish(self) -> None:
+        """Seq 0 and 1."""
         self.say(EventType.PUBLISHED, self.notice, self.world.officer)
+        self.countersign(EventType.COUNTERSIGNED, self.notice_id)
+
+    def panel(self) -> list[SigningKey]:
+        """The evaluators whom the notice names."""
+        return [each for each in self.world.panel if each.fingerprint in self.notice.evaluators]
+
+    def status(self) -> str:
+        """Id of the certificate status in force."""
+        key = self.now.date(), sum(len(serials) for serials in self.revoked.values())
+        if key not in self.current:
+            status = self.world.status(self.now, self.revoked)
+            self.statuses[status.id] = encode(status)
+            self.current[key] = status.id
+        return self.current[key]
+
+    def revoke(self, key: SigningKey) -> None:
+        """From now on."""
+        serials = self.revoked.setdefault(key.certificate.role, {})
+        serials[key.certificate.x509.serial_number] = self.now.replace(microsecond=0)
 
     def keep_certificate(self, key: SigningKey) -> None:
         self.certificates[key.fingerprint] = key.certificate.der
 
     def log(self, *events: Event) -> None:
         self.head, entries = self.head.append(events)
+        self.looked_at |= {event.status for event in events if event.status}
         for entry in entries:
             self.history.append(len(self.entries))
             self.entries.append(entry)
 
     def say(self, type_: EventType, payload: Payload, key: SigningKey, part: Part | None = None) -> str:
-        data = self.signed(payload, key)
+        return self.post(type_, self.signed(payload, key), key, part)
+
+    def post(self, type_: EventType, data: bytes, key: SigningKey, part: Part | None = None) -> str:
+        """Keeps and logs what was signed. Returns the statement's id."""
         id = Statement(data).id
         self.statements[id] = data
         self.keep_certificate(key)
-        self.log(Event(t=type_, time=moment(self.now), statement=id, part=part))
+        self.log(Event(t=type_, time=moment(self.now), statement=id, part=part, status=self.status()))
         return id
+
+    def countersign(self, type_: EventType, statement: str, key: SigningKey | None = None) -> None:
+        key = key or self.world.second
+        self.say(type_, Countersignature(**self.about(key), statement=statement), key)
+
+    def declare(self, key: SigningKey, conflict: str = "") -> None:
+        """Says whether there is a conflict of interest, once: what it is, if anything."""
+        person = key.certificate.registration
+        if person not in self.declared:
+            self.declared.add(person)
+            about = self.about(key) | {"opening": self.opening_id}
+            said = ConflictDeclaration(**about, conflict=bool(conflict), explanation=conflict)
+            self.say(EventType.CONFLICT_DECLARED, said, key)
 
     def signed(self, payload: Payload, key: SigningKey) -> bytes:
         """What every statement but an envelope is signed by: the place to say something else instead."""
@@ -230,11 +300,22 @@ class Life:
         lots: Sequence[str] | None = None,
         contents: dict[Part, bytes] | None = None,
         previous: str | None = None,
+        partners: Sequence[SigningKey] = (),
     ) -> str:
         self.now = max(self.now, START + timedelta(days=7)) + timedelta(seconds=1)
         contents = contents or self.contents_for(amount, picks, lots or [lot.id for lot in self.notice.lots])
         entropy = self.world.entropy(entropy_size(self.terms))
-        return self.accept(bidder, compose(contents, self.terms, bidder, entropy, previous))
+        named = [each.fingerprint for each in partners]
+        data = compose(contents, self.terms, bidder, entropy, previous, named)
+        for each in partners:
+            self.co_sign(Statement(data).id, each)
+        return self.accept(bidder, data)
+
+    def co_sign(self, envelope: str, partner: SigningKey) -> None:
+        """A partner's word before the envelope is sent."""
+        said = CoSignature(**self.about(partner), envelope=envelope)
+        self.co_signatures[envelope, partner.fingerprint] = self.signed(said, partner)
+        self.keep_certificate(partner)
 
     def accept(self, bidder: SigningKey, data: bytes) -> str:
         """Puts an envelope into the box, whatever it is."""
@@ -249,6 +330,7 @@ class Life:
                 time=time,
                 salt=salt,
                 statement=id,
+                status=self.status(),
                 bidder=bidder.certificate.registration,
             )
         )
@@ -297,7 +379,9 @@ class Life:
             **self.about(self.world.service), part=part, round=self.notice.round, beacon=beacon, keys=keys
         )
         self.openings[part] = opening
-        self.say(EventType.OPENED, opening, self.world.service, part)
+        id = self.say(EventType.OPENED, opening, self.world.service, part)
+        if part == self.notice.parts[0]:
+            self.opening_id = id
         chosen = to_open(part, self.counted)
         parts = [PartToOpen(envelope=e.envelope, terms=self.terms, opening=opening) for e in chosen]
         results = dict(zip([each.id for each in chosen], open_parts(parts), strict=True))
@@ -315,21 +399,25 @@ class Life:
         self.contents[each.id, part] = result
         return with_part(each, read_part(part, result, self.notice))
 
-    def score_sheet(self, points: dict[str, str] | None = None) -> None:
+    def score_sheet(self, points: dict[str, str] | None = None, evaluator: SigningKey | None = None) -> None:
+        evaluator = evaluator or self.world.evaluator
         self.now += timedelta(seconds=1)
+        self.declare(evaluator)
         scores = tuple(
             CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
             for bid, lot, criterion in expected_scores(self.notice, self.counted)
         )
-        sheet = SignedScores(**self.about(self.world.evaluator), scores=scores)
+        salt = self.world.entropy(32).hex()
+        sheet = SignedScores(**self.about(evaluator), scores=scores, salt=salt)
         self.sheets.append(sheet)
-        self.say(EventType.SHEET_SIGNED, sheet, self.world.evaluator)
+        self.say(EventType.SHEET_SIGNED, sheet, evaluator)
 
-    def reveal(self, lot: str, salt: str, prices: Sequence[str]) -> None:
+    def reveal(self, lot: str, salt: str, prices: Sequence[str], officer: SigningKey | None = None) -> None:
+        officer = officer or self.world.officer
         self.now += timedelta(seconds=1)
-        revealed = RevealedPrices(**self.about(self.world.officer), lot=lot, salt=salt, prices=tuple(prices))
+        revealed = RevealedPrices(**self.about(officer), lot=lot, salt=salt, prices=tuple(prices))
         self.revealed[lot] = revealed
-        self.say(EventType.PRICES_REVEALED, revealed, self.world.officer)
+        self.say(EventType.PRICES_REVEALED, revealed, officer)
 
     def evaluate(self, **changes: Any) -> None:
         self.now += timedelta(seconds=1)
@@ -340,16 +428,26 @@ class Life:
         )
         self.evaluation_id = self.say(EventType.SCORED, self.evaluated, self.world.service)
 
-    def award(self, standstill: timedelta | None = None, **changes: Any) -> None:
-        officer = self.world.officer
+    def award(
+        self,
+        standstill: timedelta | None = None,
+        officer: SigningKey | None = None,
+        second: SigningKey | None = None,
+        **changes: Any,
+    ) -> None:
+        officer, second = officer or self.world.officer, second or self.world.second
         self.now += timedelta(seconds=1)
+        self.declare(officer)
         self.intended = IntendedAward(
             **self.about(officer), evaluation=self.evaluation_id, awards=first_in_line(self.evaluated)
         )
         intention = self.say(EventType.INTENDED, self.intended, officer)
         self.now += standstill if standstill is not None else timedelta(seconds=self.notice.standstill)
         award = Award(**self.about(officer), intention=intention, awards=self.intended.awards)
-        self.say(EventType.AWARDED, msgspec.structs.replace(award, **changes), officer)
+        data = self.signed(msgspec.structs.replace(award, **changes), officer)
+        self.declare(second)
+        self.countersign(EventType.AWARD_COUNTERSIGNED, Statement(data).id, second)
+        self.post(EventType.AWARDED, data, officer)
 
     def to_award(self) -> "Life":
         """Everything from the closing on, as it should be."""
@@ -357,10 +455,15 @@ class Life:
         for part in self.notice.parts:
             self.open(part)
             if part == "technical":
-                self.score_sheet()
+                self.score_sheets()
         self.evaluate()
         self.award()
         return self
+
+    def score_sheets(self) -> None:
+        """Everybody's on the panel."""
+        for each in self.panel():
+            self.score_sheet(evaluator=each)
 
     def note(self, cosigned_at: datetime) -> str:
         """The log's present head with the witness's co-signature."""
@@ -370,12 +473,12 @@ class Life:
         )
         return note + cosign(note, self.world.witness, cosigned_at)
 
-    def facts(self) -> record.Facts:
+    def facts(self) -> bundle.Facts:
         closed_size = checkpoint.Checkpoint.parse(checkpoint.Note.parse(self.closing_note).text).size
         size = len(self.entries)
         leaves = tuple(leaf_hash(entry) for entry in self.entries)
         history = tuple(
-            record.LoggedEntry(
+            bundle.LoggedEntry(
                 index=index,
                 entry=to_base64(self.entries[index]),
                 path=tuple(map(to_base64, inclusion(leaves, index))),
@@ -383,7 +486,7 @@ class Life:
             for index in self.history
         )
         closed = next(i for i, index in enumerate(self.history) if index == closed_size - 1)
-        proofs = record.Proofs(
+        proofs = bundle.Proofs(
             history=history,
             commitments=tuple(
                 tuple(map(to_base64, inclusion(leaves, each.index))) for each in self.submitted
@@ -392,48 +495,39 @@ class Life:
             consistency=tuple(map(to_base64, consistency(leaves, closed_size))) if size else (),
         )
         counted = set(self.closing.counted())
-        signers = {each.envelope.signer for each in self.counted}
-        bidders = {Statement(data).signer for data in self.bids.values()} - signers
-        return record.Facts(
+        co_signed = {key: data for key, data in self.co_signatures.items() if key[0] in counted}
+        shown = {Statement(self.bids[id]).signer for id in counted} | {partner for _, partner in co_signed}
+        hidden = {Statement(data).signer for data in self.bids.values()}
+        hidden |= {partner for _, partner in self.co_signatures}
+        taken = {each.status for each in self.submitted if each.statement in counted}
+        return bundle.Facts(
             claims=self.world.trust,
             checkpoint=self.note(self.now + timedelta(seconds=1)),
             closing_checkpoint=self.closing_note,
             proofs=proofs,
             statements=self.statements,
             bids={id: data for id, data in self.bids.items() if id in counted},
+            co_signatures=co_signed,
             contents=self.contents,
-            certificates=[der for fp, der in self.certificates.items() if fp not in bidders],
+            certificates=[der for fp, der in self.certificates.items() if fp not in hidden - shown],
+            statuses={id: data for id, data in self.statuses.items() if id in self.looked_at | taken},
         )
 
     def record(self) -> bytes:
-        return record.build(self.facts())
+        return bundle.build(self.facts())
 
     def files(self) -> dict[str, bytes]:
         """The record's files but for its manifest, also of a life that no honest record can be made of."""
-        facts = self.facts()
-        files = {
-            "claims.json": encode(facts.claims),
-            "log/checkpoint": facts.checkpoint.encode(),
-            "log/closing": facts.closing_checkpoint.encode(),
-            "log/proofs.json": encode(facts.proofs),
-        }
-        files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
-        files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
-        files |= {f"contents/{id}.{part}.json": data for (id, part), data in facts.contents.items()}
-        files |= {f"certificates/{sha256(der).hex()}.der": der for der in facts.certificates}
+        files = bundle.files_of(self.facts())
         try:
-            return files | {"ocds.json": ocds.record_package(record.Record(files).published())}
+            return files | {"ocds.json": ocds.record_package(bundle.Record(files).published())}
         except (VerificationError, LookupError, ValueError):  # it relies on what a verifier checks before it
             return files | {"ocds.json": b"{}"}
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
     """A record of these files, with the manifest that belongs to them."""
-    listed = tuple(
-        record.File(path=path, sha256=sha256(files[path]).hex(), size=len(files[path]))
-        for path in sorted(files)
-    )
-    return archive.pack({**files, "manifest.json": encode(record.Manifest(files=listed))})
+    return archive.pack({**files, "manifest.json": encode(bundle.manifest(files))})
 
 
 def signed_anyhow(purpose: str, body: bytes, key: SigningKey) -> bytes:

@@ -7,20 +7,16 @@ cannot make any; whoever reads it verifies everything again.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 
 import msgspec
 
 from crypto.ceremony import Ceremony, Convening, Phase, Word, check_seats, entry, read_word
 from crypto.certificates import Role
-from crypto.encoding import parse_moment, to_base64
-from crypto.errors import CommitteeError
+from crypto.encoding import to_base64
 from crypto.statements import Statement
 from procurement import store
+from procurement.clocks import check_clock
 from procurement.procedure import Procedure
-
-CLOCKS = timedelta(minutes=5)
-"""How far an officer's clock may be from ours."""
 
 
 class CeremonyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +35,15 @@ class CeremonyView(msgspec.Struct, frozen=True, kw_only=True):
 async def convene(procedure: Procedure, data: bytes) -> str:
     """An officer convenes a committee; the ceremony's id. The same convening again changes nothing.
 
-    Raises CommitteeError for members that cannot be a committee, CertificateError for uncertified ones.
+    Raises CommitteeError for members that cannot be a committee, CertificateError for uncertified ones,
+    ClockError for another time than now.
     """
-    statement, convening = await procedure.genuine(data, Convening)
-    Ceremony(statement.id, convening)
-    check_seats(await procedure.certified(convening.members, Role.COMMITTEE))
-    now = procedure.now()
-    if abs(parse_moment(convening.time) - now) > CLOCKS:
-        raise CommitteeError("the convening's time is not now")
     async with procedure.pool.acquire() as connection, connection.transaction():
+        now, standings = procedure.now(), procedure.standings
+        statement, convening, _ = await standings.genuine(connection, data, Convening, now)
+        Ceremony(statement.id, convening)
+        check_seats(await standings.certified(connection, convening.members, Role.COMMITTEE, now))
+        check_clock(convening.time, now)
         if await store.add_ceremony(connection, statement.id, statement.data, now):
             await procedure.log.append(connection, [entry(statement.id, statement.id)])
     procedure.log.appended.set()
@@ -59,9 +55,10 @@ async def hear(procedure: Procedure, id: str, data: bytes) -> str:
 
     Raises TenderError for no such ceremony, CommitteeError for what may not be said, or not now.
     """
-    statement, word = await procedure.genuine(data, type(read_word(Statement(data))))
+    kind = type(read_word(Statement(data)))
     async with procedure.pool.acquire() as connection, connection.transaction():
         convening = await store.load_ceremony(connection, id, "FOR UPDATE")
+        statement, word, _ = await procedure.standings.genuine(connection, data, kind, procedure.now())
         said = [Statement(each) for each in await store.load_words(connection, id)]
         if statement.id in {each.id for each in said}:
             return statement.id

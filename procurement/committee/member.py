@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bids.client import Service, parse
 from bids.envelope import Part
@@ -22,7 +21,6 @@ from crypto.ceremony import (
     Complaint,
     Convening,
     Dealing,
-    Number,
     Participant,
     Proof,
     Secrets,
@@ -31,16 +29,11 @@ from crypto.ceremony import (
     check_seats,
     read_word,
 )
-from crypto.certificates import Certificate, Role, SigningKey, request
-from crypto.checkpoint import Checkpoint
+from crypto.certificates import Certificate, Role
 from crypto.committee import Rehearsal, Share
 from crypto.encoding import (
     Base64,
     Hex32,
-    Small,
-    Text,
-    Value,
-    decode,
     encode,
     from_base64,
     moment,
@@ -50,60 +43,10 @@ from crypto.encoding import (
 from crypto.errors import CommitteeError
 from crypto.locks import Opener, mandate_lock, seal
 from crypto.statements import Statement, sign
-from crypto.trust import Trust
-from procurement.client import Announced, Orders, path_of, read_notice, send_orders
+from procurement.client import Announced, Orders, path_of, read_notice, read_openings, send_orders
 from procurement.committee.paper import Backup
-from procurement.committee.safe import Safe
-
-
-class Holding(Value, frozen=True, kw_only=True):
-    """What is in a member's file. `said` are its own statements in the ceremony; `seen` is the newest head of
-    the log that it was shown."""
-
-    service: Text
-    trust: Trust
-    certificate: Base64
-    key: Hex32
-    """Seed of an Ed25519 key."""
-    ceremony: Hex32 | None = None
-    member: Number | None = None
-    secrets: Secrets | None = None
-    said: tuple[Base64, ...] = ()
-    share: Hex32 | None = None
-    seen_size: Small | None = None
-    seen_root: Hex32 | None = None
-
-    def __repr__(self) -> str:
-        return f"Holding({self.ceremony})"
-
-    @property
-    def signing_key(self) -> SigningKey:
-        """Raises CertificateError where key and certificate are not of one person."""
-        private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self.key))
-        return SigningKey(private, Certificate(from_base64(self.certificate)))
-
-    @property
-    def own_share(self) -> Share:
-        """Raises CommitteeError while there is none."""
-        if self.share is None or self.member is None:
-            raise CommitteeError("there is no share in this file yet")
-        return Share(self.member, bytes.fromhex(self.share))
-
-    def backup(self) -> Backup:
-        """What goes on paper. Raises CommitteeError while there is no share."""
-        return Backup(
-            ceremony=self.ceremony or "",
-            member=self.own_share.member,
-            certificate=self.signing_key.fingerprint,
-            share=self.own_share.export(),
-            key=bytes.fromhex(self.key),
-        )
-
-    @property
-    def seen(self) -> Checkpoint | None:
-        if self.seen_size is None or self.seen_root is None:
-            return None
-        return Checkpoint(origin="", size=self.seen_size, root=bytes.fromhex(self.seen_root))
+from procurement.registry.holding import Holding
+from procurement.registry.safe import Safe
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +61,14 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     def name(self, number: int) -> str:
         """Who has that number."""
         return f"{number} {self.members[number - 1].name}"
+
+
+class _Tender(msgspec.Struct, frozen=True):
+    tender: str
+
+
+class _Tenders(msgspec.Struct, frozen=True):
+    tenders: tuple[_Tender, ...]
 
 
 class _View(msgspec.Struct, frozen=True):
@@ -164,7 +115,7 @@ class Seat:
         if self.holding.ceremony not in (None, id):
             raise CommitteeError("this file belongs to another ceremony; make a new one")
         number = board.ceremony.number_of(self.key.fingerprint)
-        _check_current(self.service, board)
+        await _check_current(self.service, board)
         if self.holding.member is None:
             fresh = Secrets(polynomial=secrets.token_hex(32), mailbox=secrets.token_hex(32))
             self._keep(ceremony=id, member=number, secrets=fresh)
@@ -239,6 +190,17 @@ class Seat:
         await self.service.post(f"{path_of(tender.notice.tender)}/order-refusals", statement.data)
         return statement.id
 
+    async def awaited(self) -> list[str]:
+        """Ocids of the tenders, of those that the service names, that still wait for this committee to open
+        them; what is open is believed only as the log has it."""
+        found = []
+        for each in parse(await self.service.get("/api/v1/tenders"), _Tenders).tenders:
+            tender = await read_notice(self.service, each.tender)
+            if tender.notice.committee.ceremony == self.holding.ceremony:
+                opened = [entry.part for entry in await read_openings(self.service, tender)]
+                found += [each.tender] if tuple(opened) != tender.notice.parts else []
+        return found
+
     # ── how it is done ───────────────────────────────────────────────────────────────────────────────
 
     def _participant(self, board: Board) -> Participant:
@@ -271,28 +233,15 @@ class Seat:
         self._safe.write(encode(self.holding))
 
 
-def load(safe: Safe) -> Holding:
-    """What is in the file. Raises SafeError, MalformedError, OSError."""
-    return decode(safe.read(), Holding)
-
-
-async def enrol_at(
-    service: Service, address: str, safe: Safe, role: Role, name: str, registration: str
-) -> Seat:
-    """A new key with a certificate of the service's practice authority, in a new file."""
-    private = Ed25519PrivateKey.generate()
-    asked = encode({"role": role, "request": to_base64(request(private, name, registration))})
-    answer = parse(await service.post("/api/v1/certificates", asked), _Issued)
-    holding = Holding(
-        service=address,
-        trust=service.trust,
-        certificate=answer.certificate,
-        key=private.private_bytes_raw().hex(),
+def backup(holding: Holding) -> Backup:
+    """What goes on paper. Raises CommitteeError while there is no share."""
+    return Backup(
+        ceremony=holding.ceremony or "",
+        member=holding.own_share.member,
+        certificate=holding.signing_key.fingerprint,
+        share=holding.own_share.export(),
+        key=bytes.fromhex(holding.key),
     )
-    seat = Seat(safe, service, holding)
-    service.trust.authorities().verify(seat.key.certificate, role, service.now())
-    safe.write(encode(holding))
-    return seat
 
 
 async def restore(service: Service, address: str, safe: Safe, backup: Backup) -> Seat:
@@ -327,11 +276,11 @@ async def read_board(service: Service, id: str) -> Board:
     view = parse(await service.get(f"/api/v1/ceremonies/{id}"), _View)
     statement = Statement(from_base64(view.convening))
     at = parse_moment(statement.read(Convening).time)
-    convening = await service.verified(statement, Convening, at)
+    convening = await service.verified_unless_revoked(statement, Convening, at)
     if statement.id != id:
         raise CommitteeError("the service shows another ceremony than the one asked for")
     members = await asyncio.gather(
-        *(service.certificate(each, Role.COMMITTEE, at) for each in convening.members)
+        *(service.certificate_unless_revoked(each, Role.COMMITTEE, at) for each in convening.members)
     )
     check_seats(members)
     ceremony = Ceremony(id, convening)
@@ -340,7 +289,7 @@ async def read_board(service: Service, id: str) -> Board:
     signed = {each.signer: each.data for each in words if isinstance(read_word(each), Transcript)}
     return Board(
         ceremony=ceremony,
-        officer=await service.certificate(convening.signer, Role.OFFICER, at),
+        officer=await service.certificate_unless_revoked(convening.signer, Role.OFFICER, at),
         members=tuple(members),
         transcript=tuple(to_base64(signed[each]) for each in convening.members if each in signed),
     )
@@ -370,13 +319,15 @@ def _hear(ceremony: Ceremony, members: Sequence[Certificate], words: Sequence[St
         ceremony.hear(statement.id, word)
 
 
-def _check_current(service: Service, board: Board) -> None:
-    """A ceremony is read with the certificates of its own time; joined it is with people of today."""
-    authorities, now = service.trust.authorities(), service.now()
-    authorities.verify(board.officer, Role.OFFICER, now)
+async def _check_current(service: Service, board: Board) -> None:
+    """A ceremony is read with the certificates of its own time; joined it is with people of today, whom
+    nobody has revoked by lists that are at most a day old."""
+    status = parse(await service.get("/api/v1/certificate-status"), _Current).status
+    now = service.now()
+    await service.certificate(board.officer.fingerprint, Role.OFFICER, now, status)
     for member in board.members:
-        authorities.verify(member, Role.COMMITTEE, now)
+        await service.certificate(member.fingerprint, Role.COMMITTEE, now, status)
 
 
-class _Issued(msgspec.Struct, frozen=True):
-    certificate: Base64
+class _Current(msgspec.Struct, frozen=True):
+    status: Hex32

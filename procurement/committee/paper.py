@@ -3,9 +3,9 @@
     version(1) ‖ form(1) ‖ member(1) ‖ ceremony(32) ‖ certificate(32) ‖ secrets ‖ check(8)
 
 `secrets` are share(32) ‖ signing key(32): as they are (form 0), or behind a salt(16) under a passphrase
-(form 1, as in `procurement.safe`, with everything before them authenticated and a zero nonce: the salt is
-fresh). `check` is the beginning of the SHA-256 of all before it. In base32, 30 characters a line, each line
-with two characters that tell whether it was copied right.
+(form 1, as in `procurement.registry.safe`, with everything before them authenticated and a zero nonce: the
+salt is fresh). `check` is the beginning of the SHA-256 of all before it. In base32, 30 characters a line,
+each line with two characters that tell whether it was copied right.
 """
 
 import base64
@@ -17,8 +17,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from crypto.encoding import sha256
-from procurement.committee.safe import SALT_SIZE, key_of
 from procurement.errors import SafeError
+from procurement.registry.safe import SALT_SIZE, key_of
 
 VERSION = 1
 QR_PREFIX = "OPENSEAL1:"

@@ -6,32 +6,26 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, Router, get, post
-from litestar.datastructures import State
+from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.exceptions import PermissionDeniedException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import JSONBody, PathParameter, RawBody
+from litestar.params import PathParameter, RawBody
 
-from crypto.certificates import Role
-from crypto.encoding import Moment, encode, from_base64, moment, to_base64
-from crypto.errors import VerificationError
+from crypto.encoding import Moment, encode, moment, to_base64
+from crypto.errors import StatusError, VerificationError
 from procurement import publication, store
-from procurement.authorities import Authorities
 from procurement.awards import Evaluated
-from procurement.errors import TenderError
+from procurement.chronicle import Situation
 from procurement.history import Entry
-from procurement.procedure import Procedure, Situation
+from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, status
+from procurement.registry import store as registry
 from procurement.web.problems import MEDIA_TYPE, Problem, problem, status_of
 
 DSSE = "application/vnd.dsse+json"
 STATEMENT_LIMIT = 4 * 1024 * 1024  # bytes: a bid of two parts of a mebibyte each, twice base64
 REQUEST_LIMIT = 64 * 1024
-LOOPBACK = {"127.0.0.1", "::1"}
-PASSED_ON = ("Forwarded", "X-Forwarded-For", "Via", "Origin")
-"""Headers of requests that somebody elsewhere may have caused: a proxy, or a page in a browser here."""
 
 Steps = NamedDependency[Procedure]
 Step = Callable[[Procedure, str, bytes], Awaitable[str]]
@@ -54,7 +48,7 @@ PROBLEMS = {
         409: "This step is not due, or was done before.",
         413: "Too large.",
         422: "Well-formed, and wrong.",
-        503: "The log is behind: send the same again.",
+        503: "The log or the certificate status is behind: send the same again.",
     }.items()
 }
 
@@ -72,22 +66,8 @@ class Signed(Operation):
         )
 
 
-class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A role, and a PKCS #10 request (DER, base64) signed with the key that the certificate is for."""
-
-    role: Role
-    request: str
-
-
-class Issued(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate (DER, base64) of the embedded authority: for practice on one machine only."""
-
-    certificate: str
-    warning: str = "issued without any check by an embedded authority; real registration replaces it"
-
-
-class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """A tender's ocid and its notice's id."""
+class Drafted(msgspec.Struct, frozen=True, kw_only=True):
+    """The ocid and the notice's id of a tender that a second officer has to countersign."""
 
     tender: str
     notice: str
@@ -169,28 +149,6 @@ class EvaluationView(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluated
 
 
-@post(
-    "/certificates",
-    tags=["certificates"],
-    request_max_body_size=REQUEST_LIMIT,
-    responses=PROBLEMS,
-    summary="A certificate from the embedded authority (loopback only, practice only)",
-)
-async def issue_certificate(
-    request: Request[Any, Any, State],
-    data: JSONBody[CertificateRequest],
-    authorities: NamedDependency[Authorities],
-    procedure: Steps,
-) -> Issued:
-    """Anyone on this machine gets a certificate for any role but the service's: practice only."""
-    here = request.client is not None and request.client.host in LOOPBACK
-    if not here or any(name in request.headers for name in PASSED_ON):
-        raise PermissionDeniedException("the embedded authorities serve this machine only")
-    certificate = authorities.issue(data.role, from_base64(data.request))
-    await store.add_certificate(procedure.pool, certificate)
-    return Issued(certificate=to_base64(certificate.der))
-
-
 @get(
     "/certificates/{fingerprint:str}",
     tags=["certificates"],
@@ -199,10 +157,7 @@ async def issue_certificate(
 )
 async def read_certificate(fingerprint: Hash, procedure: Steps) -> Response[bytes]:
     """A certificate, DER."""
-    found = await store.load_certificates(procedure.pool, [fingerprint])
-    if fingerprint not in found:
-        raise TenderError("no-such-statement", "no such certificate is known here")
-    return Response(found[fingerprint])
+    return Response(await registry.load_certificate(procedure.pool, fingerprint))
 
 
 @get("/trust", tags=["certificates"])
@@ -217,19 +172,20 @@ async def read_trust(procedure: Steps) -> msgspec.Raw:
     request_max_body_size=STATEMENT_LIMIT,
     operation_class=Signed,
     responses=PROBLEMS,
-    status_code=201,
+    status_code=202,
 )
-async def publish_tender(body: RawBody, procedure: Steps) -> Published:
-    """Publish a tender: the body is the officer's signed notice."""
+async def publish_tender(body: RawBody, procedure: Steps) -> Drafted:
+    """Publish a tender: the body is the officer's signed notice, which waits for a second officer's
+    countersignature."""
     tender = await procedure.publish(body)
-    return Published(tender=tender.notice.tender, notice=tender.notice_id)
+    return Drafted(tender=tender.notice.tender, notice=tender.notice_id)
 
 
 @get("/tenders", tags=["tenders"], responses=PROBLEMS)
 async def list_tenders(procedure: Steps) -> TenderList:
     """All tenders, latest deadline first."""
-    rows = await store.list_tenders(procedure.pool)
-    situations = [await procedure.situation(row.ocid) for row, _ in rows]
+    ocids = await store.list_tenders(procedure.pool)
+    situations = [await procedure.situation(ocid) for ocid in ocids]
     return TenderList(tenders=[summary(situation, procedure.now()) for situation in situations])
 
 
@@ -312,6 +268,8 @@ async def submit_bid(ocid: Ocid, body: RawBody, procedure: Steps) -> Received | 
     same receipt; a refusal is signed too."""
     try:
         kept = await procedure.submit_bid(ocid, body)
+    except StatusError:
+        raise  # nobody knows, which is no reason to refuse
     except VerificationError as error:
         refusal = to_base64(procedure.refuse(ocid, body, error))
         return problem(status_of(error), error.code, str(error), refusal)
@@ -319,7 +277,25 @@ async def submit_bid(ocid: Ocid, body: RawBody, procedure: Steps) -> Received | 
     return Received(receipt=to_base64(accepted.receipt), proof=accepted.proof)
 
 
-def _statement_route(path: str, step: Step, summary: str) -> Any:
+@post(
+    "/tenders/{ocid:str}/countersignatures",
+    tags=["steps"],
+    request_max_body_size=STATEMENT_LIMIT,
+    operation_class=Signed,
+    responses={
+        202: ResponseSpec(Said, description="Kept till the notice's time.", generate_examples=False),
+        **PROBLEMS,
+    },
+    status_code=201,
+)
+async def countersign(ocid: Ocid, body: RawBody, procedure: Steps) -> Response[Said]:
+    """A second officer countersigns a notice or an award, which takes effect with it; a notice whose time is
+    still to come is published then."""
+    id, effective = await procedure.countersign(ocid, body)
+    return Response(Said(statement=id), status_code=201 if effective else 202)
+
+
+def _statement_route(path: str, step: Step, summary: str, status_code: int = 201) -> Any:
     """A route that takes one kind of statement about a tender and hands it to its step."""
 
     @post(
@@ -328,7 +304,7 @@ def _statement_route(path: str, step: Step, summary: str) -> Any:
         request_max_body_size=STATEMENT_LIMIT,
         operation_class=Signed,
         responses=PROBLEMS,
-        status_code=201,
+        status_code=status_code,
         summary=summary,
         name=path,
         operation_id=path.replace("-", "_"),
@@ -340,6 +316,7 @@ def _statement_route(path: str, step: Step, summary: str) -> Any:
 
 
 STEPS = [
+    _statement_route("co-signatures", Procedure.co_sign, "A partner signs the envelope of a joint bid"),
     _statement_route(
         "late-closings", Procedure.accept_late_closing, "The officer answers for a late closing"
     ),
@@ -349,16 +326,20 @@ STEPS = [
     _statement_route(
         "order-refusals", Procedure.accept_refusal, "A committee member refuses an opening order"
     ),
+    _statement_route(
+        "conflict-declarations", Procedure.declare, "An official declares whether there is a conflict"
+    ),
     _statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
     _statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
     _statement_route("award-intentions", Procedure.intend, "The officer names the first in line"),
-    _statement_route("awards", Procedure.award, "The officer awards"),
+    _statement_route(
+        "awards", Procedure.award, "The officer awards, for a second officer to countersign", 202
+    ),
 ]
 
 router = Router(
     "/api/v1",
     route_handlers=[
-        issue_certificate,
         read_certificate,
         read_trust,
         publish_tender,
@@ -372,6 +353,7 @@ router = Router(
         read_evaluation,
         read_record,
         submit_bid,
+        countersign,
         *STEPS,
     ],
 )

@@ -1,17 +1,19 @@
 """The application: interface, log, beacon and pages over one procedure."""
 
+import secrets
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from litestar import Litestar, Response, Router, get
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import MutableScopeHeaders
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.logging import LoggingConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.status_codes import HTTP_404_NOT_FOUND
 from litestar.template.config import TemplateConfig
@@ -20,9 +22,12 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
-from procurement.authorities import Authorities
+from procurement.login.client import COOKIE
+from procurement.login.passkeys import Passkeys
+from procurement.login.sessions import Sessions
 from procurement.procedure import Procedure
-from procurement.web import api, ceremonies, log, pages
+from procurement.registry.office import Office
+from procurement.web import api, ceremonies, desk, log, pages, registry, session
 from procurement.web.problems import HANDLERS
 
 HERE = Path(__file__).parent
@@ -33,25 +38,37 @@ CONTENT_SECURITY = (
 
 
 def create_app(
-    procedure: Procedure, authorities: Authorities, beacon: LocalBeacon | None, objects: ObjectStore
+    procedure: Procedure, office: Office, beacon: LocalBeacon | None, objects: ObjectStore, origin: str
 ) -> Litestar:
-    """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one."""
+    """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one.
+
+    `origin` is the service's address as browsers write it: log-in is bound to it.
+    """
+    sessions = Sessions(procedure.pool, procedure.standings, origin, procedure.now, secrets.token_bytes)
     given = {
         "procedure": procedure,
-        "authorities": authorities,
+        "office": office,
         "beacon": beacon,
         "objects": objects,
+        "sessions": sessions,
+        "passkeys": Passkeys(sessions),
     }
     return Litestar(
         route_handlers=[
             health,
             api.router,
             ceremonies.router,
+            registry.router,
+            session.router,
+            desk.readings,
+            desk.router,
             log.log_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
         ],
-        dependencies={name: _always(value) for name, value in given.items()},
+        dependencies={name: _always(value) for name, value in given.items()}
+        | {"visitor": Provide(session.who)},
+        state=State({"sessions": sessions}),
         template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
         before_send=[_headers],
         exception_handlers=HANDLERS,
@@ -92,6 +109,11 @@ def _openapi() -> OpenAPIConfig:
         version="1",
         openapi_router=Router("/api", route_handlers=[], include_in_schema=False, after_request=_no_page),
         description="Sealed bids, kept and checkable. Every write is a signed DSSE statement.",
+        components=Components(
+            security_schemes={
+                "session": SecurityScheme(type="apiKey", name=COOKIE, security_scheme_in="cookie")
+            }
+        ),
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
     )
 

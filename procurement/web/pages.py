@@ -15,10 +15,10 @@ from litestar.response import Template
 from crypto.encoding import parse_moment
 from procurement import publication, store
 from procurement.awards import Evaluated
+from procurement.chronicle import Situation
 from procurement.evaluation import explain
 from procurement.history import BID_EVENTS, Entry, EventType
 from procurement.money import grouped
-from procurement.procedure import Situation
 from procurement.publication import PublishedBid, status
 from procurement.web.api import Ocid, Steps, summary
 
@@ -29,15 +29,18 @@ KST = timezone(timedelta(hours=9), "KST")
 
 STEPS: dict[EventType, str] = {
     EventType.PUBLISHED: "Tender published",
+    EventType.COUNTERSIGNED: "Publication countersigned by a second officer",
     EventType.CLOSED: "Box closed and every envelope listed, before any key existed",
     EventType.LATE: "Late witnessing of the closing answered for",
     EventType.REFUSED: "Opening order refused by committee members",
     EventType.PARTIAL: "Opening order signed by committee members",
     EventType.OPENED: "Opened with both keys",
+    EventType.CONFLICT_DECLARED: "Officials declared whether they have a conflict of interest",
     EventType.PRICES_REVEALED: "Committed preliminary prices revealed",
     EventType.SHEET_SIGNED: "Score sheet signed",
     EventType.SCORED: "Scored and ranked by the published rules",
     EventType.INTENDED: "Intended award named; standstill began",
+    EventType.AWARD_COUNTERSIGNED: "Award countersigned by a second officer",
     EventType.AWARDED: "Awarded",
 }
 
@@ -45,8 +48,8 @@ STEPS: dict[EventType, str] = {
 @get("/", include_in_schema=False)
 async def home(procedure: Steps) -> Template:
     """All tenders."""
-    rows = await store.list_tenders(procedure.pool)
-    situations = [await procedure.situation(row.ocid) for row, _ in rows]
+    ocids = await store.list_tenders(procedure.pool)
+    situations = [await procedure.situation(ocid) for ocid in ocids]
     tenders = [summary(situation, procedure.now()) for situation in situations]
     return Template("home.html", context={"tenders": tenders, "when": when})
 

@@ -11,19 +11,32 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.status_codes import (
     HTTP_400_BAD_REQUEST,
+    HTTP_401_UNAUTHORIZED,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_503_SERVICE_UNAVAILABLE,
 )
 
 from bids.errors import EnvelopeError
-from crypto.errors import CertificateError, LogError, MalformedError, SignatureError, VerificationError
-from procurement.errors import TenderError
+from crypto.errors import (
+    CertificateError,
+    LogError,
+    MalformedError,
+    SignatureError,
+    StatusError,
+    VerificationError,
+)
+from procurement.errors import ClockError, TenderError
+from procurement.login.errors import LogInError, NotLoggedIn
 from procurement.procedure import LONGEST_DETAIL
+from procurement.registry.errors import RegistryError, RegistryFullError
 
 MEDIA_TYPE = "application/problem+json"
 
 _LOGGER = logging.getLogger(__name__)
-_NOT_THERE = {"no-such-tender", "no-such-statement", "no-such-ceremony", "not-yet"}
+_NOT_THERE = {"no-such-tender", "no-such-statement", "no-such-ceremony", "no-such-passkey", "not-yet"}
+_NOT_INVITED = {"invitation-invalid", "invitation-used"}
+UNSEEN = {"Cache-Control": "no-store"}
+"""Headers of what is for one pair of eyes, a refusal to show it among them."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,9 +69,9 @@ def problem(
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def come_back(code: str, detail: str) -> Response[Problem]:
+def come_back(code: str, detail: str, seconds: int = 2) -> Response[Problem]:
     """Nothing is wrong with the request: whoever sends it again loses nothing."""
-    return problem(HTTP_503_SERVICE_UNAVAILABLE, code, detail, headers={"Retry-After": "2"})
+    return problem(HTTP_503_SERVICE_UNAVAILABLE, code, detail, headers={"Retry-After": str(seconds)})
 
 
 def status_of(error: VerificationError) -> int:
@@ -69,16 +82,41 @@ def status_of(error: VerificationError) -> int:
             return 400
         case SignatureError() | CertificateError():
             return 403
+        case LogInError():
+            return 404 if error.code in _NOT_THERE else 403
         case EnvelopeError():
             return 422
-        case TenderError():
+        case RegistryError() if error.code in _NOT_INVITED:
+            return 403
+        case TenderError() | RegistryError():
             return 404 if error.code in _NOT_THERE else 409
+        case ClockError():
+            return 409
         case _:
             return 422
 
 
 def on_verification_error(_: Request[Any, Any, Any], error: VerificationError) -> Response[Problem]:
     return problem(status_of(error), error.code, str(error))
+
+
+def on_log_in_error(_: Request[Any, Any, Any], error: LogInError) -> Response[Problem]:
+    return problem(status_of(error), error.code, str(error), headers=UNSEEN)
+
+
+def on_no_session(_: Request[Any, Any, Any], error: NotLoggedIn) -> Response[Problem]:
+    headers = {"WWW-Authenticate": 'Session realm="Openseal"'} | UNSEEN
+    return problem(HTTP_401_UNAUTHORIZED, error.code, str(error), headers=headers)
+
+
+def on_unknown_status(_: Request[Any, Any, Any], error: StatusError) -> Response[Problem]:
+    """Our own lists are out of time, or the moment fell between two of them."""
+    return come_back(error.code, str(error))
+
+
+def on_full_registry(_: Request[Any, Any, Any], error: RegistryFullError) -> Response[Problem]:
+    """Registrars decide at the pace of people."""
+    return come_back(error.code, str(error), seconds=600)
 
 
 def on_log_error(request: Request[Any, Any, Any], error: LogError) -> Response[Problem]:
@@ -114,6 +152,10 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
 HANDLERS: dict[int | type[Exception], Any] = {
     VerificationError: on_verification_error,
     LogError: on_log_error,
+    LogInError: on_log_in_error,
+    NotLoggedIn: on_no_session,
+    StatusError: on_unknown_status,
+    RegistryFullError: on_full_registry,
     HTTPException: on_http_exception,
     RecursionError: on_too_deep,
     TimeoutError: on_timeout,

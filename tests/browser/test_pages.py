@@ -1,57 +1,11 @@
 """The pages as people meet them: a real Chromium, a real service, a real past tender behind it."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
-
-CASE = Path(__file__).parents[2] / "procurement" / "cases" / "R25BK01027145"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service through which the case has gone."""
-    folder = tmp_path_factory.mktemp("browser")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)  # the database's account has to pass
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "procurement"]
-    service = subprocess.Popen([*command, "serve", "--port", str(port), "--data-dir", str(folder)])
-    try:
-        _wait_for(address, service)
-        subprocess.run([*command, "replay", str(CASE), "--base-url", address], check=True, timeout=120)
-        yield address
-    finally:
-        service.terminate()
-        service.wait()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = os.environ.get("OPENSEAL_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+from playwright.sync_api import Browser, BrowserContext
 
 
 def tender_address(site: str) -> str:
@@ -103,19 +57,3 @@ def test_nothing_is_asked_of_anyone_else_and_pages_are_light(site: str, browser:
     compressed = httpx.get(tender_address(site), headers={"Accept-Encoding": "gzip"})
     assert int(compressed.headers["content-length"]) < 20 * 1024
     context.close()
-
-
-def _wait_for(address: str, service: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert service.poll() is None, "the service ended"
-        try:
-            httpx.get(f"{address}/health").raise_for_status()
-        except httpx.HTTPError:
-            pass
-        else:
-            return
-        try:
-            service.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
-    raise AssertionError("the service did not answer")

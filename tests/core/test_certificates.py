@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +17,10 @@ from crypto.certificates import (
     Authority,
     Certificate,
     PrivateKey,
+    Request,
     Role,
     Roots,
+    Signer,
     SigningKey,
     load_root,
     request,
@@ -51,7 +53,7 @@ def roots() -> Roots:
 
 
 def a_holder(key: PrivateKey, role: Role = Role.BUSINESS, **how: Any) -> SigningKey:
-    return SigningKey(key, authority(role).issue(request(key, "Kim", "123-45-67890"), START, **how))
+    return SigningKey(key, authority(role).issue(request(key, role, "Kim", "123-45-67890"), START, **how))
 
 
 @pytest.fixture(params=["P-256", "Ed25519"])
@@ -76,7 +78,7 @@ def certified(public_key: Any, **changes: Any) -> bytes:
         .not_valid_before(START)
         .not_valid_after(START + YEAR)
         .add_extension(x509.BasicConstraints(ca=changes.get("ca", False), path_length=None), critical=True)
-        .add_extension(signing(), critical=True)
+        .add_extension(changes.get("key_usage", signing()), critical=True)
     )
     if usages := changes.get("usages", [Role.BUSINESS.oid]):
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=changes.get("critical", True))
@@ -109,8 +111,17 @@ def test_the_helper_below_is_admitted_when_it_changes_nothing() -> None:
 def test_an_authority_comes_back_from_its_pem() -> None:
     again = Authority.load(Role.BUSINESS, authority().pem())
     key = p256()
-    certificate = again.issue(request(key, "Kim", "1"), START)
+    certificate = again.issue(request(key, again.role, "Kim", "1"), START)
     assert roots().verify(certificate, Role.BUSINESS, START)
+
+
+def test_each_role_keeps_its_identifier() -> None:
+    """They stand in certificates that others have issued."""
+    names = ["business", "officer", "evaluator", "committee", "service", "registrar", "review", "auditor"]
+    assert [(each, each.oid.dotted_string) for each in Role] == [
+        (name, f"2.25.329800735698586629295641978511506172918.{place}")
+        for place, name in enumerate(names, start=1)
+    ]
 
 
 # ── who may sign what ────────────────────────────────────────────────────────────────────────────────────
@@ -148,7 +159,7 @@ def test_a_time_far_away_is_refused_like_any_other(year: int) -> None:
 
 def test_a_foreign_authority_of_the_same_name_is_refused() -> None:
     foreign = Authority.create(Role.BUSINESS, START)
-    certificate = foreign.issue(request(p256(), "Kim", "1"), START)
+    certificate = foreign.issue(request(p256(), foreign.role, "Kim", "1"), START)
     with pytest.raises(CertificateError, match="not issued"):
         roots().verify(certificate, Role.BUSINESS, START)
 
@@ -180,10 +191,13 @@ def test_a_holder_cannot_certify_another() -> None:
         {"usages": [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]},
         {"critical": False},
         {"ca": True},
+        {"key_usage": x509.KeyUsage(False, False, True, False, False, False, False, False, False)},
     ],
     ids=str,
 )
-def test_a_certificate_without_exactly_one_role_is_refused(changes: dict[str, Any]) -> None:
+def test_a_certificate_that_is_not_for_signing_in_exactly_one_role_is_refused(
+    changes: dict[str, Any],
+) -> None:
     with pytest.raises(VerificationError):
         roots().verify(Certificate(certified(p256().public_key(), **changes)), Role.BUSINESS, START)
 
@@ -348,7 +362,7 @@ def test_a_root_with_any_bit_flipped_raises_only_typed_errors() -> None:
 
 @given(st.binary(max_size=300))
 def test_garbage_is_malformed(garbage: bytes) -> None:
-    for parse in (Certificate, load_root, lambda data: authority().issue(data, START)):
+    for parse in (Certificate, load_root, Request):
         with pytest.raises(MalformedError):
             parse(garbage)
 
@@ -362,12 +376,12 @@ def test_something_too_long_to_be_a_certificate_is_malformed() -> None:
 
 
 def test_a_request_with_any_bit_flipped_is_refused_with_a_typed_error(key: PrivateKey) -> None:
-    asked = request(key, "Kim", "123-45-67890")
+    asked = request(key, Role.BUSINESS, "Kim", "123-45-67890").der
     for at in range(0, len(asked) * 8, 3):
         flipped = bytearray(asked)
         flipped[at // 8] ^= 1 << at % 8
         try:
-            issued = authority().issue(bytes(flipped), START)
+            issued = authority().issue(Request(bytes(flipped)), START)
         except VerificationError:
             continue
         assert issued.name == "Kim"  # the open bits of DER again: nothing that was asked for changed
@@ -380,26 +394,114 @@ def test_a_request_with_any_bit_flipped_is_refused_with_a_typed_error(key: Priva
 )
 def test_a_request_for_a_key_of_another_kind_is_refused(other: Any) -> None:
     with pytest.raises(CertificateError, match="Ed25519 or P-256"):
-        authority().issue(request(other, "Kim", "1"), START)
+        request(other, Role.BUSINESS, "Kim", "1")
 
 
 def test_a_request_without_a_registration_number_is_refused() -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Kim")])
-    asked = x509.CertificateSigningRequestBuilder().subject_name(name).sign(p256(), hashes.SHA256())
-    with pytest.raises(CertificateError, match="one serial number"):
-        authority().issue(asked.public_bytes(serialization.Encoding.DER), START)
+    role = x509.ExtendedKeyUsage([Role.BUSINESS.oid])
+    asked = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(role, critical=True)
+    with pytest.raises(CertificateError, match="one registration number"):
+        Request(asked.sign(p256(), hashes.SHA256()).public_bytes(serialization.Encoding.DER))
 
 
 @pytest.mark.parametrize("registration", ["1 2", "../1", "1+1"])
 def test_a_request_with_a_number_that_no_statement_can_hold_is_refused(registration: str) -> None:
     with pytest.raises(CertificateError, match="characters"):
-        authority().issue(request(p256(), "Kim", registration), START)
+        request(p256(), Role.BUSINESS, "Kim", registration)
 
 
-@pytest.mark.filterwarnings("ignore:Attribute's length")
+@pytest.mark.parametrize("name", ["Kim\tHan", "Kim\u202enaH", "Kim\u200b", "\ufeffKim"])
+def test_a_name_with_marks_that_nobody_sees_is_refused(name: str) -> None:
+    with pytest.raises(CertificateError, match="characters"):
+        request(p256(), Role.BUSINESS, name, "1")
+
+
+@pytest.mark.filterwarnings("error:Attribute's length")
 def test_a_request_with_a_name_longer_than_a_certificate_holds_is_refused() -> None:
-    key = p256()
-    longer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "K" * 65, _validate=False)])
-    asked = x509.CertificateSigningRequestBuilder().subject_name(longer).sign(key, hashes.SHA256())
     with pytest.raises(MalformedError, match="no certificate can hold"):
-        authority().issue(asked.public_bytes(serialization.Encoding.DER), START)
+        request(p256(), Role.BUSINESS, "K" * 65, "1")
+
+
+def a_request(*extensions: tuple[x509.ExtensionType, bool], key: Any = None) -> bytes:
+    """DER with whatever `request` would not ask for."""
+    name = [x509.NameAttribute(NameOID.COMMON_NAME, "Kim"), x509.NameAttribute(NameOID.SERIAL_NUMBER, "1")]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(name))
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(key or p256(), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+AS_BUSINESS = x509.ExtendedKeyUsage([Role.BUSINESS.oid])
+
+
+@pytest.mark.parametrize(
+    "usages",
+    [
+        [],
+        [Role.BUSINESS.oid, Role.OFFICER.oid],
+        [Role.BUSINESS.oid, ExtendedKeyUsageOID.CLIENT_AUTH],
+        [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE],
+    ],
+    ids=str,
+)
+def test_a_request_for_no_role_or_for_several_is_refused(usages: list[x509.ObjectIdentifier]) -> None:
+    extensions = [(x509.ExtendedKeyUsage(usages), True)] if usages else []
+    with pytest.raises(VerificationError):
+        Request(a_request(*extensions))
+
+
+def test_what_else_a_request_asks_for_is_not_given() -> None:
+    asked = Request(
+        a_request(
+            (AS_BUSINESS, False),
+            (x509.BasicConstraints(ca=True, path_length=None), True),
+            (x509.SubjectAlternativeName([x509.DNSName("tenders.example")]), False),
+        )
+    )
+    issued = authority().issue(asked, START)
+    roots().verify(issued, Role.BUSINESS, START)
+    with pytest.raises(x509.ExtensionNotFound):
+        issued.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+
+
+@pytest.mark.parametrize("name", ["3004a3020500", "3002a500"], ids=["x400Address", "ediPartyName"])
+def test_a_name_of_a_kind_that_no_library_reads_is_malformed(name: str) -> None:
+    odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex(name))
+    with pytest.raises(MalformedError):
+        Request(a_request((AS_BUSINESS, True), (odd, False)))
+
+
+def test_a_request_signed_by_another_key_is_refused() -> None:
+    """The key inside is exchanged for another: whoever asks has to hold the key."""
+    mine, yours = p256(), p256().public_key()
+    own, other = [
+        each.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        for each in (mine.public_key(), yours)
+    ]
+    with pytest.raises(SignatureError, match="its own key"):
+        Request(a_request((AS_BUSINESS, True), key=mine).replace(own, other))
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["06082a8648ce3d040309", "06082a864886f70d0205", "06082a8648ce3d030101"], ids=str
+)
+def test_a_request_signed_by_an_algorithm_that_is_none_is_refused(algorithm: str) -> None:
+    ecdsa_with_sha256 = bytes.fromhex("06082a8648ce3d040302")
+    asked = a_request((AS_BUSINESS, True))
+    assert asked.count(ecdsa_with_sha256) == 1
+    with pytest.raises(SignatureError, match="its own key"):
+        Request(asked.replace(ecdsa_with_sha256, bytes.fromhex(algorithm)))
+
+
+def test_a_signer_needs_its_own_request() -> None:
+    mine = p256()
+    asked = request(mine, Role.BUSINESS, "Kim", "1")
+    assert Signer(mine, asked).fingerprint == asked.fingerprint
+    with pytest.raises(CertificateError, match="another key"):
+        Signer(p256(), asked)
+
+
+def test_a_request_for_another_role_than_the_authoritys_is_refused() -> None:
+    with pytest.raises(CertificateError, match="certifies nobody as officer"):
+        authority().issue(request(p256(), Role.OFFICER, "Kim", "1"), START)

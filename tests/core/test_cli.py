@@ -244,10 +244,24 @@ def test_a_command_line_that_makes_no_sense_is_said_in_one_line(run: Run, argume
     assert ended.err.count("\n") == 1
 
 
+COMMANDS = (
+    "serve",
+    "replay",
+    "verify",
+    "migrate",
+    "invite",
+    "enrol",
+    "renew",
+    "registrar",
+    "committee",
+    "trust",
+)
+
+
 def test_help_lists_the_commands(run: Run) -> None:
     ended = run("--help")
     assert ended.status == 0
-    assert all(command in ended.out for command in ("serve", "replay", "verify", "migrate"))
+    assert all(command in ended.out for command in COMMANDS)
 
 
 def test_a_case_that_cannot_be_replayed_is_said_before_any_service_starts(run: Run, tmp_path: Path) -> None:
@@ -280,7 +294,27 @@ def test_one_record_file_cannot_take_two_records(run: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "nowhere", "ftp://127.0.0.1", "http://["])
 def test_a_service_that_does_not_answer_is_said_in_one_line(run: Run, tmp_path: Path, address: str) -> None:
     folder = written(files_of(NEGOTIATION), tmp_path / "case")
-    ended = run("replay", folder, "--base-url", address)
+    (tmp_path / "code").write_text("ABCD-EFGH\n")
+    ended = run("replay", folder, "--base-url", address, "--code-file", tmp_path / "code")
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith(f"openseal: {NEGOTIATION}: ")
+    assert ended.err.startswith("openseal: ")
     assert ended.err.count("\n") == 1
+
+
+def test_a_service_that_is_there_already_needs_a_code_for_its_registrar(run: Run, tmp_path: Path) -> None:
+    folder, empty = written(files_of(NEGOTIATION), tmp_path / "case"), tmp_path / "code"
+    ended = run("replay", folder, "--base-url", "http://127.0.0.1:1")
+    assert (ended.status, "--code-file go together" in ended.err) == (2, True)
+    empty.write_text("\n")
+    ended = run("replay", folder, "--base-url", "http://127.0.0.1:1", "--code-file", empty)
+    assert (ended.status, ended.err) == (2, f"openseal: {empty}: there is no code in it\n")
+
+
+def test_a_code_is_made_in_the_services_folder_and_the_last_one_counts(run: Run, tmp_path: Path) -> None:
+    first, second = (run("invite", "--data-dir", tmp_path) for _ in range(2))
+    assert (first.status, second.status, first.out == second.out) == (0, 0, False)
+    kept = tmp_path / "keys" / "invitation"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (second.out.strip(), 0o600)
+    (tmp_path / "file").touch()
+    ended = run("invite", "--data-dir", tmp_path / "file")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)

@@ -1,16 +1,18 @@
 """Bidder and committee member against a service that lies: nothing is sealed or signed on its word."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import msgspec
 import pytest
 
 from bids.client import RefusedError, Service, ServiceError
-from bids.errors import Unopenable
+from bids.envelope import CoSignature, Envelope, Part, compose, entropy_size
+from bids.errors import EnvelopeError, Unopenable
+from bids.orders import OpeningPartial, OrderRefusal
 from bids.receipts import Receipt, Refusal, commitment_entry
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.checkpoint import TlogProof
@@ -20,22 +22,29 @@ from crypto.errors import (
     CertificateError,
     CommitteeError,
     LogError,
+    MalformedError,
+    RevokedError,
     SignatureError,
+    StatusError,
     VerificationError,
 )
 from crypto.merkle import HASH_SIZE, Tile, leaf_hash
-from crypto.statements import Statement, sign
+from crypto.revocation import Status
+from crypto.statements import Payload, Statement, sign
 from crypto.trust import Trust
-from procurement.awards import LateClosing
+from procurement.awards import ConflictDeclaration, LateClosing, SignedScores
 from procurement.client import (
     Announced,
+    Sealed,
+    co_sign,
     read_closing,
     read_notice,
+    seal_bid,
     sign_orders,
     submit_bid,
 )
 from procurement.errors import TenderError
-from procurement.history import EventType
+from procurement.history import BID_EVENTS, Event, EventType
 from procurement.tenders import Bid, LotOffer
 from tests.builders import (
     DEADLINE,
@@ -77,7 +86,8 @@ class Front:
         path = request.url.path
         if request.method == "POST":
             self.sent.setdefault(path.rpartition("/")[2], []).append(request.content)
-            found = self.receipt(request.content) if path.endswith("/bids") else b"{}"
+            said = encode({"statement": Statement(request.content).id})
+            found = self.receipt(request.content) if path.endswith("/bids") else said
         else:
             found = self.read(path)
         return httpx.Response(200, content=self.twist(path, found))
@@ -89,11 +99,11 @@ class Front:
             case ["api", "v1", "tenders", _, "entries", seq]:
                 return self.proven(int(seq))
             case ["api", "v1", "tenders", _, "closing"]:
-                return self.proven(1, self.life.closing_note)
+                return self.proven(self.types().index("tender:closed"), self.life.closing_note)
             case ["api", "v1", "tenders", _, "timeline"]:
                 return encode({"events": [{"seq": i, "type": t} for i, t in enumerate(self.types())]})
-            case ["api", "v1", "tenders", _, "bids"]:
-                return encode({"bids": [self.opened(id) for id in self.life.closing.counted()]})
+            case ["api", "v1", "certificate-status", id]:
+                return self.life.statuses[id]
             case ["api", "v1", "tenders", _, "statements", id]:
                 return self.life.bids[id]
             case ["log", *tile]:
@@ -108,23 +118,16 @@ class Front:
             for index in self.life.history
         ]
 
-    def opened(self, id: str) -> dict[str, Any]:
-        parts = [{"part": "technical", "content": {}}]
-        return {"envelope": id, "bidder": "bidder", "registration": "1", "parts": parts}
-
     def proven(self, seq: int, note: str = "") -> bytes:
         life, index = self.life, self.life.history[seq]
         note = note or life.note(life.now)
         leaves = tuple(leaf_hash(entry) for entry in life.entries[: size_of(note)])
         statement = msgspec.json.decode(life.entries[index], type=dict[str, Any])["statement"]
         proof = TlogProof(index=index, hashes=tuple(inclusion(leaves, index)), checkpoint=note)
-        return encode(
-            {
-                "entry": to_base64(life.entries[index]),
-                "statement": to_base64(life.statements[statement]),
-                "proof": proof.encode(),
-            }
-        )
+        answer = {"entry": to_base64(life.entries[index]), "proof": proof.encode()}
+        if statement in life.statements:
+            answer["statement"] = to_base64(life.statements[statement])
+        return encode(answer)
 
     def tile(self, tile: Tile) -> bytes:
         assert tile.level == 0
@@ -148,6 +151,7 @@ class Front:
             "time": moment(life.now),
             "salt": world.entropy(32).hex(),
             "statement": statement.id,
+            "status": life.status(),
         }
         receipt = Receipt(**(said | changes))
         life.keep_certificate(world.service)
@@ -186,6 +190,139 @@ async def test_a_notice_that_no_pinned_witness_saw_is_not_sealed_for() -> None:
         await read_notice(front.service(trust), front.life.notice.tender)
 
 
+class Alone(Life):
+    """A notice that is countersigned in another way than it should be, or not at all."""
+
+    def __init__(self, act: Callable[[Life], None]) -> None:
+        self.act = act
+        super().__init__(the_world(), a_notice(the_world(), a_lot(panel_rules())))
+
+    def publish(self) -> None:
+        self.say(EventType.PUBLISHED, self.notice, self.world.officer)
+        self.act(self)
+
+
+def same_officer(life: Life) -> None:
+    life.countersign(EventType.COUNTERSIGNED, life.notice_id, life.world.officer)
+
+
+def same_person(life: Life) -> None:
+    """The officer, under a new certificate and name."""
+    again = life.world.enrol(Role.OFFICER, "Officer Kim-Lee", "O-1")
+    life.countersign(EventType.COUNTERSIGNED, life.notice_id, again)
+
+
+def another_notice(life: Life) -> None:
+    life.countersign(EventType.COUNTERSIGNED, "0" * 64)
+
+
+def an_evaluator(life: Life) -> None:
+    """Who is an evaluator, under the same registration number, as well."""
+    both = life.world.enrol(Role.OFFICER, "Officer Lee", life.world.evaluator.certificate.registration)
+    life.countersign(EventType.COUNTERSIGNED, life.notice_id, both)
+
+
+def somebody_revoked(life: Life) -> None:
+    life.revoke(life.world.second)
+    life.countersign(EventType.COUNTERSIGNED, life.notice_id)
+
+
+def nobody(life: Life) -> None:
+    """An officer answers for a closing that there has not been."""
+    late = LateClosing(**life.about(life.world.second), closing="0" * 64, reason="Snow.")
+    life.say(EventType.LATE, late, life.world.second)
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (same_officer, "countersigned by a second officer"),
+        (same_person, "countersigned by a second officer"),
+        (another_notice, "another statement is countersigned"),
+        (an_evaluator, "cannot be evaluator"),
+        (somebody_revoked, "was revoked"),
+        (nobody, "closing:late"),
+    ],
+)
+async def test_a_notice_that_no_other_officer_countersigned_is_not_sealed_for(
+    act: Callable[[Life], None], said: str
+) -> None:
+    front = Front(Alone(act))
+    with pytest.raises(VerificationError, match=said):
+        await read_notice(front.service(), front.life.notice.tender)
+
+
+class Revoked(Life):
+    """A notice of people one of whom was revoked before it was published."""
+
+    def __init__(self, who: Callable[[World], SigningKey]) -> None:
+        self.who = who
+        super().__init__(the_world(), a_notice(the_world(), a_lot(panel_rules())))
+
+    def publish(self) -> None:
+        self.revoke(self.who(self.world))
+        super().publish()
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        lambda world: world.officer,
+        lambda world: world.second,
+        lambda world: world.evaluator,
+        lambda world: world.members[2].key,
+    ],
+    ids=["officer", "second officer", "evaluator", "member"],
+)
+async def test_a_notice_with_anybody_who_was_revoked_is_not_sealed_for(
+    who: Callable[[World], SigningKey],
+) -> None:
+    front = Front(Revoked(who))
+    with pytest.raises(RevokedError):
+        await read_notice(front.service(), front.life.notice.tender)
+
+
+async def test_whoever_is_revoked_after_publication_has_published() -> None:
+    life = Life(the_world(), a_notice(the_world(), a_lot(panel_rules())))
+    life.now += MINUTE
+    for each in (life.world.officer, life.world.second, life.world.evaluator):
+        life.revoke(each)
+    await announced(Front(life))
+
+
+def other_lists(life: Life) -> bytes:
+    return encode(life.world.status(life.now - timedelta(days=2), {}))
+
+
+def no_lists(life: Life) -> bytes:
+    return encode(Status(lists={}))
+
+
+@pytest.mark.parametrize("lie", [other_lists, no_lists])
+async def test_another_certificate_status_than_the_pinned_one_is_not_believed(
+    lie: Callable[[Life], bytes],
+) -> None:
+    front = Front(Life())
+    front.twist = lambda path, body: lie(front.life) if "/certificate-status/" in path else body
+    with pytest.raises(CertificateError, match="another certificate status"):
+        await read_notice(front.service(), front.life.notice.tender)
+
+
+class Stale(Life):
+    """A history that pins the status of another time."""
+
+    def status(self) -> str:
+        status = self.world.status(self.now - timedelta(days=2), {})
+        self.statuses[status.id] = encode(status)
+        return status.id
+
+
+async def test_a_status_that_was_not_in_force_any_more_is_not_believed() -> None:
+    front = Front(Stale())
+    with pytest.raises(StatusError, match="of another time"):
+        await read_notice(front.service(), front.life.notice.tender)
+
+
 @pytest.mark.parametrize(
     ("name", "error"), [("log", SignatureError), ("networks", BeaconError), ("roots", CertificateError)]
 )
@@ -201,6 +338,19 @@ async def test_a_notice_under_another_log_beacon_or_root_is_not_believed(
 async def test_a_notice_of_another_tender_is_not_believed() -> None:
     with pytest.raises(LogError, match="another tender"):
         await read_notice(Front(Life()).service(), "ocds-0s3al1-t2")
+
+
+async def test_an_entry_without_the_statement_that_it_is_about_is_not_believed() -> None:
+    front = Front(Life())
+
+    def without(path: str, body: bytes) -> bytes:
+        if not path.endswith("/entries/0"):
+            return body
+        return encode({key: each for key, each in msgspec.json.decode(body).items() if key != "statement"})
+
+    front.twist = without
+    with pytest.raises(MalformedError, match="no statement"):
+        await read_notice(front.service(), front.life.notice.tender)
 
 
 async def test_a_committee_whose_members_did_not_all_sign_is_not_sealed_for() -> None:
@@ -248,6 +398,111 @@ async def test_a_receipt_that_says_something_else_is_none(changes: dict[str, str
     )
     with pytest.raises(LogError, match=said):
         await submit_bid(service, tender, front.bidder, {"bid": BID})
+
+
+async def test_a_receipt_for_a_bidder_who_was_revoked_is_none() -> None:
+    front = Front(Life())
+    service, tender = await announced(front)
+    front.life.now += MINUTE
+    front.life.revoke(front.bidder)
+    with pytest.raises(RevokedError):
+        await submit_bid(service, tender, front.bidder, {"bid": BID})
+
+
+# ── what partners check before they co-sign ──────────────────────────────────────────────────────────
+
+
+async def a_joint_bid(
+    front: Front, partners: int = 2, **how: Any
+) -> tuple[Service, Announced, Sealed, list[SigningKey]]:
+    service, tender = await announced(front)
+    keys = [a_bidder(front.life.world, 2 + number) for number in range(partners)]
+    for each in keys:
+        front.life.keep_certificate(each)
+    named = [each.fingerprint for each in keys]
+    sealed = await seal_bid(service, tender, front.bidder, {"bid": BID}, named, **how)
+    return service, tender, sealed, keys
+
+
+async def test_a_partner_co_signs_the_very_envelope_that_it_was_shown() -> None:
+    front = Front(Life())
+    service, tender, sealed, partners = await a_joint_bid(front, previous="0" * 64)
+    for each in partners:
+        id = await co_sign(front.service(), tender, each, sealed)
+        said = Statement(front.sent["co-signatures"][-1])
+        word = said.verify(CoSignature, each.certificate)
+        assert (said.id, word.envelope) == (id, Statement(sealed.envelope).id)
+        assert (word.tender, word.notice) == (tender.notice.tender, tender.notice_id)
+    receipt = await service.submit(sealed.envelope, tender.terms, tender.notice.deadline)
+    assert receipt.statement == Statement(sealed.envelope).id
+
+
+async def not_signed(
+    front: Front, sealed: Sealed, key: SigningKey, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        await co_sign(front.service(), (await announced(front))[1], key, sealed)
+    assert "co-signatures" not in front.sent
+
+
+async def test_a_partner_does_not_sign_what_it_was_not_shown() -> None:
+    front = Front(Life())
+    _, _, sealed, (partner, _) = await a_joint_bid(front)
+    other = encode(Bid(offers=(LotOffer(lot="1", amount="999999"),)))
+    for changes in ({"contents": {"bid": other}}, {"entropy": bytes(len(sealed.entropy))}):
+        shown = msgspec.structs.replace(sealed, **changes)
+        await not_signed(front, shown, partner, EnvelopeError, "something else")
+
+
+async def test_a_partner_does_not_sign_what_would_not_open_as_a_bid() -> None:
+    front = Front(Life())
+    _, tender, _, (partner, _) = await a_joint_bid(front)
+    entropy = bytes(entropy_size(tender.terms))
+    envelope = compose({"bid": b"{}"}, tender.terms, front.bidder, entropy, None, [partner.fingerprint])
+    sealed = Sealed(envelope=envelope, contents={"bid": b"{}"}, entropy=entropy)
+    await not_signed(front, sealed, partner, Unopenable, "-")
+
+
+async def test_nobody_but_those_whom_it_names_co_signs_an_envelope() -> None:
+    front = Front(Life())
+    _, _, sealed, _ = await a_joint_bid(front)
+    for stranger in (a_bidder(front.life.world, 9), front.bidder):
+        await not_signed(front, sealed, stranger, EnvelopeError, "does not name")
+
+
+async def test_a_partner_does_not_sign_an_envelope_that_its_lead_has_not_signed() -> None:
+    front = Front(Life())
+    _, _, sealed, (partner, _) = await a_joint_bid(front)
+    statement = msgspec.json.decode(sealed.envelope)
+    statement["signatures"][0]["sig"] = to_base64(partner.sign(b"something else"))
+    forged = msgspec.structs.replace(sealed, envelope=encode(statement))
+    await not_signed(front, forged, partner, SignatureError, "signature")
+
+
+async def test_a_partner_does_not_sign_for_another_tender() -> None:
+    front = Front(Life())
+    _, _, sealed, (partner, _) = await a_joint_bid(front)
+    other = Front(Life(the_world(), a_notice(the_world(), title="School chairs")))
+    other.life.keep_certificate(front.bidder)
+    await not_signed(other, sealed, partner, EnvelopeError, "notice is not this tender's")
+
+
+async def test_after_the_deadline_nobody_co_signs() -> None:
+    front = Front(Life())
+    _, tender, sealed, (partner, _) = await a_joint_bid(front)
+    front.life.now = DEADLINE
+    with pytest.raises(TenderError, match="deadline"):
+        await co_sign(front.service(), tender, partner, sealed)
+    assert front.sent == {}
+
+
+async def test_a_receipt_for_a_joint_bid_with_a_revoked_partner_is_none() -> None:
+    front = Front(Life())
+    service, tender, sealed, partners = await a_joint_bid(front)
+    front.life.now += MINUTE
+    front.life.revoke(partners[1])
+    with pytest.raises(RevokedError):
+        await service.submit(sealed.envelope, tender.terms, tender.notice.deadline)
 
 
 async def test_a_receipt_whose_commitment_is_not_in_the_log_is_none() -> None:
@@ -413,39 +668,253 @@ async def test_a_closing_witnessed_too_late_needs_the_officers_word() -> None:
     assert len(front.sent["opening-partials"]) == 1
 
 
-async def test_no_price_is_ordered_open_before_every_evaluator_has_signed() -> None:
-    world = the_world()
-    life = Life(world, a_notice(world, a_lot(panel_rules())))
-    life.submit(a_bidder(world, 1))
-    life.close()
-    life.open("technical")
+@pytest.mark.parametrize("third", [False, True])
+async def test_for_a_late_closing_either_officer_answers_and_no_other(third: bool) -> None:
+    life = a_closed_life(cosigned_at=Life().notice.opens)
+    world = life.world
+    officer = world.enrol(Role.OFFICER, "Officer Choi", "O-3") if third else world.second
+    late = LateClosing(**life.about(officer), closing=life.closing_id, reason="the witness was down")
+    life.say(EventType.LATE, late, officer)
     front = Front(life)
-    service, tender = await announced(front)
-    with pytest.raises(TenderError, match="every evaluator"):
-        await sign_orders(service, tender, world.members[0], "price")
-    assert front.sent == {}
-    life.score_sheet()
-    await sign_orders(service, tender, world.members[0], "price")
+    if third:
+        with pytest.raises(TenderError, match="other officers' hands"):
+            await ordered(front)
+    else:
+        await ordered(front)
+    assert len(front.sent.get("opening-partials", ())) == (0 if third else 1)
+
+
+async def test_a_member_follows_the_refusals_between_notice_and_closing() -> None:
+    life = Life()
+    life.submit(a_bidder(life.world, 1))
+    for member in life.world.members:
+        refusal = OrderRefusal(
+            **life.about(member.key), part="bid", member=member.share.member, reason="Not yet."
+        )
+        life.say(EventType.REFUSED, refusal, member.key, "bid")
+    life.close()
+    life.now = life.notice.opens
+    front = Front(life)
+    await ordered(front)
     assert len(front.sent["opening-partials"]) == 1
 
 
-async def test_a_price_of_an_envelope_that_was_not_counted_is_not_ordered_open() -> None:
+# ── what a member checks before it orders a price open ───────────────────────────────────────────────
+
+
+def a_panel_life(cast: type[Life] = Life, panel: int = 1, **how: Any) -> Life:
+    """Two bids whose technical parts are open, but for what `cast` does otherwise."""
     world = the_world()
-    life = Life(world, a_notice(world, a_lot(panel_rules())))
-    first = life.submit(a_bidder(world, 1))
+    named = tuple(each.fingerprint for each in world.panel[:panel])
+    life = cast(world, a_notice(world, a_lot(panel_rules()), evaluators=named))
+    life.submit(a_bidder(world, 1), **how)
+    life.submit(a_bidder(world, 2))
     life.close()
     life.open("technical")
+    return life
+
+
+async def priced(front: Front) -> int:
+    """How many prices a member orders open."""
+    service, tender = await announced(front)
+    await sign_orders(service, tender, front.life.world.members[0], "price")
+    return len(front.sent.get("opening-partials", ()))
+
+
+async def test_no_price_is_ordered_open_before_every_evaluator_has_signed() -> None:
+    life = a_panel_life(panel=2)
+    front = Front(life)
+    for each in life.world.panel:
+        with pytest.raises(TenderError, match="not those of the panel"):
+            await priced(front)
+        assert front.sent == {}
+        life.score_sheet(evaluator=each)
+    assert await priced(front) == 2
+
+
+async def test_an_evaluator_with_a_conflict_is_not_waited_for() -> None:
+    life = a_panel_life(panel=2)
+    life.declare(life.world.panel[1], "my sister's company bids")
+    life.score_sheet()
+    assert await priced(Front(life)) == 2
+
+
+async def test_an_evaluator_with_a_new_certificate_is_the_same_evaluator() -> None:
+    life = a_panel_life()
+    again = life.world.enrol(Role.EVALUATOR, "Evaluator Lee", life.world.evaluator.certificate.registration)
+    life.score_sheet(evaluator=again)
+    assert await priced(Front(life)) == 2
+
+
+def all_step_back(life: Life) -> None:
+    for each in life.panel():
+        life.declare(each, "I know them all")
+
+
+def one_scores_in_spite(life: Life) -> None:
+    life.score_sheet()
+    life.declare(life.world.panel[1], "my sister's company bids")
+    life.score_sheet(evaluator=life.world.panel[1])
+
+
+def one_is_not_on_the_panel(life: Life) -> None:
+    life.score_sheets()
+    life.score_sheet(evaluator=life.world.enrol(Role.EVALUATOR, "Evaluator Cho", "E-Cho"))
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        (all_step_back, "recused"),
+        (one_scores_in_spite, "conflict-declared"),
+        (one_is_not_on_the_panel, "not-scored"),
+    ],
+)
+async def test_no_price_is_ordered_open_on_the_word_of_a_wrong_panel(
+    act: Callable[[Life], None], code: str
+) -> None:
+    life = a_panel_life(panel=2)
+    act(life)
+    front = Front(life)
+    with pytest.raises(TenderError) as caught:
+        await priced(front)
+    assert (caught.value.code, front.sent) == (code, {})
+
+
+class Elsewhere(Life):
+    """What evaluators say in this tender's log was signed for another tender."""
+
+    replayed: ClassVar[type[Payload]]
+
+    def signed(self, payload: Payload, key: SigningKey) -> bytes:
+        if isinstance(payload, self.replayed):
+            payload = msgspec.structs.replace(payload, notice="0" * 64)
+        return super().signed(payload, key)
+
+
+@pytest.mark.parametrize("replayed", [ConflictDeclaration, SignedScores])
+async def test_what_an_evaluator_signed_for_another_tender_opens_no_price(replayed: type[Payload]) -> None:
+    life = a_panel_life(type("Replayed", (Elsewhere,), {"replayed": replayed}))
     life.score_sheet()
     front = Front(life)
-    stray = Life(world, life.notice)
-    stray_id = stray.submit(a_bidder(world, 2))
-    life.bids[stray_id] = stray.bids[stray_id]
+    with pytest.raises(LogError, match="about another tender"):
+        await priced(front)
+    assert front.sent == {}
+
+
+class Hasty(Life):
+    """Evaluators score first and say afterwards whether there is a conflict."""
+
+    def declare(self, key: SigningKey, conflict: str = "") -> None:
+        if self.sheets:
+            super().declare(key, conflict)
+
+
+async def test_a_sheet_from_before_the_declaration_opens_no_price() -> None:
+    life = a_panel_life(Hasty)
+    life.score_sheet()
+    life.declare(life.world.evaluator)
+    front = Front(life)
+    with pytest.raises(TenderError, match="first declares"):
+        await priced(front)
+    assert front.sent == {}
+
+
+@pytest.mark.parametrize("hidden", ["conflict:declared", "sheet:signed", "tender:opened"])
+async def test_what_the_service_hides_opens_no_price(hidden: str) -> None:
+    life = a_panel_life()
+    life.score_sheet()
+    front = Front(life)
     front.twist = lambda path, body: (
-        body.replace(first.encode(), stray_id.encode()) if path.endswith("/bids") else body
+        body.replace(hidden.encode(), b"nothing") if path.endswith("/timeline") else body
     )
-    service, tender = await announced(front)
-    with pytest.raises(LogError, match="does not count"):
-        await sign_orders(service, tender, world.members[0], "price")
+    with pytest.raises(TenderError):
+        await priced(front)
+    assert front.sent == {}
+
+
+async def test_a_declaration_passed_off_as_a_sheet_is_found_out() -> None:
+    life = a_panel_life()
+    life.score_sheet()
+    front = Front(life)
+    front.twist = lambda path, body: (
+        body.replace(b"conflict:declared", b"sheet:signed") if path.endswith("/timeline") else body
+    )
+    with pytest.raises(LogError, match="another one than the service says"):
+        await priced(front)
+    assert front.sent == {}
+
+
+class Lying(Life):
+    """What the log says of the technical parts is not what came of them."""
+
+    def open(self, part: Part, partials: Sequence[OpeningPartial] | None = None) -> None:
+        self.spoiled = False
+        super().open(part, partials)
+
+    def log(self, *events: Event) -> None:
+        if events[0].t in BID_EVENTS and not self.spoiled:
+            self.spoiled = True
+            events = self.spoil(events)
+        super().log(*events)
+
+    def spoil(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        raise NotImplementedError
+
+
+class LeftOut(Lying):
+    def spoil(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        return events[1:]
+
+
+class Doubled(Lying):
+    def spoil(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        return (events[0], events[0])
+
+
+class Foreign(Lying):
+    """An envelope that the closing does not count is said to have opened."""
+
+    def spoil(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        return (msgspec.structs.replace(events[0], statement="0" * 64), *events[1:])
+
+
+class AnotherPart(Lying):
+    def spoil(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
+        return (msgspec.structs.replace(events[0], part="price"), *events[1:])
+
+
+@pytest.mark.parametrize("cast", [LeftOut, Doubled, Foreign, AnotherPart])
+async def test_prices_are_ordered_open_only_after_every_counted_bid_was_opened_once(
+    cast: type[Life],
+) -> None:
+    life = a_panel_life(cast)
+    life.score_sheet()
+    front = Front(life)
+    with pytest.raises(LogError):
+        await priced(front)
+    assert front.sent == {}
+
+
+async def test_the_price_of_a_bid_whose_technical_part_did_not_open_is_not_ordered_open() -> None:
+    contents: dict[Part, bytes] = {"technical": b"nothing that reads", "price": b"{}"}
+    life = a_panel_life(contents=contents)
+    life.score_sheet()
+    front = Front(life)
+    assert await priced(front) == 1
+    (partial,) = front.sent["opening-partials"]
+    second = Statement(life.bids[life.closing.counted()[1]]).read(Envelope)
+    assert Statement(partial).read(OpeningPartial).bid == second.context.bid
+
+
+async def test_a_price_of_another_envelope_than_was_opened_is_not_ordered_open() -> None:
+    life = a_panel_life()
+    life.score_sheet()
+    front = Front(life)
+    first, second = life.closing.counted()
+    front.twist = lambda path, body: life.bids[second] if path.endswith(first) else body
+    with pytest.raises(LogError, match="another envelope"):
+        await priced(front)
     assert front.sent == {}
 
 
@@ -459,4 +928,7 @@ async def test_garbage_from_a_service_is_a_typed_error(body: bytes) -> None:
     with pytest.raises((VerificationError, ServiceError)):
         await read_notice(service, tender.notice.tender)
     with pytest.raises((VerificationError, ServiceError)):
-        await service.certificate(tender.notice.signer, Role.OFFICER, START)
+        await service.certificate_unless_revoked(front.bidder.fingerprint, Role.BUSINESS, START)
+    front.life.now += timedelta(days=3)
+    with pytest.raises((VerificationError, ServiceError)):
+        await service.certificate(tender.notice.signer, Role.OFFICER, front.life.now, front.life.status())

@@ -1,4 +1,5 @@
-"""`openseal committee` before it reaches a service: passphrases, files, and one line for what is wrong."""
+"""`openseal committee` and `openseal enrol` before they reach a service: passphrases, files, and one line for
+what is wrong."""
 
 import getpass
 import os
@@ -11,8 +12,8 @@ import pytest
 
 from crypto.encoding import encode, to_base64
 from procurement.__main__ import main
-from procurement.committee.member import Holding
-from procurement.committee.safe import Safe
+from procurement.registry.holding import Holding
+from procurement.registry.safe import Safe
 from tests.builders import the_world
 
 A_HOLDING = encode(
@@ -24,7 +25,10 @@ A_HOLDING = encode(
     )
 )
 PHRASE = "열두 글자보다 긴 문장"
-NOBODY = ("--service", "http://127.0.0.1:1", "--name", "Kim", "--registration", "G-1")
+NOBODY = (
+    *("--service", "http://127.0.0.1:1", "--role", "committee"),
+    *("--name", "Kim", "--registration", "G-1"),
+)
 
 
 class Prompt:
@@ -52,7 +56,7 @@ def no_passphrase_file() -> Iterator[pytest.MonkeyPatch]:
 def fails(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
     """Exit status and the one line."""
     with pytest.raises(SystemExit) as ended:
-        main(["committee", *map(str, arguments)])
+        main([*map(str, arguments)])
     captured = capfd.readouterr()
     lines = [line for line in captured.err.splitlines() if "for practice only" not in line]
     assert len(lines) == 1, captured.err
@@ -72,6 +76,35 @@ def test_a_new_passphrase_is_asked_for_twice_and_has_to_agree(
     no_passphrase_file.setattr(getpass, "getpass", Prompt())
     status, line = fails(capfd, "enrol", tmp_path / "file", *NOBODY)
     assert (status, "nobody is there" in line) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", ["--service", "--name", "--registration", "--role"])
+def test_a_new_file_needs_to_be_told_whose_it_is(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, missing: str
+) -> None:
+    at = NOBODY.index(missing)
+    status, line = fails(capfd, "enrol", tmp_path / "file", *NOBODY[:at], *NOBODY[at + 2 :])
+    assert (status, "a new file needs" in line) == (2, True)
+
+
+def test_nobody_enrols_as_the_service(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    at = NOBODY.index("--role")
+    asked = [*NOBODY[:at], "--role", "service", *NOBODY[at + 2 :]]
+    status, line = fails(capfd, "enrol", tmp_path / "file", *asked)
+    assert (status, "service" in line, list(tmp_path.iterdir())) == (2, True, [])
+
+
+@pytest.mark.parametrize("person", ["", "no number with spaces=Kim", "G-1=", "x" * 301])
+def test_a_representative_that_cannot_be_written_down_is_named(
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    no_passphrase_file: pytest.MonkeyPatch,
+    person: str,
+) -> None:
+    no_passphrase_file.setattr(getpass, "getpass", Prompt(PHRASE, PHRASE))
+    status, line = fails(capfd, "enrol", tmp_path / "file", *NOBODY, "--representative", person)
+    assert (status, "a representative is" in line) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,12 +128,12 @@ def test_a_file_that_is_none_is_named(
     absent, other, empty = tmp_path / "absent", tmp_path / "other", tmp_path / "empty"
     other.write_bytes(b"something else")
     Safe(empty, PHRASE).write(b"{}")
-    assert fails(capfd, command, absent) == (2, f"{absent}: No such file or directory")
-    assert fails(capfd, command, other) == (2, f"{other}: not a file of a committee member")
-    status, line = fails(capfd, command, empty)
+    assert fails(capfd, "committee", command, absent) == (2, f"{absent}: No such file or directory")
+    assert fails(capfd, "committee", command, other) == (2, f"{other}: not a file that openseal enrol made")
+    status, line = fails(capfd, "committee", command, empty)
     assert (status, line.startswith(f"{empty}: not a Holding")) == (2, True)
     no_passphrase_file.setattr(getpass, "getpass", lambda _: PHRASE + "!")
-    status, line = fails(capfd, command, empty)
+    status, line = fails(capfd, "committee", command, empty)
     assert (status, "passphrase does not open" in line) == (2, True)
 
 
@@ -128,5 +161,5 @@ def _typing(text: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_the_passphrase_is_in_no_argument(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    status, _ = fails(capfd, "status", tmp_path / "file", "--passphrase", PHRASE)
+    status, _ = fails(capfd, "committee", "status", tmp_path / "file", "--passphrase", PHRASE)
     assert status == 2

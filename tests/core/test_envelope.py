@@ -1,6 +1,7 @@
 """Sealed bids: what opens, what is turned away unread, and why an accepted one does not open."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids.envelope import (
+    ENTROPY_PER_PART,
+    MOST_PARTNERS,
+    NONCE,
     Context,
     Envelope,
     Part,
@@ -19,6 +23,7 @@ from bids.envelope import (
     entropy_size,
     open_part,
     part_context,
+    verify_sealed,
 )
 from bids.errors import EnvelopeError, Unopenable
 from crypto.certificates import SigningKey
@@ -44,10 +49,14 @@ KIM, LEE = a_bidder(the_world(), 1), a_bidder(the_world(), 2)
 
 
 def sealed(
-    terms: SubmissionTerms = ONE, key: SigningKey = KIM, seed: str = "seal", previous: str | None = None
+    terms: SubmissionTerms = ONE,
+    key: SigningKey = KIM,
+    seed: str = "seal",
+    previous: str | None = None,
+    consortium: Sequence[str] = (),
 ) -> Envelope:
     contents = {part: CONTENTS[part] for part in terms.parts}
-    data = compose(contents, terms, key, Entropy(seed)(entropy_size(terms)), previous)
+    data = compose(contents, terms, key, Entropy(seed)(entropy_size(terms)), previous, consortium)
     return Statement(data).verify(Envelope, key.certificate)
 
 
@@ -158,6 +167,85 @@ def test_content_up_to_the_limit_is_sealed_and_no_more() -> None:
     with pytest.raises(EnvelopeError) as caught:
         compose({"bid": b"x" * 101}, terms, KIM, entropy)
     assert caught.value.code == "wrong-size"
+
+
+# ── joint bids ───────────────────────────────────────────────────────────────────────────────────────────
+
+PARTNERS = tuple(f"{number:064x}" for number in range(MOST_PARTNERS + 1))
+
+
+def test_an_envelope_without_partners_does_not_speak_of_any() -> None:
+    assert b"consortium" not in encode(sealed())
+    assert sealed() == sealed(consortium=())
+
+
+def test_partners_are_named_in_the_order_given_and_change_nothing_that_is_sealed() -> None:
+    joint = sealed(consortium=[LEE.fingerprint, *PARTNERS[1:3]])
+    check(joint, ONE)
+    assert joint.consortium == (LEE.fingerprint, *PARTNERS[1:3])
+    assert (joint.context, joint.parts) == (sealed().context, sealed().parts)
+    assert encode(joint) != encode(sealed())
+
+
+@pytest.mark.parametrize(
+    ("code", "consortium"),
+    [
+        ("partner-twice", (LEE.fingerprint, LEE.fingerprint)),
+        ("partner-twice", (LEE.fingerprint, KIM.fingerprint)),
+        ("too-many-partners", PARTNERS),
+    ],
+)
+def test_a_joint_bid_of_odd_company_is_neither_sealed_nor_let_in(
+    code: str, consortium: tuple[str, ...]
+) -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        sealed(consortium=consortium)
+    assert caught.value.code == code
+    assert refusal(msgspec.structs.replace(sealed(), consortium=consortium)) == code
+
+
+def test_more_partners_than_there_may_be_are_not_even_read() -> None:
+    assert decode(encode(sealed(consortium=PARTNERS[:-1])), Envelope).consortium == PARTNERS[:-1]
+    crowded = msgspec.structs.replace(sealed(), consortium=PARTNERS)
+    with pytest.raises(MalformedError):
+        decode(encode(crowded), Envelope)
+
+
+@pytest.mark.parametrize("terms", [ONE, TWO], ids=["one part", "two parts"])
+def test_whoever_is_shown_contents_and_entropy_can_tell_that_they_are_what_is_sealed(
+    terms: SubmissionTerms,
+) -> None:
+    contents = {part: CONTENTS[part] for part in terms.parts}
+    entropy = Entropy("seal")(entropy_size(terms))
+    verify_sealed(sealed(terms, consortium=[LEE.fingerprint]), contents, terms, entropy)
+    for part in terms.parts:
+        with pytest.raises(EnvelopeError) as caught:
+            verify_sealed(sealed(terms), {**contents, part: b"another price"}, terms, entropy)
+        assert caught.value.code == "sealed-otherwise"
+
+
+@pytest.mark.parametrize("at", range(NONCE + ENTROPY_PER_PART))
+def test_other_entropy_than_the_envelopes_shows_nothing(at: int) -> None:
+    entropy = bytearray(Entropy("seal")(entropy_size(ONE)))
+    entropy[at] ^= 1
+    with pytest.raises(EnvelopeError) as caught:
+        verify_sealed(sealed(), {"bid": CONTENTS["bid"]}, ONE, bytes(entropy))
+    assert caught.value.code == "sealed-otherwise"
+
+
+def test_an_envelope_that_would_not_be_let_in_is_not_verified() -> None:
+    entropy = Entropy("seal")(entropy_size(ONE))
+    for envelope, terms in (
+        (with_context(sealed(), notice="00" * 32), ONE),
+        (msgspec.structs.replace(sealed(), consortium=(KIM.fingerprint,)), ONE),
+        (sealed(TWO), ONE),
+    ):
+        with pytest.raises(EnvelopeError):
+            verify_sealed(envelope, {"bid": CONTENTS["bid"]}, terms, entropy)
+    for size in (0, 79, 81):
+        with pytest.raises(EnvelopeError) as caught:
+            verify_sealed(sealed(), {"bid": CONTENTS["bid"]}, ONE, bytes(size))
+        assert caught.value.code == "wrong-entropy"
 
 
 # ── what is turned away ──────────────────────────────────────────────────────────────────────────────────

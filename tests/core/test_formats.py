@@ -39,9 +39,11 @@ from crypto.errors import LockError, MalformedError
 from crypto.locks import MANDATE_DST, TIME_DST, Layer, Opener
 from crypto.merkle import leaf_hash
 from crypto.statements import Payload, Statement
-from procurement import archive, history, record
+from procurement import archive, bundle, history, record
 from procurement.evaluation.explain import REASONS, SENTENCES
 from procurement.history import Event, EventType, Head
+from procurement.login.statements import LogIn
+from procurement.registry.statements import Application
 from procurement.tenders import terms_digest
 
 ROOT = Path(__file__).parents[2]
@@ -234,17 +236,13 @@ def test_a_chain_is_what_the_document_says() -> None:
     _, entries = Head(tender=given["tender"], notice=given["notice"]).append(events)
     assert [entry.decode() for entry in entries] == given["entries"]
     assert _chain_by_hand(given["tender"], given["notice"], given["events"]) == given["entries"]
-    assert [entry.seq for entry in history.read(entries)] == [0, 1, 2]
+    assert [entry.seq for entry in history.read(entries)] == [0, 1, 2, 3]
 
 
 def test_an_archive_is_what_the_document_says() -> None:
     given = RECORD["archive"]
     files = {path: text.encode() for path, text in given["files"].items()}
-    listed = tuple(
-        record.File(path=path, sha256=_hash(files[path]).hex(), size=len(files[path]))
-        for path in sorted(files)
-    )
-    assert encode(record.Manifest(files=listed)).decode() == given["manifest"]
+    assert encode(bundle.manifest(files)).decode() == given["manifest"]
     assert _manifest_by_hand(given["files"]) == given["manifest"]
     files["manifest.json"] = given["manifest"].encode()
     assert archive.pack(files).hex() == _zip_by_hand(files).hex() == given["zip"]
@@ -377,7 +375,9 @@ def _code(cell: str) -> str:
 FORMATS = (
     "crypto.",
     "bids.",
-    *(f"procurement.{name}" for name in ("awards", "evaluation", "history", "record", "tenders")),
+    *(f"procurement.{name}" for name in ("awards", "bundle", "evaluation", "history", "tenders")),
+    Application.__module__,
+    LogIn.__module__,
 )
 """Where the released formats are defined."""
 NOT_ON_THE_WIRE = {
@@ -450,7 +450,7 @@ def _fields(type_: type[msgspec.Struct]) -> list[str]:
 
 def test_every_statement_stands_in_the_document_with_its_role_and_fields() -> None:
     rows = {_code(purpose): (role, _documented(cell)) for purpose, role, cell in _rows("Statements", 3)}
-    assert rows == {name: (str(each.ROLE), _fields(each)) for name, each in _payloads().items()}
+    assert rows == {name: (", ".join(each.ROLES), _fields(each)) for name, each in _payloads().items()}
 
 
 def test_every_value_stands_in_the_document_with_its_fields_and_tag() -> None:
@@ -543,7 +543,8 @@ def test_a_default_is_absent_and_refused_where_it_is_written_out(type_: type[Val
 def test_no_value_checks_itself_without_normalising_its_defaults() -> None:
     for type_ in _formats().values():
         if "__post_init__" in vars(type_):
-            assert {each.default for each in msgspec.structs.fields(type_) if not each.required} <= {None}
+            defaults = {each.default for each in msgspec.structs.fields(type_) if not each.required}
+            assert defaults <= {None, ()}  # each of them one object, however it was made
 
 
 def test_every_role_has_its_object_identifier_in_the_document() -> None:
@@ -581,8 +582,19 @@ def test_every_event_type_stands_in_the_document_with_its_statement_and_predeces
         named = re.findall(r"`([a-z:-]+)`", after)
         assert named == [str(each) for each in [history._AFTER.get(EventType(type_))] if each], type_
         assert EventType(type_) in history.BID_EVENTS or _code(what) in _payloads(), type_
-        follows_at_once = EventType(type_) in history._FINAL.values()
+        follows_at_once = any(still == {type_} for still in history._STILL.values())
+        follows_at_once |= history._AFTER.get(EventType(type_)) is EventType.PUBLISHED
         assert ("nothing between" in after) == follows_at_once, type_
+
+
+def test_what_can_still_come_after_a_step_stands_in_the_document() -> None:
+    said = re.findall(r"^- After `([a-z:]+)` comes? (.*)\.$", _section("Log"), flags=re.M)
+    still = {type_: set(re.findall(r"`([a-z:]+)`", after)) for type_, after in said}
+    assert still == {
+        type_: {str(each) for each in after}
+        for type_, after in history._STILL.items()
+        if type_ is not EventType.PUBLISHED  # after which everything else can come
+    }
 
 
 def test_every_explanation_line_and_reason_stands_in_the_document() -> None:
@@ -596,9 +608,13 @@ def test_the_steps_and_files_of_a_record_stand_in_the_document() -> None:
     steps = re.findall(r"^(\d+)\. \*(.+?)\*", _section("Award record"), flags=re.M)
     assert steps == [(str(i), title) for i, (title, _) in enumerate(record.STEPS, start=1)]
     paths = {_code(path) for path, _ in _rows("Award record", 2)}
-    source = Path(record.__file__).read_text()
-    named = set(re.findall(r'"((?:log/)?[a-z]+(?:\.json)?)": ', source.partition("def build")[2][:600]))
-    assert {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json"} == named <= paths
+    source = Path(bundle.__file__).read_text()
+    named = {
+        re.sub(r"{[^}]*}", "<>", each)
+        for each in re.findall(r'"((?:[a-z-]+/)?[a-z{}().0-9]+\.(?:json|der)|log/[a-z]+)"', source)
+    }
+    assert len(named) >= 12
+    assert named == {re.sub(r"<[a-z]+>", "<>", each) for each in paths}
 
 
 def test_the_documents_example_is_the_vector() -> None:

@@ -20,10 +20,10 @@ from referencing.jsonschema import DRAFT4
 
 from crypto.encoding import encode
 from procurement import archive
+from procurement.bundle import Record
 from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
 from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Published, record_package
-from procurement.record import Record
 from procurement.tenders import Bid, LotOffer, Proposal
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 
@@ -89,7 +89,17 @@ def unattended() -> Life:
     return a_life(LowestPrice()).to_award()
 
 
-LIVES = (lowest_price, price_floor, negotiation, unattended)
+@cache
+def jointly() -> Life:
+    """Two lots. Two businesses bid jointly and win both; a third bids alone."""
+    life = a_life(LowestPrice(), LowestPrice())
+    one, two, three = (a_bidder(life.world, number) for number in range(1, 4))
+    life.submit(one, "900", partners=[two])
+    life.submit(three, "950")
+    return life.to_award()
+
+
+LIVES = (lowest_price, price_floor, negotiation, unattended, jointly)
 
 
 @pytest.fixture(params=LIVES, ids=lambda life: life.__name__)
@@ -327,7 +337,8 @@ def test_a_bid_is_dated_by_its_acceptance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("life", "bids", "bidders"), [(lowest_price, 6, 4), (negotiation, 4, 4), (unattended, 0, 0)]
+    ("life", "bids", "bidders"),
+    [(lowest_price, 6, 4), (negotiation, 4, 4), (unattended, 0, 0), (jointly, 4, 3)],
 )
 def test_bids_and_bidders_are_counted(life: Callable[[], Life], bids: int, bidders: int) -> None:
     release = compiled(life())
@@ -351,6 +362,20 @@ def test_a_lot_is_awarded_to_the_first_in_line_at_what_it_offered() -> None:
         "relatedLots": ["2"],
         "status": "unsuccessful",
     }
+
+
+def test_whoever_bids_jointly_is_a_tenderer_of_the_bid_and_a_supplier_of_the_award() -> None:
+    release = compiled(jointly())
+    partners = [
+        {"id": "123-45-00001", "name": "Bidder 1"},
+        {"id": "123-45-00002", "name": "Bidder 2"},
+    ]
+    assert bids(release)[0]["tenderers"] == bids(release)[1]["tenderers"] == partners
+    assert [each["suppliers"] for each in release["awards"]] == [partners, partners]
+    roles = {party["id"]: party["roles"] for party in release["parties"]}
+    assert roles["123-45-00002"] == ["tenderer", "supplier"]
+    assert roles["123-45-00003"] == ["tenderer"]
+    assert [each["id"] for each in release["tender"]["tenderers"]] == [f"123-45-0000{i}" for i in (1, 2, 3)]
 
 
 def test_a_price_outside_the_rules_is_a_disqualified_bid_with_a_value() -> None:

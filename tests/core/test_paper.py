@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from procurement.committee import paper
 from procurement.committee.paper import Backup
-from procurement.committee.safe import Safe
 from procurement.errors import SafeError
+from procurement.registry.safe import Safe
 
 PHRASE = "열두 글자보다 긴 문장"
 BACKUP = Backup(

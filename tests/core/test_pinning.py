@@ -72,7 +72,7 @@ def test_every_identity_is_shown_in_words(run: Run, file: Path) -> None:
     assert TRUST.networks[0].chain_hash in shown
     assert "which is not independent" in shown
     assert sha256(encode(TRUST)).hex() in shown
-    assert ("says all this of itself" in shown) is not TRUST.independent
+    assert ("keeps some of these itself" in shown) is not TRUST.independent
 
 
 def test_quicknet_is_called_by_its_name(run: Run, file: Path) -> None:

@@ -14,7 +14,7 @@ from crypto.errors import LogError, MalformedError
 from crypto.statements import Statement, sign
 from tests.builders import DEADLINE, OCID, START, the_world
 
-NOTICE, SALT, STATEMENT = "11" * 32, "22" * 32, "33" * 32
+NOTICE, SALT, STATEMENT, STATUS = "11" * 32, "22" * 32, "33" * 32, "44" * 32
 TIME = "2026-03-09T09:00:00.123Z"
 
 
@@ -32,7 +32,15 @@ def a_closing(*commitments: tuple[int, str, str], chains: tuple[tuple[str, ...],
         deadline=moment(DEADLINE),
         time=moment(DEADLINE),
         commitments=tuple(
-            Committed(index=index, kind="envelope", time=TIME, salt=SALT, statement=id, bidder=bidder)
+            Committed(
+                index=index,
+                kind="envelope",
+                time=TIME,
+                salt=SALT,
+                statement=id,
+                status=STATUS,
+                bidder=bidder,
+            )
             for index, id, bidder in commitments
         ),
         chains=chains,
@@ -78,6 +86,7 @@ def test_a_receipt_holds_all_that_its_commitment_is_made_of() -> None:
         salt=SALT,
         statement=STATEMENT,
         bidder="123-45-67890",
+        status=STATUS,
     )
     read = Statement(sign(receipt, service)).verify(Receipt, service.certificate)
     assert read == receipt

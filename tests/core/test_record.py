@@ -24,10 +24,11 @@ from crypto.errors import MalformedError
 from crypto.merkle import leaf_hash
 from crypto.statements import Payload, Statement, sign
 from procurement import archive
+from procurement.bundle import build
 from procurement.errors import RecordError
 from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
 from procurement.history import EventType
-from procurement.record import Step, build, verify
+from procurement.record import Step, verify
 from tests.builders import (
     ORIGIN,
     START,
@@ -107,7 +108,7 @@ def test_the_same_facts_give_the_same_bytes() -> None:
 def test_a_tender_without_bids_is_verified_and_unsuccessful() -> None:
     verdict = verify(Life().to_award().record(), the_world().trust)
     assert verdict.outcome == "verified"
-    assert verdict.steps[11].findings == ("lot 1: unsuccessful",)
+    assert verdict.steps[11].findings[0] == "lot 1: unsuccessful"
 
 
 def test_a_panel_tender_of_which_no_technical_part_opens_is_verified_without_any_price() -> None:
@@ -127,7 +128,7 @@ def test_several_lots_are_awarded_each_by_its_own_rules() -> None:
     life.submit(a_bidder(the_world(), 1), "100")
     verdict = verify(life.to_award().record(), the_world().trust)
     assert verdict.outcome == "verified"
-    assert verdict.steps[11].findings == ("lot 1: 123-45-00001", "lot 2: unsuccessful")
+    assert verdict.steps[11].findings[:2] == ("lot 1: 123-45-00001", "lot 2: unsuccessful")
 
 
 def test_a_members_refusal_is_in_the_record_for_everybody_to_read() -> None:
@@ -231,23 +232,43 @@ def a_world_with_another(what: str) -> World:
     return world
 
 
+def a_life_of(world: World) -> bytes:
+    return a_life(RULES["kr-negotiation"], world).to_award().record()
+
+
 @pytest.mark.parametrize(
     ("what", "step"),
     [
         ("log", 2),
         ("witness", 2),
-        ("officer", 3),
-        ("committee", 3),
         ("beacon", 3),
-        ("service", 4),
-        ("business", 8),
-        ("evaluator", 10),
+        *((role, 3) for role in Role),  # whose revocation list stands in the notice's status
     ],
 )
 def test_a_life_signed_by_an_impostor_is_coherent_but_refused_under_trust(what: str, step: int) -> None:
-    data = a_life(RULES["kr-negotiation"], a_world_with_another(what)).to_award().record()
+    data = a_life_of(a_world_with_another(what))
     assert verify(data, None).outcome == "coherent"
     assert refused(data) == step
+
+
+@pytest.mark.parametrize(
+    ("role", "step"),
+    [
+        (Role.OFFICER, 3),
+        (Role.COMMITTEE, 3),
+        (Role.EVALUATOR, 3),
+        (Role.SERVICE, 4),
+        (Role.BUSINESS, 8),
+    ],
+)
+def test_an_impostor_under_genuine_revocation_lists_is_refused_where_it_first_signs(
+    role: Role, step: int
+) -> None:
+    world = a_world_with_another(role)
+    world.status = the_world().status  # type: ignore[method-assign]  # everybody's genuine lists
+    data = a_life_of(world)
+    assert refused(data) == step
+    assert verify(data, None).steps[-1].number == 3
 
 
 def test_a_quorum_of_witnesses_is_needed_not_one_of_them() -> None:
@@ -271,7 +292,7 @@ class Babbler(Life):
     """Signs, at the right time and with the right key, one statement in which one value is nonsense."""
 
     def __init__(self, rules: Rules, random: Random) -> None:
-        self.random, self.countdown = random, random.randrange(1, 14)
+        self.random, self.countdown = random, random.randrange(1, 19)
         notice = a_notice(the_world(), a_lot(rules))
         super().__init__(notice=notice)
 
@@ -347,7 +368,7 @@ def test_nonsense_in_log_entries_never_crashes_a_verifier(seed: int) -> None:
                     self.head = msgspec.structs.replace(self.head, prev=sha256(self.entries[-1]).hex())
 
     random = Random(seed)
-    place = random.randrange(1, 9)
+    place = random.randrange(1, 14)
     life = Scribbler(notice=a_notice(the_world(), a_lot()))
     life.submit(a_bidder(the_world(), 1), "950000")
     life.submit(a_bidder(the_world(), 2), contents={"bid": b"?"})
@@ -377,6 +398,7 @@ def answer(life: Life, number: int, key: SigningKey | None = None, **changes: An
         time=listed.time,
         salt=listed.salt,
         statement=listed.statement,
+        status=listed.status,
     )
     leaves = tuple(leaf_hash(entry) for entry in life.entries)
     proof = TlogProof(
@@ -420,6 +442,7 @@ def test_a_receipt_for_a_bid_that_the_closing_leaves_out_proves_the_loss() -> No
         ({"tender": "ocds-0s3al1-other"}, "another tender"),
         ({"bidder": "999-99-99999"}, "closing statement contradicts"),
         ({"salt": "00" * 32}, "root"),
+        ({"status": "00" * 32}, "closing statement contradicts"),
     ],
 )
 def test_a_receipt_that_says_otherwise_is_told(changes: dict[str, Any], says: str) -> None:

@@ -82,3 +82,12 @@ def test_witnesses_are_a_quorum_and_who_is_asked_where() -> None:
 def test_another_form_of_witnesses_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="OPENSEAL_WITNESSES"):
         Settings.load({"OPENSEAL_WITNESSES": text}, Path("data"))
+
+
+def test_roots_of_authorities_elsewhere_are_a_folder(tmp_path: Path) -> None:
+    assert Settings.load({"OPENSEAL_ROOTS": str(tmp_path)}, Path("data")).roots == tmp_path
+    assert Settings.load({"OPENSEAL_ROOTS": ""}, Path("data")).roots is None
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path / "absent", tmp_path / "file"):
+        with pytest.raises(SettingsError, match="OPENSEAL_ROOTS"):
+            Settings.load({"OPENSEAL_ROOTS": str(wrong)}, Path("data"))

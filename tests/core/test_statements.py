@@ -3,23 +3,24 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.certificates import P256_ORDER, Role, SigningKey, request
+from crypto.certificates import P256_ORDER, Role, Signer, SigningKey, request
 from crypto.encoding import encode, from_base64, sha256, to_base64
 from crypto.errors import CertificateError, MalformedError, SignatureError, VerificationError
 from crypto.statements import Statement, pae, sign
-from procurement.awards import LateClosing, RevealedPrices
+from procurement.awards import ConflictDeclaration, LateClosing, RevealedPrices
 from tests.builders import START, a_bidder, signed_anyhow, the_world
 
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
 def holder(key: Any) -> SigningKey:
-    certificate = the_world().authorities[Role.OFFICER].issue(request(key, "Kim", "1"), START)
+    certificate = the_world().authorities[Role.OFFICER].issue(request(key, Role.OFFICER, "Kim", "1"), START)
     return SigningKey(key, certificate)
 
 
@@ -131,6 +132,43 @@ def test_a_role_does_not_sign_what_is_another_s_to_say() -> None:
         signed.verify(LateClosing, bidder.certificate)
     with pytest.raises(CertificateError, match="not the payload's signer"):
         sign(said(bidder), bidder)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_what_several_roles_may_say_each_of_them_says_and_no_other(role: Role) -> None:
+    key = the_world().enrol(role, "Kim", "1")
+    body = ConflictDeclaration(
+        signer=key.fingerprint,
+        tender="t-1",
+        notice="11" * 32,
+        opening="22" * 32,
+        conflict=False,
+        explanation="",
+        time="2026-03-16T09:00:00.000Z",
+    )
+    signed = Statement(signed_anyhow(body.PURPOSE, encode(body), key))
+    if role in (Role.OFFICER, Role.EVALUATOR):
+        assert signed.verify(ConflictDeclaration, key.certificate) == body
+        assert Statement(sign(body, key)).id == signed.id
+        return
+    with pytest.raises(CertificateError, match=f"role {role}"):
+        signed.verify(ConflictDeclaration, key.certificate)
+    with pytest.raises(CertificateError, match="not the payload's signer"):
+        sign(body, key)
+
+
+def test_what_is_signed_under_a_request_is_verified_under_it_and_not_under_its_certificate() -> None:
+    """Before there is a certificate the request names the signer; afterwards nobody speaks under it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked = request(key, Role.OFFICER, "Kim", "1")
+    signer = Signer(key, asked)
+    word = msgspec.structs.replace(said(P256), signer=signer.fingerprint)
+    statement = Statement(sign(word, signer))
+    assert statement.signer == sha256(asked.der).hex()
+    assert statement.verify(LateClosing, asked) == word
+    issued = the_world().authorities[Role.OFFICER].issue(asked, START)
+    with pytest.raises(CertificateError, match="another certificate"):
+        statement.verify(LateClosing, issued)
 
 
 def test_a_statement_is_not_signed_in_another_s_name() -> None:

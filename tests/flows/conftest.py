@@ -18,6 +18,8 @@ from tests.conftest import fresh_database
 from tests.flows.people import Town
 from tests.logcheck import verify_from_tiles
 
+ORIGIN = "http://localhost"
+
 
 @pytest.fixture
 async def house(open_folder: Path) -> House:
@@ -44,10 +46,10 @@ async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFa
 
 
 @asynccontextmanager
-async def running(dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
+async def running(dsn: str, house: House, origin: str = ORIGIN) -> AsyncIterator[httpx.AsyncClient]:
     """A service with its witness."""
-    with witness_process(house, log_key(house.keys)) as witness:
-        async with running_with(witness, dsn, house) as client:
+    with witness_process(house, log_key(house.keys)) as url:
+        async with running_under(embedded_witness(house, url), dsn, house, origin) as client:
             yield client
 
 
@@ -59,11 +61,13 @@ async def running_with(witness: str, dsn: str, house: House) -> AsyncIterator[ht
 
 
 @asynccontextmanager
-async def running_under(witnesses: Witnesses, dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """A service under the eyes of these witnesses."""
+async def running_under(
+    witnesses: Witnesses, dsn: str, house: House, origin: str = ORIGIN
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A service under the eyes of these witnesses, at that address for browsers."""
     beacon = local_beacon(house.keys, 1)
     async with (
-        working(house, dsn, witnesses, beacon, lambda: datetime.now(UTC)) as app,
+        working(house, dsn, witnesses, beacon, lambda: datetime.now(UTC), origin=origin) as app,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
         ) as client,

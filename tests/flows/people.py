@@ -17,30 +17,40 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from obstore.store import LocalStore
 
-from bids.client import Service, parse, read_trust
+from bids.client import Service, read_trust
 from bids.envelope import Part, SubmissionTerms, compose, entropy_size
 from bids.orders import Member
 from bids.receipts import Receipt
-from crypto.certificates import Certificate, PrivateKey, Role, SigningKey, request
+from crypto.certificates import PrivateKey, Role, Signer, SigningKey
 from crypto.checkpoint import VerifyingKey
 from crypto.committee import Committee
-from crypto.encoding import encode, from_base64, moment, to_base64
+from crypto.encoding import encode, moment, to_base64
 from crypto.statements import PAYLOAD_TYPE, Payload, Statement, pae, sign
 from crypto.trust import Trust
 from procurement import record, store
 from procurement.awards import (
     Award,
+    ConflictDeclaration,
+    Countersignature,
     CriterionScore,
-    Evaluated,
     IntendedAward,
     LateClosing,
     LotAward,
     SignedScores,
     first_in_line,
 )
-from procurement.client import Closed, path_of, read_bids, read_closing, read_notice, sign_orders
+from procurement.client import (
+    Closed,
+    path_of,
+    read_bids,
+    read_closing,
+    read_evaluation,
+    read_notice,
+    sign_orders,
+)
 from procurement.evaluation import Evaluation, KrNegotiation
 from procurement.practice import Convened, convene
+from procurement.registry import applicant
 from procurement.service import House
 from procurement.tenders import (
     Bid,
@@ -65,9 +75,13 @@ T = TypeVar("T")
 
 
 class Town:
-    """A running service and the people who use it: an officer, an evaluator, a committee of 2 in 3."""
+    """A running service and the people who use it: a registrar, two officers, an evaluator, an auditor, a
+    committee of 2 in 3."""
 
+    registrar: SigningKey
     officer: SigningKey
+    second: SigningKey
+    auditor: SigningKey
     evaluator: SigningKey
     committee: Committee
     transcript: tuple[str, ...]
@@ -80,7 +94,10 @@ class Town:
     async def settle(cls, http: httpx.AsyncClient, house: House, dsn: str) -> Self:
         """Everybody gets a certificate; the committee makes its key."""
         town = cls(http, house, dsn, await read_trust(http))
+        town.registrar = await town.invited("Registrar Jang")
         town.officer = await town.enrol(Role.OFFICER, "Officer Kim")
+        town.second = await town.enrol(Role.OFFICER, "Officer Park")
+        town.auditor = await town.enrol(Role.AUDITOR, "Auditor Yoon")
         town.evaluator = await town.enrol(Role.EVALUATOR, "Evaluator Lee")
         town.committee, town.transcript, town.members = await town.convene()
         await town.line().get("/log/checkpoint")  # on a busy machine the log begins later than the service
@@ -91,15 +108,19 @@ class Town:
         keys = [await self.enrol(Role.COMMITTEE, f"Member {i}") for i in (1, 2, 3)]
         return convene(self.officer, keys, 2, datetime.now(UTC), secrets.token_bytes)
 
+    async def invited(self, name: str) -> SigningKey:
+        """A registrar who comes by a one-time code from the service's folder."""
+        key, number = ec.generate_private_key(ec.SECP256R1()), f"registrar-{secrets.token_hex(6)}"
+        code = self.house.invitation.make()
+        return await applicant.enrol(self.line(), key, Role.REGISTRAR, name, number, code=code)
+
     async def enrol(
         self, role: Role, name: str, registration: str | None = None, key: PrivateKey | None = None
     ) -> SigningKey:
-        """A key with a certificate from the service's practice authority."""
+        """A key with a certificate, applied for and approved."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        asked = request(key, name, registration or f"{role}-{secrets.token_hex(6)}")
-        body = encode({"role": role, "request": to_base64(asked)})
-        issued = parse(await self.line().post("/api/v1/certificates", body), dict[str, str])
-        return SigningKey(key, Certificate(from_base64(issued["certificate"])))
+        number = registration or f"{role}-{secrets.token_hex(6)}"
+        return await applicant.enrol(self.line(), key, role, name, number, registrar=self.registrar)
 
     async def bidder(self, name: str, registration: str | None = None) -> SigningKey:
         """A business."""
@@ -183,10 +204,13 @@ class PracticeTender:
         self.notice_id = Statement(statement).id
         self.terms = terms(notice, self.notice_id)
         self.office = town.line()
+        self._said: dict[tuple[str, str, str], bytes] = {}
 
     @step
     async def publish(self) -> None:
+        """The officer posts the notice, the second officer countersigns it."""
         await self.office.post("/api/v1/tenders", self.statement)
+        await self.countersign(self.notice_id)
 
     # ── bidders ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,6 +264,11 @@ class PracticeTender:
         """Types of the events so far."""
         return [event["type"] for event in (await self.get("timeline")).json()["events"]]
 
+    async def opening_id(self) -> str:
+        """The id of the first opening; zeros while there is none."""
+        events = (await self.get("timeline")).json()["events"]
+        return next((each["statement"] for each in events if each["type"] == "tender:opened"), "0" * 64)
+
     async def deadline(self, offset: float = 0) -> None:
         """Wait for the deadline, or for `offset` seconds after it."""
         await wait_until(self.notice.closes + timedelta(seconds=offset))
@@ -283,6 +312,7 @@ class PracticeTender:
     async def score(self, points: Mapping[str, str], evaluator: SigningKey | None = None) -> str:
         """A panel member's sheet: the same points for every criterion of an envelope."""
         key = evaluator or self.town.evaluator
+        await self.declare(key)
         return await self.say("score-sheets", self.sheet(points, key), key)
 
     def sheet(self, points: Mapping[str, str], evaluator: SigningKey) -> SignedScores:
@@ -293,20 +323,19 @@ class PracticeTender:
             if isinstance(lot.rules, KrNegotiation)
             for criterion in lot.rules.criteria
         )
-        return SignedScores(**self.about(evaluator), scores=scores)
+        return SignedScores(**self.about(evaluator), scores=scores, salt=secrets.token_hex(32))
 
     @step
     async def evaluated(self) -> dict[str, Evaluation]:
         """The evaluation of each lot, waited for, its signature verified."""
-        scored = parse(await self.office.wait_for(f"{self.path}/evaluation"), _Scored)
-        statement = Statement(await self.office.get(f"{self.path}/statements/{scored.statement}"))
-        self.evaluation = await self.office.verified(statement, Evaluated, datetime.now(UTC))
-        self.evaluation_id = statement.id
+        tender = await read_notice(self.office, self.ocid)
+        self.evaluation_id, self.evaluation = await read_evaluation(self.office, tender)
         return {each.lot: each.evaluation for each in self.evaluation.lots}
 
     @step
     async def intend(self) -> tuple[LotAward, ...]:
         """The officer names the first in line of each lot."""
+        await self.declare(self.town.officer)
         self.intention_id = await self.say("award-intentions", self.intention(), self.town.officer)
         return first_in_line(self.evaluation)
 
@@ -316,9 +345,11 @@ class PracticeTender:
 
     @step
     async def award(self) -> None:
-        """The officer awards when the standstill is over."""
+        """The officer awards when the standstill is over, and the second officer countersigns."""
         await asyncio.sleep(self.notice.standstill)
-        await self.say("awards", self.final_award(), self.town.officer)
+        award = await self.say("awards", self.final_award(), self.town.officer)
+        await self.declare(self.town.second)
+        await self.countersign(award)
 
     def final_award(self) -> Award:
         awards = first_in_line(self.evaluation)
@@ -332,6 +363,29 @@ class PracticeTender:
         assert verdict.outcome == "verified", verdict.steps[-1]
         return data
 
+    async def countersign(self, id: str, officer: SigningKey | None = None) -> str:
+        """The second officer's word, or another's, for a notice or award; the same however often."""
+        word = self.countersignature(id, officer or self.town.second)
+        await self.office.post(f"{self.path}/countersignatures", word)
+        return Statement(word).id
+
+    def countersignature(self, id: str, officer: SigningKey) -> bytes:
+        word = Countersignature(**self.about(officer), statement=id)
+        return self.said_once(word, officer, about=id)
+
+    async def declare(self, key: SigningKey, *, conflict: bool = False) -> str:
+        """An official's word on conflicts of interest: what they said first, however often."""
+        about = self.about(key) | {"opening": await self.opening_id()}
+        declaration = ConflictDeclaration(**about, conflict=conflict, explanation="")
+        statement = self.said_once(declaration, key)
+        await self.office.post(f"{self.path}/conflict-declarations", statement)
+        return Statement(statement).id
+
+    def said_once(self, payload: Payload, key: SigningKey, about: str = "") -> bytes:
+        """What this person said of this kind before, or now."""
+        kind = payload.PURPOSE, key.certificate.registration, about
+        return self._said.setdefault(kind, sign(payload, key))
+
     def about(self, key: SigningKey) -> dict[str, Any]:
         """The fields that all statements about the tender have."""
         now = moment(datetime.now(UTC))
@@ -343,6 +397,14 @@ class PracticeTender:
         await self.office.post(f"{self.path}/{route}", statement)
         return Statement(statement).id
 
+    async def until_known(self) -> None:
+        """Wait until the service has the tender."""
+        for _ in range(400):
+            if (await self.get("timeline")).is_success:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the tender was not published")
+
     async def until(self, event: str, times: int = 1) -> None:
         """Wait until `event` has happened so many times."""
         for _ in range(400):
@@ -350,10 +412,6 @@ class PracticeTender:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"{event} has not happened {times} times")
-
-
-class _Scored(msgspec.Struct, frozen=True):
-    statement: str
 
 
 _TABLES = """
@@ -371,7 +429,7 @@ async def wait_until(time: datetime) -> None:
     await asyncio.sleep(max(0.0, (time - datetime.now(UTC)).total_seconds()))
 
 
-def signed_anyhow(payload: bytes, purpose: str, key: SigningKey, keyid: str | None = None) -> bytes:
+def signed_anyhow(payload: bytes, purpose: str, key: Signer, keyid: str | None = None) -> bytes:
     """A DSSE envelope with a right signature over whatever bytes, in whatever role."""
     payload_type = PAYLOAD_TYPE.format(purpose=purpose)
     signature = to_base64(key.sign(pae(payload_type, payload)))

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -25,12 +25,16 @@ from bids.envelope import Part
 from bids.opening import open_in_parallel
 from bids.orders import Member, PartToOpen
 from bids.receipts import Receipt
-from crypto.certificates import SigningKey
+from crypto.certificates import Role, SigningKey
+from crypto.encoding import moment, parse_moment
 from crypto.statements import Payload, Statement, sign
 from procurement.awards import RevealedPrices
 from procurement.evaluation import Committed, CommittedPrices, KrPriceFloor, Rules
 from procurement.evaluation.reserve_prices import commitment
+from procurement.registry import applicant
+from procurement.registry.statements import Reason
 from procurement.service import House
+from procurement.tenders import PROMPT
 from tests.builders import Life, a_bidder, a_lot, panel_rules
 from tests.conftest import fresh_database
 from tests.flows.doomed import (
@@ -58,7 +62,17 @@ PRICE_FLOOR = KrPriceFloor(
 )
 AMOUNTS = ("930000", "910000", "950000")
 
-TABLES = ("certificate", "tender", "statement", "event", "envelope", "opened_part", "once", "log_entry")
+TABLES = (
+    "certificate",
+    "draft",
+    "tender",
+    "statement",
+    "event",
+    "envelope",
+    "opened_part",
+    "once",
+    "log_entry",
+)
 
 T = TypeVar("T")
 
@@ -68,7 +82,7 @@ def points(*changes: str) -> list[Point]:
     return [Point(change.removesuffix("!"), at_commit=change.endswith("!")) for change in changes]
 
 
-PUBLISHING = points("INSERT ON event", "INSERT ON log_queue!")
+PUBLISHING = points("INSERT ON draft!", "INSERT ON tender", "INSERT ON event", "INSERT ON log_queue!")
 BIDDING = points("INSERT ON envelope", "INSERT ON log_queue", "INSERT ON envelope!", "INSERT ON log_entry")
 CLOSING = points(
     "UPDATE OF shut_at ON tender",
@@ -87,7 +101,9 @@ CLOSING = points(
 )
 SAYING = points("INSERT ON once", "INSERT ON event", "INSERT ON event!")
 OPENING = points("INSERT ON opened_part", "INSERT ON event", "INSERT ON log_queue", "INSERT ON opened_part!")
+DECLARING = points("INSERT ON event!")
 EVALUATING = points("INSERT ON statement", "INSERT ON event", "INSERT ON event!")
+DRAFTING = points("INSERT ON draft", "INSERT ON draft!")
 AWARDING = points("INSERT ON event", "UPDATE OF concluded_at ON tender", "UPDATE OF concluded_at ON tender!")
 
 
@@ -143,7 +159,7 @@ class DoomedTender:
     async def publish(self, rules: Rules) -> None:
         """The clock skips what is left of the times to deadline and round, but no more than a minute: a
         record shows how far the service's clock is from the witness's."""
-        notice = self.town.notice(a_lot(rules), lead=18, margin=38, standstill=1)
+        notice = self.town.notice(a_lot(rules), lead=22, margin=36, standstill=1)
         self.tender = PracticeTender(self.town, notice, sign(notice, self.town.officer))
         await self.survive(self.tender.publish, *PUBLISHING)
 
@@ -197,6 +213,7 @@ class DoomedTender:
 
     async def score(self) -> None:
         points = {each["envelope"]: str(80 + i) for i, each in enumerate(await self.opened_bids())}
+        await self.declare(self.town.evaluator)
         sheet = self.tender.sheet(points, self.town.evaluator)
         await self.survive(self.saying("score-sheets", sheet, self.town.evaluator), *SAYING)
 
@@ -213,11 +230,17 @@ class DoomedTender:
         await self.survive(evaluated, *SAYING, *EVALUATING)
 
     async def award(self) -> None:
-        officer = self.town.officer
+        officer, second = self.town.officer, self.town.second
+        await self.declare(officer)
         intend = self.saying("award-intentions", self.tender.intention(), officer)
         self.tender.intention_id = await self.survive(intend, *SAYING)
         self.service.clock.travel(self.service.clock() + timedelta(seconds=1.2))
-        await self.survive(self.saying("awards", self.tender.final_award(), officer), *AWARDING)
+        award = await self.survive(self.saying("awards", self.tender.final_award(), officer), *DRAFTING)
+        await self.declare(second)
+        await self.survive(lambda: self.tender.countersign(award), *AWARDING)
+
+    async def declare(self, key: SigningKey) -> None:
+        await self.survive(lambda: self.tender.declare(key), *DECLARING)
 
     def saying(self, route: str, payload: Payload, key: SigningKey) -> Callable[[], Awaitable[str]]:
         """Sends one and the same statement whenever it is called; its id."""
@@ -287,6 +310,86 @@ async def live(rules: Rules, postgres: str, template: str, folder: Path, *, doom
         await life.tender.evaluated()
         await life.award()
         return await life.outcome()
+
+
+SCHEDULED_PUBLISHING = points("INSERT ON tender", "INSERT ON event", "INSERT ON log_queue!")
+
+
+async def test_a_countersigned_notice_is_published_once_at_its_time_or_never(
+    dsn: str, open_folder: Path
+) -> None:
+    """Whether the service was killed over it does not matter, unless it was away for too long."""
+    house = House.below(open_folder / "scheduled")
+    async with doomed_service(house, dsn) as service, client(service.url) as http:
+        town = await Town.settle(http, house, dsn)
+        third = await town.enrol(Role.OFFICER, "Third officer")
+        titles = ("Prompt", "Other", "Orphaned", "Missed")
+        prompt, other, orphaned, missed = [scheduled(town, title) for title in titles]
+        for tender in (prompt, other, orphaned, missed):
+            assert await sent(http, tender.statement) == (202, None)
+        before = await town.rows()
+        for tender in (prompt, missed):
+            for _ in range(2):
+                assert await countersigned(tender, town.second) == (202, None)
+            assert await countersigned(tender, third) == (409, "said-before")
+        assert await countersigned(orphaned, third) == (202, None)
+        await applicant.revoke(town.line(), town.registrar, third.fingerprint, Reason.AFFILIATION_CHANGED)
+        for table in ("tender", "statement", "event", "draft"):
+            assert len((await town.rows())[table]) == len(before[table])
+        assert (await prompt.get("timeline")).json()["code"] == "no-such-tender"
+
+        due = parse_moment(prompt.notice.published)
+        for point in SCHEDULED_PUBLISHING:
+            async with service.held_at(point) as held:
+                if not service.running:
+                    await service.start()
+                service.clock.travel(due)
+                await held()
+                service.kill()
+        await service.start()
+        await prompt.until_known()
+        first, second = (await prompt.get("timeline")).json()["events"]
+        assert (first["type"], second["type"]) == ("tender:published", "tender:countersigned")
+        assert due <= parse_moment(first["time"]) < due + timedelta(minutes=1)
+        assert await countersigned(prompt, town.second) == (201, None)
+        for tender in (other, orphaned):
+            assert (await tender.get("timeline")).json()["code"] == "no-such-tender", (
+                "nobody countersigned it"
+            )
+        assert await countersigned(orphaned, town.second) == (201, None)
+
+        service.kill()
+        service.clock.travel(parse_moment(missed.notice.published) + PROMPT)
+        await service.start()
+        for tender in (missed, other):
+            assert await countersigned(tender, town.second) == (409, "publication-time-wrong")
+        assert await sent(http, missed.statement) == (409, "publication-time-wrong")
+        assert (await missed.get("timeline")).json()["code"] == "no-such-tender"
+        await town.verify_log()
+
+
+def scheduled(town: Town, title: str) -> PracticeTender:
+    """A notice for later; that titled `Missed` is the last one."""
+    later = timedelta(minutes=8 if title == "Missed" else 6)
+    published, network = datetime.now(UTC) + later, town.trust.networks[0]
+    times: dict[str, Any] = {
+        "published": moment(published),
+        "deadline": moment(published + timedelta(hours=1)),
+        "round": str(network.round_at(published + timedelta(hours=2))),
+    }
+    notice = town.notice(a_lot(), title=title, **times)
+    return PracticeTender(town, notice, sign(notice, town.officer))
+
+
+async def sent(http: httpx.AsyncClient, notice: bytes) -> tuple[int, str | None]:
+    answer = await http.post("/api/v1/tenders", content=notice)
+    return answer.status_code, answer.json().get("code")
+
+
+async def countersigned(tender: PracticeTender, officer: SigningKey) -> tuple[int, str | None]:
+    """Status and code of the answer to that officer's countersignature, the same however often."""
+    answer = await tender.post("countersignatures", tender.countersignature(tender.notice_id, officer))
+    return answer.status_code, answer.json().get("code")
 
 
 @pytest.fixture(scope="module")
@@ -369,12 +472,15 @@ async def test_a_tender_survives_kills_of_service_witness_and_database(process: 
         assert Counter(await tender.happened()) == Counter(
             {
                 "tender:published": 1,
+                "tender:countersigned": 1,
                 "tender:closed": 1,
                 "order:partial": 2,
                 "tender:opened": 1,
                 "bid:opened": len(receipts),
                 "evaluation:scored": 1,
+                "conflict:declared": 2,
                 "award:intended": 1,
+                "award:countersigned": 1,
                 "award:made": 1,
             }
         )

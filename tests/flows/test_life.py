@@ -40,11 +40,11 @@ PRICE_FLOOR = KrPriceFloor(
 async def the_lowest_price_wins_and_a_lot_without_a_valid_bid_is_unsuccessful(town: Town) -> None:
     tender = await town.publish(a_lot(), a_lot(LowestPrice(ceiling="500"), id="2"), standstill=1)
     assert await tender.status() == "active"
-    assert await tender.happened() == ["tender:published"]
+    assert await tender.happened() == ["tender:published", "tender:countersigned"]
     cheap, dear = await town.bidder("Cheap"), await town.bidder("Dear")
     first = await tender.bid(cheap, "700")
     await tender.bid(dear, "900")
-    assert await tender.happened() == ["tender:published"]
+    assert await tender.happened() == ["tender:published", "tender:countersigned"]
 
     closed = await tender.close()
     assert await tender.status() == "closed"
@@ -74,6 +74,7 @@ async def the_lowest_price_wins_and_a_lot_without_a_valid_bid_is_unsuccessful(to
     assert (await tender.get("record")).content == data
     assert await tender.happened() == [
         "tender:published",
+        "tender:countersigned",
         "tender:closed",
         "order:partial",
         "order:partial",
@@ -81,7 +82,10 @@ async def the_lowest_price_wins_and_a_lot_without_a_valid_bid_is_unsuccessful(to
         "bid:opened",
         "bid:opened",
         "evaluation:scored",
+        "conflict:declared",
         "award:intended",
+        "conflict:declared",
+        "award:countersigned",
         "award:made",
     ]
 
@@ -122,8 +126,12 @@ async def in_a_negotiation_prices_open_after_the_panel_and_only_beside_a_proposa
     for id in (first, winner):
         assert opened[id]["proposal"] == "We have done this before."
 
-    await tender.score({first: "30", winner: "45"})
+    sheet = await tender.score({first: "30", winner: "45"})
+    seq = len(await tender.happened()) - 1
+    for route in (f"statements/{sheet}", f"entries/{seq}"):
+        assert (await tender.get(route)).json()["code"] == "not-yet", "nobody scores by a colleague's sheet"
     await tender.score({first: "30", winner: "44"}, second)
+    assert (await tender.get(f"statements/{sheet}")).status_code == 200
     await tender.order("price")
     prices = await tender.opened("price")
     assert set(prices) == {first, winner}, "the price beside a proposal that failed stays sealed"
@@ -172,6 +180,7 @@ async def without_any_proposal_no_price_order_and_no_sheet_is_needed(town: Town)
     assert (await tender.evaluated())["1"].ranking == ()
     assert await tender.happened() == [
         "tender:published",
+        "tender:countersigned",
         "tender:closed",
         "order:partial",
         "order:partial",

@@ -16,7 +16,7 @@ from bids.opening import open_in_parallel
 from crypto.trust import Trust
 from procurement import record
 from procurement.koneps import Case, read_case
-from procurement.replay import Replayed, load_case, replay
+from procurement.replay import Replayed, let_in, load_case, replay
 from procurement.service import House
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
@@ -65,10 +65,11 @@ async def lives(
         running(dsn, house) as http,
     ):
         trust = await read_trust(http)
+        registrar = await let_in(http, house.invitation.make())
 
         async def live(case: Case) -> Lived:
             steps: list[str] = []
-            replayed, data = await replay(case, http, lambda step, done, of: steps.append(step))
+            replayed, data = await replay(case, http, registrar, lambda step, done, of: steps.append(step))
             return Lived(replayed, data, trust, list(dict.fromkeys(steps)))
 
         yield dict(zip(cases, await asyncio.gather(*map(live, cases.values())), strict=True))

@@ -3,13 +3,17 @@
 import asyncio
 import re
 import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain, product
+from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 import requests
 import schemathesis
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -24,13 +28,29 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from crypto.ceremony import Convening
-from crypto.encoding import moment
-from crypto.statements import sign
-from tests.builders import a_lot
-from tests.flows.people import Town
+from bids.envelope import CoSignature, Envelope
+from bids.orders import OrderRefusal
+from crypto.ceremony import Commitment, Convening
+from crypto.certificates import Role, Signer, SigningKey, request
+from crypto.encoding import encode, moment
+from crypto.statements import Payload, Statement, sign
+from procurement.awards import (
+    Award,
+    ConflictDeclaration,
+    Countersignature,
+    IntendedAward,
+    LateClosing,
+    LotAward,
+    RevealedPrices,
+)
+from procurement.login.statements import LogIn
+from procurement.registry import applicant
+from procurement.registry.statements import Application, Approval, Reason, Rejection, Renewal, Revocation
+from tests.builders import a_lot, panel_rules
+from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_ceremony import listening
 from tests.flows.test_life import conclude
+from tests.flows.test_login import SAME, an_application, log_in
 from tests.flows.test_openapi import app_of, described
 
 AS_DESCRIBED = [
@@ -40,9 +60,13 @@ AS_DESCRIBED = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-TO_STRANGERS = [*AS_DESCRIBED, negative_data_rejection, unsupported_method]
+TO_VISITORS = [*AS_DESCRIBED, negative_data_rejection]
+TO_STRANGERS = [*TO_VISITORS, unsupported_method]
 Operation = APIOperation[Any, Any, Any, Any]
 TILE = "/log/tile/{path}"
+NONE = "0" * 64
+WRONG: tuple[Any, ...] = (None, 2**50, "", NONE, "x" * 3000, [], {"a": [[]]})
+"""In place of a field; None leaves it out."""
 BRIEFLY = settings(
     max_examples=12,
     derandomize=True,
@@ -56,36 +80,75 @@ BRIEFLY = settings(
 async def test_whatever_a_stranger_sends_is_answered_as_described(town: Town, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_dict(await described(town))
     async with listening(app_of(town)) as url:
-        await asyncio.to_thread(send, schema, mode, url)
+        for operation in operations(schema):
+            await asyncio.to_thread(send, operation, mode, url, TO_STRANGERS)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SERVICE])
+async def test_whatever_somebody_logged_in_sends_is_answered_as_described(town: Town, role: Role) -> None:
+    schema = schemathesis.openapi.from_dict(await described(town))
+    key = await town.enrol(role, f"A {role}")
+    private = [each for each in operations(schema) if each.definition.raw.get("security")]
+    async with listening(app_of(town)) as url:
+        for operation, mode in product(private, GenerationMode):
+            visitor = await log_in(town, key)  # anew: the operation before may have ended the session
+            came = await asyncio.to_thread(send, operation, mode, url, TO_VISITORS, visitor)
+            assert 401 not in came or operation.method == "delete", operation.label
+
+
+async def test_a_statement_with_something_wrong_in_it_is_answered_as_described(town: Town) -> None:
+    known = Described(await described(town))
+    still_open = await town.publish(a_lot(panel_rules()), lead=600)
+    opened = await town.publish(a_lot(panel_rules()), lead=1)
+    business = await town.bidder("Hanbit")
+    bid = await opened.bid(business, "100")
+    await opened.close()
+    await opened.order("technical")
+    await opened.opened("technical")
+    refused = 0
+    for tender in (opened, still_open):
+        said = [*about(tender, business, bid), *await of_the_registry(town, business)]
+        for path, data in chain(changed(said), astray(said, opened, still_open)):
+            answer = await town.http.post(path, content=data)
+            known.check(answer)
+            refused += answer.is_client_error
+    assert refused > 1000
 
 
 async def test_every_answer_of_a_tenders_life_is_as_described(town: Town) -> None:
-    schema = schemathesis.openapi.from_dict(await described(town))
-    read: set[str] = set()
-    for answer in await life(town):
-        if case := case_of(schema, answer.request):
-            case.validate_response(answer, AS_DESCRIBED)
-            if answer.is_success:
-                read.add(case.operation.label)
-    assert {each.label for each in operations(schema) if each.method == "get"} <= read
+    known = Described(await described(town))
+    checked = [(known.check(answer), answer.is_success) for answer in await life(town)]
+    read = {label for label, success in checked if success}
+    assert {each.label for each in known.operations if each.method == "get"} <= read
 
 
-def send(schema: BaseSchema, mode: GenerationMode, url: str) -> None:
-    """To every operation requests that are as described, or that are not where they can be wrong."""
+def send(
+    operation: Operation,
+    mode: GenerationMode,
+    url: str,
+    checks: Sequence[Any],
+    visitor: Mapping[str, str] | None = None,
+) -> set[int]:
+    """To the operation requests that are as described, or that are not where they can be wrong; `visitor` are
+    a session's headers. The statuses that came."""
+    breakable = (operation.path_parameters or operation.body) and operation.path != TILE
+    came: set[int] = set()
+    if mode is GenerationMode.NEGATIVE and not breakable:
+        return came
     with requests.Session() as session:
         session.trust_env = False
-        session.headers["Connection"] = "close"
-        for operation in operations(schema):
-            breakable = (operation.path_parameters or operation.body) and operation.path != TILE
-            if mode is GenerationMode.NEGATIVE and not breakable:
-                continue
 
-            @BRIEFLY
-            @given(operation.as_strategy(generation_mode=mode))
-            def answered(case: Case[Any]) -> None:
-                case.call_and_validate(url, session, checks=TO_STRANGERS)
+        @BRIEFLY
+        @given(operation.as_strategy(generation_mode=mode))
+        def answered(case: Case[Any]) -> None:
+            case.headers.update({"Connection": "close"})
+            if visitor:
+                case.headers.update(SAME)
+                case.cookies = dict([visitor["Cookie"].split("=", 1)])
+            came.add(case.call_and_validate(url, session, checks=list(checks)).status_code)
 
-            answered()
+        answered()
+    return came
 
 
 async def life(town: Town) -> list[httpx.Response]:
@@ -99,7 +162,8 @@ async def life(town: Town) -> list[httpx.Response]:
     hooks = town.http.event_hooks["response"]
     hooks.append(keep)
     tender = await town.publish(a_lot(), lead=1)
-    await tender.bid(await town.bidder("Hanbit"), "100")
+    bidder = await town.bidder("Hanbit")
+    await tender.bid(bidder, "100")
     await tender.close()
     assert "refusal" in (await tender.post("bids", tender.statement)).json()
     await tender.order("bid")
@@ -108,27 +172,50 @@ async def life(town: Town) -> list[httpx.Response]:
     for path in (
         f"/api/v1/ceremonies/{await convened(town)}",
         f"/api/v1/tenders/{tender.ocid}",
+        f"/api/v1/tenders/{tender.ocid}/statements/{tender.notice_id}",
         *("/api/v1/tenders", "/api/v1/trust", "/health"),
         *("/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
         *("/beacon/chains", "/beacon/info", "/beacon/public/latest", "/beacon/public/1"),
     ):
         await town.http.get(path)
+    await read_private(town, bidder, tender.ocid)
     hooks.remove(keep)
     return answers
 
 
+async def read_private(town: Town, bidder: SigningKey, ocid: str) -> None:
+    """All that somebody reads who is logged in, and what a registry says to anybody."""
+    application = await applicant.apply(town.line(), an_application("Hanbit Trade", "KR-0001"))
+    status = (await town.http.get("/api/v1/certificate-status")).json()["status"]
+    renewal = applicant.renewal(bidder, ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC))
+    await town.line().post("/api/v1/renewals", renewal.data)
+    readings = {
+        bidder: ["session", f"registry-statements/{renewal.id}", f"tenders/{ocid}/own-bids"],
+        town.second: ["drafts", "passkeys"],
+        town.registrar: ["applications", f"applications/{application.statement}"],
+        town.auditor: ["journal", f"registrations/{application.statement}", f"certificate-status/{status}"],
+    }
+    for key, paths in readings.items():
+        headers = await log_in(town, key)
+        for path in paths:
+            await town.http.get(f"/api/v1/{path}", headers=headers)
+
+
 async def convened(town: Town) -> str:
     """The id of a ceremony that has just begun."""
-    convening = Convening(
+    answer = await town.http.post("/api/v1/ceremonies", content=sign(convening(town), town.officer))
+    id: str = answer.json()["statement"]
+    return id
+
+
+def convening(town: Town) -> Convening:
+    return Convening(
         signer=town.officer.fingerprint,
         threshold=2,
         members=tuple(key.fingerprint for key, _ in town.members),
         nonce=secrets.token_hex(32),
         time=moment(datetime.now(UTC)),
     )
-    answer = await town.http.post("/api/v1/ceremonies", content=sign(convening, town.officer))
-    id: str = answer.json()["statement"]
-    return id
 
 
 def operations(schema: BaseSchema) -> list[Operation]:
@@ -140,11 +227,126 @@ def operations(schema: BaseSchema) -> list[Operation]:
     return found
 
 
-def case_of(schema: BaseSchema, request: httpx.Request) -> Case[Any] | None:
-    """The request as one of an operation, where it is described."""
-    for operation in operations(schema):
-        value = ".+" if operation.path == TILE else "[^/]+"
-        path = re.fullmatch(re.sub(r"{(\w+)}", rf"(?P<\1>{value})", operation.path), request.url.path)
-        if path and operation.method.upper() == request.method:
-            return operation.Case(path_parameters=path.groupdict())
-    return None
+class Described:
+    """The interface's description, to hold answers against."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.operations = operations(schemathesis.openapi.from_dict(spec))
+
+    def check(self, answer: httpx.Response) -> str | None:
+        """That the answer is as described; the operation's label, where it is a described one."""
+        case = self._case_of(answer.request)
+        if case is None:
+            return None
+        case.validate_response(answer, AS_DESCRIBED)
+        label: str = case.operation.label
+        return label
+
+    def _case_of(self, request: httpx.Request) -> Case[Any] | None:
+        for operation in self.operations:
+            value = ".+" if operation.path == TILE else "[^/]+"
+            path = re.fullmatch(re.sub(r"{(\w+)}", rf"(?P<\1>{value})", operation.path), request.url.path)
+            if path and operation.method.upper() == request.method:
+                return operation.Case(path_parameters=path.groupdict())
+        return None
+
+
+# ── statements with something wrong in them ──────────────────────────────────────────────────────────────
+
+
+class Said(NamedTuple):
+    """What could be right, who says it, and where it is sent."""
+
+    path: str
+    payload: Payload
+    key: Signer
+
+
+def changed(said: Sequence[Said]) -> Iterator[tuple[str, bytes]]:
+    """Every field of every statement left out, or of another form, or too many; signed with the right key."""
+    for each in said:
+        fields: dict[str, Any] = msgspec.json.decode(encode(each.payload))
+        yield each.path, signed_anyhow(encode(fields | {"more": 1}), each.payload.PURPOSE, each.key)
+        for name, wrong in product(fields, WRONG):
+            values = fields | {name: wrong}
+            if wrong is None:
+                del values[name]
+            yield each.path, signed_anyhow(encode(values), each.payload.PURPOSE, each.key)
+
+
+def astray(said: Sequence[Said], *tenders: PracticeTender) -> Iterator[tuple[str, bytes]]:
+    """Every statement on every other route, as what it is and as what is said there, and about a tender on
+    the route of another one."""
+    for each, there in product(said, said):
+        for purpose in {each.payload.PURPOSE, there.payload.PURPOSE}:
+            yield there.path, signed_anyhow(encode(each.payload), purpose, each.key)
+    for each, tender in product(said, tenders):
+        path = re.sub(r"/tenders/[^/]+/", f"/tenders/{tender.ocid}/", each.path)
+        yield path, signed_anyhow(encode(each.payload), each.payload.PURPOSE, each.key)
+
+
+def about(tender: PracticeTender, business: SigningKey, bid: str) -> list[Said]:
+    """What people in all roles say about a tender."""
+    town, now = tender.town, datetime.now(UTC)
+    order = town.members[0].sign_order(tender.terms, "technical", None, now, secrets.token_bytes)
+    envelope = Statement(tender.seal(business)).read(Envelope)
+    officer, second, evaluator = (tender.about(key) for key in (town.officer, town.second, town.evaluator))
+    member = tender.about(town.members[0].key) | {"part": "technical", "member": 1}
+    prices = tuple(str(100 + i) for i in range(15))
+    awards = (LotAward(lot="1"),)
+    said: list[tuple[str, Payload, SigningKey]] = [
+        ("countersignatures", Countersignature(**second, statement=NONE), town.second),
+        ("co-signatures", CoSignature(**tender.about(business), envelope=NONE), business),
+        ("bids", envelope, business),
+        ("late-closings", LateClosing(**officer, closing=NONE, reason="Slow."), town.officer),
+        ("opening-partials", order, town.members[0].key),
+        ("order-refusals", OrderRefusal(**member, reason="Not convinced."), town.members[0].key),
+        ("score-sheets", tender.sheet({bid: "80"}, town.evaluator), town.evaluator),
+        ("reserve-prices", RevealedPrices(**officer, lot="1", salt=NONE, prices=prices), town.officer),
+        ("award-intentions", IntendedAward(**officer, evaluation=NONE, awards=awards), town.officer),
+        ("awards", Award(**officer, intention=NONE, awards=awards), town.officer),
+    ]
+    for key, about in ((town.second, second), (town.evaluator, evaluator)):
+        declaration = ConflictDeclaration(**about, opening=NONE, conflict=False, explanation="")
+        said.append(("conflict-declarations", declaration, key))
+    notice = town.notice(a_lot(), lead=600)
+    return [
+        Said("/api/v1/tenders", notice, town.officer),
+        *(Said(f"{tender.path}/{path}", payload, key) for path, payload, key in said),
+    ]
+
+
+async def of_the_registry(town: Town, business: SigningKey) -> list[Said]:
+    """What is said of who is who, to log in, and in a ceremony."""
+    time, lost = moment(datetime.now(UTC)), await town.bidder("Lost")
+    waiting = an_application("Hanbit Trade", f"KR-{secrets.token_hex(6)}")
+    await applicant.apply(town.line(), waiting)
+    asked = ec.generate_private_key(ec.SECP256R1())
+    applying = Signer(asked, request(asked, Role.AUDITOR, "Nam", "KR-2"))
+    registrar = {"signer": town.registrar.fingerprint, "time": time}
+    application = {"application": waiting.id} | registrar
+    ceremony, member = await convened(town), town.members[0].key
+    word = Commitment(signer=member.fingerprint, ceremony=ceremony, member=1, mailbox=NONE, commitment=NONE)
+    said = [
+        Said("/api/v1/ceremonies", convening(town), town.officer),
+        Said(f"/api/v1/ceremonies/{ceremony}/words", word, member),
+        Said(
+            "/api/v1/registrations",
+            applicant.application(applying, datetime.now(UTC)).read(Application),
+            applying,
+        ),
+        Said("/api/v1/registration-rejections", Rejection(**application, reason="No."), town.registrar),
+        Said("/api/v1/registration-approvals", Approval(**application), town.registrar),
+        Said(
+            "/api/v1/revocations",
+            Revocation(**registrar, certificate=lost.fingerprint, reason=Reason.SUPERSEDED),
+            town.registrar,
+        ),
+    ]
+    reviewer = await town.enrol(Role.REVIEW, "Reviewer Seo")
+    for key in (business, town.officer, town.evaluator, member, town.registrar, reviewer, town.auditor):
+        renewal = applicant.renewal(key, ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC))
+        said.append(Said("/api/v1/renewals", renewal.read(Renewal), key))
+        coming = LogIn(signer=key.fingerprint, challenge=NONE, origin="http://localhost", time=time)
+        said.append(Said("/api/v1/log-ins", coming, key))
+    return said

@@ -1,7 +1,7 @@
 """Submitting: a receipt that proves itself, or a signed no; never both, never neither."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -18,6 +18,8 @@ from crypto.certificates import P256_ORDER, Role
 from crypto.checkpoint import TlogProof, VerifyingKey
 from crypto.encoding import encode, from_base64, parse_moment, sha256, to_base64
 from crypto.statements import Statement, pae
+from procurement.authorities import Authorities
+from procurement.registry import store as registry
 from procurement.tenders import LARGEST_CONTENT
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town
@@ -34,7 +36,7 @@ async def test_a_receipt_proves_that_the_commitment_is_in_the_log(town: Town) ->
     envelope = tender.seal(bidder)
     before = datetime.now(UTC)
     receipt, proof = received(await tender.post("bids", envelope))
-    verified = await tender.office.verified(Statement(receipt), Receipt, datetime.now(UTC))
+    verified = await tender.office.verified_unless_revoked(Statement(receipt), Receipt, datetime.now(UTC))
     assert (verified.tender, verified.notice) == (tender.ocid, tender.notice_id)
     assert verified.statement == Statement(envelope).id
     assert verified.time <= tender.notice.deadline
@@ -188,6 +190,26 @@ async def test_a_bid_that_was_accepted_is_never_refused(town: Town) -> None:
     assert (troubled.status_code, troubled.json()["code"]) == (503, "log-invalid")
     assert "refusal" not in troubled.json()
     assert received(await tender.post("bids", envelope))[0] == receipt
+
+
+async def test_a_bid_is_not_refused_while_nobody_can_say_who_counts(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=LONG)
+    envelope = tender.seal(await town.bidder("Bidder"))
+    before = await town.rows(tender.ocid)
+    long_ago, now = datetime.now(UTC) - timedelta(days=30), datetime.now(UTC)
+    status = Authorities(town.house.keys, None).status({}, 10**6, long_ago)
+    connection = await asyncpg.connect(town.dsn)
+    await registry.add_status(connection, status.id, 10**6, encode(status), now)
+    try:
+        unknown = await tender.post("bids", envelope)
+    finally:
+        await connection.execute("DELETE FROM certificate_status WHERE number = $1", 10**6)
+        await connection.close()
+    assert (unknown.status_code, unknown.json()["code"]) == (503, "status-unknown")
+    assert unknown.headers["Retry-After"]
+    assert "refusal" not in unknown.json()
+    assert await town.rows(tender.ocid) == before
+    received(await tender.post("bids", envelope))
 
 
 async def test_the_largest_bid_that_a_notice_admits_is_taken(town: Town) -> None:

@@ -1,4 +1,4 @@
-r"""A file under a passphrase, for what a committee member must neither show nor lose.
+r"""A file under a passphrase, for what its owner must neither show nor lose.
 
     openseal/safe/v1\n ‖ salt(16) ‖ nonce(12) ‖ ChaCha20-Poly1305(Argon2id(passphrase, salt), nonce, content)
 
@@ -36,7 +36,7 @@ class Safe:
         data = self.path.read_bytes()
         head, nonce = data[: len(_FORMAT) + SALT_SIZE], data[len(_FORMAT) + SALT_SIZE :][:_NONCE_SIZE]
         if not head.startswith(_FORMAT) or len(nonce) != _NONCE_SIZE:
-            raise SafeError("not a file of a committee member")
+            raise SafeError("not a file that openseal enrol made")
         cipher = ChaCha20Poly1305(self._key(head[len(_FORMAT) :]))
         try:
             return cipher.decrypt(nonce, data[len(head) + _NONCE_SIZE :], head)

@@ -1,0 +1,276 @@
+"""What an award record holds: its files, their names, and what they say. Nothing here is verified."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+import msgspec
+
+from bids.envelope import Envelope, Part
+from bids.receipts import Closing
+from crypto.certificates import Certificate
+from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, sha256
+from crypto.revocation import Status
+from crypto.statements import Payload, Statement
+from crypto.trust import Trust
+from procurement import archive, ocds
+from procurement.awards import Award, Evaluated
+from procurement.errors import RecordError
+from procurement.history import BID_EVENTS, Entry, EventType, read
+from procurement.scoring import OpenedBid, read_part, with_part
+from procurement.tenders import Notice
+
+FORMAT = "openseal/award-record/v1"
+PROOFS_LIMIT = 256 * 1024 * 1024
+
+P = TypeVar("P", bound=Payload)
+
+
+class File(Value, frozen=True, kw_only=True):
+    """A file of the record."""
+
+    path: str
+    sha256: Hex32
+    size: Small
+
+
+class Manifest(Value, frozen=True, kw_only=True, tag_field="format", tag=FORMAT):
+    """All other files. The SHA-256 of its bytes names the record."""
+
+    files: tuple[File, ...]
+
+
+class LoggedEntry(Value, frozen=True, kw_only=True):
+    """An entry of the tender's history (base64), its log index, and its way up to the checkpoint."""
+
+    index: Small
+    entry: Base64
+    path: tuple[Base64, ...]
+
+
+class Proofs(Value, frozen=True, kw_only=True):
+    """Inclusion of the history and of each commitment in `log/checkpoint`; inclusion of the closing
+    statement's entry in `log/closing`; consistency of the two."""
+
+    history: tuple[LoggedEntry, ...]
+    commitments: tuple[tuple[Base64, ...], ...]
+    closing: tuple[Base64, ...]
+    consistency: tuple[Base64, ...]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a record is built from. Everything in it is public."""
+
+    claims: Trust
+    """The identities that the service says are its own."""
+    checkpoint: str
+    closing_checkpoint: str
+    proofs: Proofs
+    statements: Mapping[str, bytes]
+    """By id: every statement that the history names, but no envelope."""
+    bids: Mapping[str, bytes]
+    """By id: every counted envelope."""
+    co_signatures: Mapping[tuple[str, str], bytes]
+    """By envelope id and partner's certificate: every co-signature of a counted envelope."""
+    contents: Mapping[tuple[str, Part], bytes]
+    """What opened, by envelope id and part."""
+    certificates: Sequence[bytes]
+    """DER of everybody who signed, of the committee's members and of the panel."""
+    statuses: Mapping[str, bytes]
+    """By id: every certificate status under which the history and the counted bidders were looked at."""
+
+
+def build(facts: Facts) -> bytes:
+    """The record of a concluded tender. The same facts give the same bytes."""
+    files = files_of(facts)
+    files["ocds.json"] = ocds.record_package(Record(files).published())
+    return archive.pack({**files, "manifest.json": encode(manifest(files))})
+
+
+def files_of(facts: Facts) -> dict[str, bytes]:
+    """The record's files by path, but for those that follow from the others."""
+    files = {
+        "claims.json": encode(facts.claims),
+        "log/checkpoint": facts.checkpoint.encode(),
+        "log/closing": facts.closing_checkpoint.encode(),
+        "log/proofs.json": encode(facts.proofs),
+    }
+    files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
+    files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
+    files |= {co_signature_path(*key): data for key, data in facts.co_signatures.items()}
+    files |= {content_path(id, part): data for (id, part), data in facts.contents.items()}
+    files |= {f"certificates/{sha256(der).hex()}.der": der for der in facts.certificates}
+    return files | {f"status/{id}.json": data for id, data in facts.statuses.items()}
+
+
+def manifest(files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of `files`, by path."""
+    return Manifest(
+        files=tuple(
+            File(path=path, sha256=sha256(files[path]).hex(), size=len(files[path])) for path in sorted(files)
+        )
+    )
+
+
+def said_in(history: Iterable[Entry]) -> list[str]:
+    """Ids of the statements that a history is made of, which an envelope is not."""
+    return [entry.statement for entry in history if entry.t not in BID_EVENTS]
+
+
+def signers_of(statements: Iterable[Statement], envelopes: Iterable[Envelope], notice: Notice) -> set[str]:
+    """Fingerprints of everybody who signed one of these, and of whom the notice names."""
+    bidders = {each for envelope in envelopes for each in (envelope.signer, *envelope.consortium)}
+    return {each.signer for each in statements} | bidders | set(notice.named)
+
+
+def statuses_of(history: Iterable[Entry], closing: Closing) -> set[str]:
+    """Ids of the statuses under which the history's and the counted envelopes' signers were looked at."""
+    counted = set(closing.counted())
+    taken = {each.status for each in closing.commitments if each.statement in counted}
+    return taken | {entry.status for entry in history if entry.status}
+
+
+def content_path(id: str, part: str | None) -> str:
+    """Where the content of one part of the envelope with that id lies."""
+    return f"contents/{id}.{part}.json"
+
+
+def co_signature_path(id: str, partner: str) -> str:
+    """Where the co-signature under the envelope with that id by the certificate `partner` lies."""
+    return f"co-signatures/{id}.{partner}.json"
+
+
+class Record:
+    """A record's files, read but not verified."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = files
+        self._statements: dict[str, Statement] = {}
+        self._certificates: dict[str, Certificate] = {}
+
+    def file(self, path: str) -> bytes:
+        """Raises RecordError for a file that is not there."""
+        if path not in self.files:
+            raise RecordError(f"the record lacks {path}")
+        return self.files[path]
+
+    def note(self, path: str) -> str:
+        """A signed note. Raises RecordError."""
+        try:
+            return self.file(path).decode()
+        except UnicodeDecodeError as error:
+            raise RecordError(f"{path} is not text") from error
+
+    @cached_property
+    def proofs(self) -> Proofs:
+        return decode(self.file("log/proofs.json"), Proofs, limit=PROOFS_LIMIT)
+
+    @cached_property
+    def history(self) -> list[Entry]:
+        return read([from_base64(each.entry) for each in self.proofs.history])
+
+    def events(self, *types: EventType) -> list[Entry]:
+        """The history's entries of these types, in order."""
+        return [entry for entry in self.history if entry.t in types]
+
+    def event(self, type_: EventType) -> Entry:
+        """The one entry of a type. Raises RecordError."""
+        found = self.events(type_)
+        if len(found) != 1:
+            raise RecordError(f"{len(found)} entries of type {type_} where there must be one")
+        return found[0]
+
+    def statement(self, id: str, folder: str = "statements") -> Statement:
+        """The statement with that id. Raises RecordError or MalformedError."""
+        path = f"{folder}/{id}.json"
+        if path not in self._statements:
+            self._statements[path] = Statement(self.file(path))
+        if self._statements[path].id != id:
+            raise RecordError(f"{path} is another statement")
+        return self._statements[path]
+
+    def payload(self, entry: Entry, type_: type[P]) -> P:
+        """What the statement behind `entry` says, unverified."""
+        return self.statement(entry.statement).read(type_)
+
+    @cached_property
+    def notice(self) -> Notice:
+        return self.payload(self.event(EventType.PUBLISHED), Notice)
+
+    @cached_property
+    def closing(self) -> Closing:
+        return self.payload(self.event(EventType.CLOSED), Closing)
+
+    @cached_property
+    def envelopes(self) -> dict[str, Envelope]:
+        return {id: self.statement(id, "bids").read(Envelope) for id in self.closing.counted()}
+
+    def co_signature(self, id: str, partner: str) -> Statement:
+        """What `partner` signed about the envelope with that id. Raises RecordError or MalformedError."""
+        return Statement(self.file(co_signature_path(id, partner)))
+
+    def certificate(self, fingerprint: str) -> Certificate:
+        """Raises RecordError, MalformedError or CertificateError."""
+        path = f"certificates/{fingerprint}.der"
+        if path not in self._certificates:
+            self._certificates[path] = Certificate(self.file(path))
+        if self._certificates[path].fingerprint != fingerprint:
+            raise RecordError(f"{path} is another certificate")
+        return self._certificates[path]
+
+    def consortium(self, envelope: Envelope) -> list[Certificate]:
+        """Certificates of everybody whose bid the envelope is: who signed it, then the partners."""
+        return [self.certificate(each) for each in (envelope.signer, *envelope.consortium)]
+
+    def status(self, id: str) -> Status:
+        """The certificate status with that id. Raises RecordError or MalformedError."""
+        status = decode(self.file(f"status/{id}.json"), Status)
+        if status.id != id:
+            raise RecordError(f"status/{id}.json is another certificate status")
+        return status
+
+    @cached_property
+    def counted(self) -> list[OpenedBid]:
+        """The counted envelopes with what the history says was opened of them."""
+        bids = {
+            id: OpenedBid(
+                id=id, registration=self.certificate(envelope.signer).registration, envelope=envelope
+            )
+            for id, envelope in self.envelopes.items()
+        }
+        for entry in self.events(EventType.BID_OPENED):
+            if entry.statement not in bids or entry.part not in self.notice.parts:
+                raise RecordError("a bid was opened that does not count")
+            part = entry.part
+            content = self.file(content_path(entry.statement, part))
+            bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, self.notice))
+        return list(bids.values())
+
+    def published(self) -> ocds.Published:
+        """What OCDS says of the tender."""
+        consortia = {bid.id: self.consortium(bid.envelope) for bid in self.counted}
+        return ocds.Published(
+            notice=self.notice,
+            history=tuple(self.history),
+            counted=tuple(self.counted),
+            consortia={id: [each.registration for each in several] for id, several in consortia.items()},
+            names={each.registration: each.name for several in consortia.values() for each in several},
+            submitted={each.statement: each.time for each in self.closing.commitments},
+            evaluated=self.payload(self.event(EventType.SCORED), Evaluated),
+            award=self.payload(self.event(EventType.AWARDED), Award),
+        )
+
+    def expected_paths(self) -> set[str]:
+        """Every file that the history and the closing statement call for."""
+        said = said_in(self.history)
+        signers = signers_of([self.statement(id) for id in said], list(self.envelopes.values()), self.notice)
+        opened = self.events(EventType.BID_OPENED)
+        return (
+            {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json", "ocds.json", "manifest.json"}
+            | {f"statements/{id}.json" for id in said}
+            | {f"bids/{id}.json" for id in self.envelopes}
+            | {co_signature_path(id, each) for id, bid in self.envelopes.items() for each in bid.consortium}
+            | {content_path(entry.statement, entry.part) for entry in opened}
+            | {f"certificates/{each}.der" for each in signers}
+            | {f"status/{each}.json" for each in statuses_of(self.history, self.closing)}
+        )

@@ -1,0 +1,328 @@
+"""A tender's history as it is kept: where it stands, and how a step adds to it, in one transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+import bids.store as box
+from bids.envelope import Envelope, Part, SubmissionTerms
+from bids.receipts import Closing
+from bids.store import StoredEnvelope
+from crypto.certificates import Certificate, SigningKey
+from crypto.committee import JointKey
+from crypto.encoding import decode, moment, parse_moment
+from crypto.log import Log
+from crypto.merkle import leaf_hash
+from crypto.statements import Payload, Statement, sign
+from procurement import store
+from procurement.awards import ConflictDeclaration
+from procurement.duties import Declared, Officials, Word, declared
+from procurement.errors import TenderError
+from procurement.history import Entry, Event, EventType
+from procurement.registry.standings import Standings
+from procurement.scoring import OpenedBid, read_part, with_part
+from procurement.store import EventRow, TenderRow
+from procurement.tenders import Notice, appointed, check_notice, terms
+
+PATIENCE = 10.0  # seconds that a step waits for the log to give an index
+
+NOBODY = ""
+"""Registration number of a second officer who is still to come."""
+
+P = TypeVar("P", bound=Payload)
+
+
+class Tender(msgspec.Struct, frozen=True, kw_only=True):
+    """A published notice with everything that follows from it."""
+
+    notice: Notice
+    notice_id: str
+    terms: SubmissionTerms
+    key: JointKey
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tender stands: its row and its history."""
+
+    row: TenderRow
+    tender: Tender
+    officials: Officials
+    entries: tuple[Entry, ...]
+    declared: Declared
+    scored_by: tuple[str, ...]
+    """Registration numbers of who has signed a score sheet."""
+
+    @property
+    def to_score(self) -> bool:
+        """Whether a technical part opened, so that the panel has something to score."""
+        return self.has(EventType.BID_OPENED, "technical")
+
+    @property
+    def scored(self) -> bool:
+        """Whether nothing keeps the prices closed any more."""
+        try:
+            self.check_scored()
+        except TenderError:
+            return False
+        return True
+
+    @property
+    def recused(self) -> bool:
+        """Whether everybody who could take the next step has declared a conflict of interest."""
+        if self.has(EventType.SCORED):
+            return not (self.has(EventType.INTENDED) or self.officials.able(self.declared))
+        scoring = self.to_score and not self.has(EventType.OPENED, "price")
+        return scoring and not self.officials.panel(self.declared)
+
+    def check_scored(self) -> None:
+        """The panel has scored the technical parts that opened. Raises TenderError."""
+        if not self.has(EventType.OPENED, "technical"):
+            raise TenderError("not-opened", "the technical parts are not opened yet")
+        self.officials.check_scored(self.declared, self.scored_by, to_score=self.to_score)
+
+    def has(self, type_: EventType, part: Part | None = None) -> bool:
+        return bool(self.of(type_, part))
+
+    def of(self, type_: EventType, part: Part | None = None) -> list[Entry]:
+        """The entries of a type, of one part where it is given."""
+        return [e for e in self.entries if e.t is type_ and part in (None, e.part)]
+
+    def heard(self, statement: Statement) -> bool:
+        """Whether the history has an entry that this statement is behind."""
+        return statement.id in {each.statement for each in self.entries}
+
+
+class Chronicle:
+    """All tenders' histories: read as of a transaction, and added to by steps that hold the tender's row."""
+
+    def __init__(
+        self, pool: Any, log: Log, *, key: SigningKey, standings: Standings, now: Callable[[], datetime]
+    ) -> None:
+        self.pool = pool
+        self.log = log
+        self.key = key
+        self.standings = standings
+        self.now = now
+        self._tenders: dict[str, Tender] = {}
+        self._officials: dict[str, Officials] = {}
+        self._conflicts: dict[str, bool] = {}
+        self._signed_by: dict[str, str] = {}
+
+    # ── what is known ────────────────────────────────────────────────────────────────────────────────
+
+    async def tender(self, ocid: str) -> Tender:
+        """A published tender; a notice never changes. Raises TenderError."""
+        if ocid not in self._tenders:
+            row = await store.load_tender(self.pool, ocid)
+            body = await store.load_statements(self.pool, row.tender_id, [row.notice_id])
+            notice = Statement(body[row.notice_id]).read(Notice)
+            self._tenders[ocid] = await asyncio.to_thread(published_as, notice, row.notice_id)
+        return self._tenders[ocid]
+
+    async def _history(self, connection: Any, ocid: str) -> tuple[Entry, ...]:
+        """All entries of the tender with that ocid; none while it is not published."""
+        return tuple(map(_entry, await store.load_entries(connection, store.id_of(ocid))))
+
+    async def officials(self, tender: Tender) -> Officials:
+        """Who they are, told by registration number: fixed at publication."""
+        if tender.notice_id not in self._officials:
+            ocid = tender.notice.tender
+            _, countersigned, *_ = await self._history(self.pool, ocid)
+            tender_id = store.id_of(ocid)
+            found = await store.load_statements(self.pool, tender_id, [countersigned.statement])
+            second = Statement(found[countersigned.statement]).signer
+            self._officials[tender.notice_id] = await self._appointed(self.pool, tender.notice, second)
+        return self._officials[tender.notice_id]
+
+    async def situation(self, ocid: str) -> Situation:
+        """Where the tender stands, as of now."""
+        row = await store.load_tender(self.pool, ocid)
+        return await self._situation(self.pool, row)
+
+    async def said(self, connection: Any, situation: Situation, entry: Entry, type_: type[P]) -> P:
+        """What the statement behind `entry` says; it was verified when it came in."""
+        found = await store.load_statements(connection, situation.row.tender_id, [entry.statement])
+        return Statement(found[entry.statement]).read(type_)
+
+    async def counted(self, connection: Any, situation: Situation) -> list[OpenedBid]:
+        """The envelopes that count, with the parts of them that are open; none before the closing."""
+        closed = situation.of(EventType.CLOSED)
+        if not closed:
+            return []
+        closing = await self.said(connection, situation, closed[0], Closing)
+        stored = {each.id: each for each in await box.load_envelopes(connection, situation.row.tender_id)}
+        opened = await box.load_opened(connection, situation.row.tender_id)
+        return [_counted(stored[id], opened, situation.tender.notice) for id in closing.counted()]
+
+    # ── how steps are made ───────────────────────────────────────────────────────────────────────────
+
+    @asynccontextmanager
+    async def _step(self, ocid: str) -> AsyncIterator[tuple[Any, Situation, datetime]]:
+        """A transaction with the tender's row locked, then the clock read. Entries keep their order in
+        time even where the clock was set back."""
+        # Known from here on: where a connection is held, no second one is waited for.
+        await self.officials(await self.tender(ocid))
+        async with self.pool.acquire() as connection, connection.transaction():
+            row = await store.load_tender(connection, ocid, "FOR UPDATE")
+            situation = await self._situation(connection, row)
+            last = parse_moment(situation.entries[-1].time)
+            yield connection, situation, max(self.now(), last)
+
+    async def _situation(self, connection: Any, row: TenderRow) -> Situation:
+        entries = await self._history(connection, row.ocid)
+        tender = await self.tender(row.ocid)
+        said = [each for each in entries if each.t is EventType.CONFLICT_DECLARED]
+        sheets = [each for each in entries if each.t is EventType.SHEET_SIGNED]
+        return Situation(
+            row=row,
+            tender=tender,
+            officials=await self.officials(tender),
+            entries=entries,
+            declared=await self._declared(connection, row.tender_id, said),
+            scored_by=await self._signers(connection, row.tender_id, sheets),
+        )
+
+    async def _declared(self, connection: Any, tender_id: UUID, said: Sequence[Entry]) -> Declared:
+        new = [each.statement for each in said if each.statement not in self._conflicts]
+        for id, body in (await store.load_statements(connection, tender_id, new) if new else {}).items():
+            self._conflicts[id] = Statement(body).read(ConflictDeclaration).conflict
+        people = await self._signers(connection, tender_id, said)
+        return declared(
+            Word(each.seq, person, self._conflicts[each.statement])
+            for each, person in zip(said, people, strict=True)
+        )
+
+    async def _signers(self, connection: Any, tender_id: UUID, entries: Sequence[Entry]) -> tuple[str, ...]:
+        """Registration numbers of who signed the statements behind `entries`."""
+        new = [each.statement for each in entries if each.statement not in self._signed_by]
+        for id, body in (await store.load_statements(connection, tender_id, new) if new else {}).items():
+            signer = await self.standings.certificate(connection, Statement(body).signer)
+            self._signed_by[id] = signer.registration
+        return tuple(self._signed_by[each.statement] for each in entries)
+
+    async def _appointed(self, connection: Any, notice: Notice, second: str | None) -> Officials:
+        """`second` is the certificate of the second officer, once there is one."""
+        people = {
+            each: (await self.standings.certificate(connection, each)).registration
+            for each in (notice.signer, *notice.named, *([second] if second else []))
+        }
+        return appointed(notice, people[second] if second else NOBODY, people.__getitem__)
+
+    async def _record(
+        self,
+        connection: Any,
+        situation: Situation,
+        events: Sequence[Event],
+        statements: Sequence[Statement],
+    ) -> None:
+        """Statements, history, log: all or nothing."""
+        tender_id, head = situation.row.tender_id, situation.row.head
+        for statement in statements:
+            await store.add_statement(connection, tender_id, statement.id, statement.data)
+        moved, entries = head.append(events)
+        rows = [
+            EventRow(seq=head.seq + i, type=event.t, entry=entry)
+            for i, (event, entry) in enumerate(zip(events, entries, strict=True))
+        ]
+        await store.add_events(connection, tender_id, rows)
+        await store.move_head(connection, tender_id, moved)
+        await self.log.append(connection, entries)
+
+    async def _say(
+        self,
+        connection: Any,
+        situation: Situation,
+        said: Sequence[tuple[EventType, Statement]],
+        now: datetime,
+        part: Part | None = None,
+    ) -> None:
+        events = [await self._event(connection, *each, now, part) for each in said]
+        await self._record(connection, situation, events, [statement for _, statement in said])
+        self.log.appended.set()
+
+    async def _event(
+        self, connection: Any, type_: EventType, statement: Statement, now: datetime, part: Part | None = None
+    ) -> Event:
+        # Verifiers ask for the entry's time, and a signer can run out of it while waiting for the row.
+        standing = await self.standings.current(connection)
+        signer = await self.standings.certificate(connection, statement.signer)
+        standing.verify(signer, signer.role, now)
+        return Event(t=type_, time=moment(now), statement=statement.id, part=part, status=standing.id)
+
+    async def _say_once(
+        self,
+        connection: Any,
+        situation: Situation,
+        type_: EventType,
+        statement: Statement,
+        subject: str,
+        now: datetime,
+        part: Part | None = None,
+    ) -> None:
+        """The same statement again is no second one; another on the same subject is refused."""
+        await store.add_statement(connection, situation.row.tender_id, statement.id, statement.data)
+        before = await store.claim(connection, situation.row.tender_id, subject, statement.id)
+        if before is None:
+            await self._say(connection, situation, [(type_, statement)], now, part)
+        elif before != statement.id:
+            raise TenderError("said-before", "another statement on this was made before")
+
+    async def _sign(
+        self, connection: Any, situation: Situation, type_: EventType, payload: Payload, now: datetime
+    ) -> None:
+        await self._say(connection, situation, [(type_, self._signed(payload))], now)
+
+    def _signed(self, payload: Payload) -> Statement:
+        return Statement(sign(payload, self.key))
+
+    def _about(self, situation: Situation, now: datetime) -> dict[str, Any]:
+        """The fields that all statements of the service have."""
+        return {
+            "signer": self.key.fingerprint,
+            "tender": situation.row.ocid,
+            "notice": situation.row.notice_id,
+            "time": moment(now),
+        }
+
+    async def _genuine(self, data: bytes, type_: type[P]) -> tuple[Statement, P, Certificate]:
+        return await self.standings.genuine(self.pool, data, type_, self.now())
+
+    async def _index(self, entry: bytes) -> int:
+        leaf = leaf_hash(entry)
+        return (await self.log.wait_for([leaf], PATIENCE))[leaf]
+
+
+def published_as(notice: Notice, notice_id: str) -> Tender:
+    """The tender that a notice makes. Raises what `check_notice` raises."""
+    key = check_notice(notice)
+    return Tender(notice=notice, notice_id=notice_id, terms=terms(notice, notice_id), key=key)
+
+
+@lru_cache(maxsize=1 << 15)
+def _entry(data: bytes) -> Entry:
+    """Entries never change, and anybody may look at a tender of ten thousand bids as often as they like."""
+    return decode(data, Entry)
+
+
+def one(situation: Situation, type_: EventType) -> Entry:
+    """The one entry of a type. Raises TenderError while there is none."""
+    found = situation.of(type_)
+    if not found:
+        raise TenderError("not-yet", f"the tender has not come to {type_} yet")
+    return found[0]
+
+
+def _counted(stored: StoredEnvelope, opened: dict[tuple[str, str], bytes | str], notice: Notice) -> OpenedBid:
+    envelope = Statement(stored.body).read(Envelope)
+    bid = OpenedBid(id=stored.id, registration=stored.registration, envelope=envelope)
+    for part in notice.parts:
+        content = opened.get((stored.id, part), "")
+        if isinstance(content, bytes):
+            bid = with_part(bid, read_part(part, content, notice))
+    return bid

@@ -1,0 +1,125 @@
+"""Separation of duties: who does what on a tender, told by registration number, and that nobody does two
+things. A renewed or replaced certificate is the same person; another name with the same number is, too.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from procurement.errors import TenderError
+
+
+class Duty(StrEnum):
+    """What somebody does on a tender. All of them exclude each other."""
+
+    OFFICER = "officer"
+    SECOND_OFFICER = "second officer"
+    EVALUATOR = "evaluator"
+    MEMBER = "committee member"
+    BIDDER = "bidder"
+
+
+Declared = Mapping[str, bool]
+"""By registration number whether the official has declared a conflict of interest."""
+
+
+class Word(NamedTuple):
+    """An official's declaration, as entry `seq` of the history has it."""
+
+    seq: int
+    registration: str
+    conflict: bool
+
+
+class Officials(msgspec.Struct, frozen=True, kw_only=True):
+    """The registration numbers of a tender's officials."""
+
+    officer: str
+    """Who signed the notice."""
+    second: str
+    """Who countersigned it."""
+    evaluators: tuple[str, ...]
+    members: tuple[str, ...]
+
+    def check_apart(self, bidders: Iterable[str] = ()) -> None:
+        """Nobody holds two duties, or two seats on the panel. Raises TenderError."""
+        if self.officer == self.second:
+            raise TenderError("four-eyes", "a notice is countersigned by a second officer")
+        if len(set(self.evaluators)) != len(self.evaluators):
+            raise TenderError("panel-repeats", "one person has two seats on the panel")
+        held = [(Duty.OFFICER, self.officer), (Duty.SECOND_OFFICER, self.second)]
+        held += [(Duty.EVALUATOR, each) for each in self.evaluators]
+        held += [(Duty.MEMBER, each) for each in self.members]
+        check_apart(held + [(Duty.BIDDER, each) for each in bidders])
+
+    def check_in_charge(self, registration: str) -> None:
+        """The tender is in the hands of its two officers. Raises TenderError for another."""
+        if registration not in (self.officer, self.second):
+            raise TenderError("another-officer", "the tender is in other officers' hands")
+
+    def check_countersigning(
+        self, awarded_by: str, countersigned_by: str, bidders: Iterable[str] = ()
+    ) -> None:
+        """Another officer countersigns, who may be a third one but has no other duty. Raises TenderError."""
+        if countersigned_by == awarded_by:
+            raise TenderError("four-eyes", "an award is countersigned by a second officer")
+        second = countersigned_by if countersigned_by != self.officer else self.second
+        msgspec.structs.replace(self, second=second).check_apart(bidders)
+
+    def check_on_panel(self, registration: str) -> None:
+        """The notice names the evaluator. Raises TenderError for another."""
+        if registration not in self.evaluators:
+            raise TenderError("not-on-panel", "an evaluator whom the notice does not name")
+
+    def check_scored(self, declared: Declared, scored_by: Iterable[str], *, to_score: bool) -> None:
+        """All on the panel who have no conflict of interest, and nobody else, have signed a score sheet, one
+        each; nobody has where there is nothing `to_score`. Raises TenderError.
+        """
+        panel = self.panel(declared) if to_score else set[str]()
+        if to_score and not panel:
+            raise TenderError("recused", "every evaluator has declared a conflict: nobody is left to score")
+        if sorted(scored_by) != sorted(panel):
+            raise TenderError(
+                "not-scored",
+                "not every evaluator has scored, or somebody else has: the sheets are not those of the panel",
+            )
+
+    def panel(self, declared: Declared) -> set[str]:
+        """The evaluators whose sheets are needed: all who have not declared a conflict."""
+        return {each for each in self.evaluators if not declared.get(each, False)}
+
+    def able(self, declared: Declared) -> set[str]:
+        """The officers in charge who have not declared a conflict, and so can name the winner."""
+        return {each for each in (self.officer, self.second) if not declared.get(each, False)}
+
+
+def declared(words: Iterable[Word], before: float = math.inf) -> Declared:
+    """What officials had declared before the entry with that seq. Raises TenderError where one did twice."""
+    said: dict[str, bool] = {}
+    for word in words:
+        if word.seq >= before:
+            continue
+        if word.registration in said:
+            raise TenderError("said-before", "an official declared twice whether there is a conflict")
+        said[word.registration] = word.conflict
+    return said
+
+
+def check_declared(declared: Declared, registration: str) -> None:
+    """The official has said before that there is no conflict of interest. Raises TenderError."""
+    if registration not in declared:
+        raise TenderError("conflict-undeclared", "an official first declares whether there is a conflict")
+    if declared[registration]:
+        raise TenderError("conflict-declared", "an official with a declared conflict of interest steps back")
+
+
+def check_apart(held: Iterable[tuple[Duty, str]]) -> None:
+    """Nobody holds two duties. Raises TenderError."""
+    duties: dict[str, Duty] = {}
+    for duty, registration in held:
+        other = duties.setdefault(registration, duty)
+        if other is not duty:
+            raise TenderError("conflicting-roles", f"{registration} is {other} here and cannot be {duty}")

@@ -1,0 +1,1 @@
+"""Who is who: registration, approval, renewal and revocation of certificates."""

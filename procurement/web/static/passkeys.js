@@ -1,0 +1,68 @@
+// Passkeys: JSON of the interface to and from what the browser's authenticators take and give.
+"use strict";
+
+const bytes = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (each) => each.charCodeAt(0));
+
+const base64url = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(said.detail);
+  return said;
+}
+
+function credentialOf(made) {
+  const response = {};
+  for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (made.response[name]) response[name] = base64url(made.response[name]);
+  }
+  return { id: made.id, rawId: base64url(made.rawId), type: made.type, response };
+}
+
+async function enrol(name) {
+  const options = await post("/api/v1/passkey-options");
+  options.challenge = bytes(options.challenge);
+  options.user.id = bytes(options.user.id);
+  for (const each of options.excludeCredentials) each.id = bytes(each.id);
+  const made = await navigator.credentials.create({ publicKey: options });
+  await post("/api/v1/passkeys", { name, credential: credentialOf(made) });
+  location.assign("/desk");
+}
+
+async function logIn() {
+  const options = await post("/api/v1/passkey-log-in-options");
+  options.challenge = bytes(options.challenge);
+  const answer = await navigator.credentials.get({ publicKey: options });
+  await post("/api/v1/passkey-log-ins", { credential: credentialOf(answer) });
+  location.assign("/desk");
+}
+
+function offer(place, event, act) {
+  if (!place || !window.PublicKeyCredential) return;
+  const status = place.querySelector("[role=status]");
+  const source = event === "submit" ? place : place.querySelector("button");
+  place.hidden = false;
+  source.addEventListener(event, async (happened) => {
+    happened.preventDefault();
+    status.hidden = true;
+    try {
+      await act();
+    } catch (error) {
+      status.textContent = error.message;
+      status.hidden = false;
+    }
+  });
+}
+
+const name = document.querySelector("#passkey-name");
+offer(document.querySelector("#passkey-enrol"), "submit", () => enrol(name.value));
+offer(document.querySelector("#passkey-log-in"), "click", logIn);

@@ -1,0 +1,255 @@
+"""Logging in as people do: a code from their own machine or a passkey, with JavaScript or without."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from crypto.statements import sign
+from procurement.service import House
+from procurement.tenders import Declaration
+from tests.browser.conftest import Service, run
+from tests.builders import a_lot, panel_rules
+from tests.flows import people
+
+
+class Town:
+    """People with a file of their own each, enrolled by the commands that they would use."""
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self.service, self._folder = service, folder
+        self._passphrase = folder / "passphrase"
+        self._passphrase.write_text("correct horse battery\n")
+        code = folder / "code"
+        code.write_text(service.invite())
+        self._apply("registrar", "Registrar Jang", "--code-file", str(code))
+        for role, name in (("officer", "Officer Kim"), ("auditor", "Auditor Yoon")):
+            self._enrol(role, name)
+        self._enrol("business", "Hanbit & Sons", "--representative", "Hong")
+        self._apply("evaluator", "Evaluator <b>Lee</b>")
+
+    def run(self, *arguments: str) -> str:
+        return run(*arguments, passphrase=self._passphrase)
+
+    def code(self, role: str) -> str:
+        """A one-time code for whoever acts in that role."""
+        return self.run("login", self.file(role))
+
+    def file(self, role: str) -> str:
+        return str(self._folder / role)
+
+    def _apply(self, role: str, name: str, *more: str) -> str:
+        who = ["--role", role, "--name", name, "--registration", f"KR-{role}"]
+        return self.run("enrol", self.file(role), "--service", self.service.origin, *who, *more)
+
+    def _enrol(self, role: str, name: str, *more: str) -> None:
+        application = self._apply(role, name, *more).split()[1]
+        self.run("registrar", "approve", self.file("registrar"), application, "--yes")
+        self.run("enrol", self.file(role))
+
+
+@pytest.fixture(scope="module")
+def town(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return Town(service, tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="module")
+def waiting(service: Service) -> str:
+    """The title of a notice that waits for a second officer."""
+    with ThreadPoolExecutor(1) as thread:  # in this one the browser's loop runs
+        return thread.submit(asyncio.run, draft(service)).result()
+
+
+async def draft(service: Service) -> str:
+    async with httpx.AsyncClient(base_url=service.origin, timeout=30) as http:
+        village = await people.Town.settle(http, House.below(service.folder), "")
+        notice = village.notice(
+            *(a_lot(panel_rules(), id=id) for id in ("1", "2")),
+            lead=3600,
+            title=f"<b>Desks</b> {'x' * 200}",
+            description="For every school.",
+            declarations=(Declaration(id="d", text="We paid every tax."),),
+        )
+        await village.line().post("/api/v1/tenders", sign(notice, village.officer))
+    return notice.title
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+def come_in(context: BrowserContext, town: Town, role: str) -> Page:
+    """The desk of whoever acts in that role, after a log-in by code."""
+    page = context.new_page()
+    page.goto(f"{town.service.origin}/desk")
+    assert page.url == f"{town.service.origin}/login"
+    page.get_by_label("Code").fill(town.code(role))
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{town.service.origin}/desk")
+    return page
+
+
+def with_authenticator(page: Page) -> None:
+    """The browser gets an authenticator that knows its owner and says yes."""
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def test_somebody_logs_in_by_a_code_and_out_without_javascript(browser: Browser, town: Town) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = come_in(context, town, "business")
+    assert "Hanbit & Sons" in page.locator("dl").inner_text()
+    page.get_by_role("link", name="Your own bids").click()
+    assert "No envelope of yours" in page.locator("main").inner_text()
+    [cookie] = context.cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["secure"]) == ("__Host-openseal", True, True)
+    assert (cookie["sameSite"], cookie["domain"], cookie["expires"]) == ("Strict", "localhost", -1)
+    page.goto(f"{town.service.origin}/desk")
+    page.get_by_role("button", name="Log out", exact=True).click()
+    assert page.url == f"{town.service.origin}/"
+    assert context.cookies() == []
+    page.goto(f"{town.service.origin}/desk")
+    assert page.url == f"{town.service.origin}/login"
+    context.close()
+
+
+def test_a_wrong_code_is_said_beside_the_field(context: BrowserContext, town: Town) -> None:
+    page = context.new_page()
+    page.goto(f"{town.service.origin}/login")
+    page.get_by_label("Code").fill("AAAA-BBBB-CCCC-DDDD")
+    page.get_by_role("button", name="Log in").click()
+    assert "wrong, over or used" in page.get_by_role("alert").inner_text()
+    assert context.cookies() == []
+    assert Axe().run(page).violations_count == 0
+
+
+def test_an_official_enrols_a_passkey_and_comes_back_with_it(context: BrowserContext, town: Town) -> None:
+    page = come_in(context, town, "officer")
+    broken: list[str] = []
+    page.on("console", lambda message: broken.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    with_authenticator(page)
+    page.get_by_label("A name for a new one").fill("Office laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_text("Office laptop, since").wait_for()
+    page.get_by_role("button", name="Log out", exact=True).click()
+    page.goto(f"{town.service.origin}/login")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url(f"{town.service.origin}/desk")
+    assert "Officer Kim" in page.locator("dl").inner_text()
+    assert "by passkey" in page.locator("main").inner_text()
+    assert broken == []
+    page.get_by_role("button", name="Remove the passkey Office laptop").click()
+    page.get_by_text("You have none yet").wait_for()
+    page.get_by_role("button", name="Log out everywhere").click()
+    page.goto(f"{town.service.origin}/login")
+    page.get_by_role("button", name="Use a passkey").click()
+    assert "no such passkey" in page.get_by_role("status").inner_text()
+
+
+def test_each_official_reads_what_is_meant_for_them(browser: Browser, town: Town) -> None:
+    pages = {
+        "registrar": ["Applications that wait"],
+        "officer": ["What waits for a second officer"],
+        "auditor": ["Applications that wait", "What waits for a second officer", "Who came in"],
+    }
+    for role, links in pages.items():
+        context = browser.new_context()
+        desk = come_in(context, town, role)
+        assert desk.locator("main ul").first.get_by_role("link").count() == len(links)
+        for link in links:
+            desk.get_by_role("link", name=link).click()
+            assert link in desk.get_by_role("heading", level=1).inner_text()
+            found = Axe().run(desk)
+            assert found.violations_count == 0, found.generate_report()
+            desk.get_by_role("link", name="Desk", exact=True).click()
+        context.close()
+
+
+def test_a_registrar_reads_an_application_as_text_and_as_lines(context: BrowserContext, town: Town) -> None:
+    page = come_in(context, town, "registrar")
+    page.goto(f"{town.service.origin}/desk/applications")
+    assert page.get_by_role("heading", level=2).inner_text() == "Evaluator <b>Lee</b>"
+    listed = town.run("registrar", "list", town.file("registrar"))
+    assert "evaluator Evaluator <b>Lee</b>, number KR-evaluator" in listed
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_second_officer_reads_a_notice_on_an_old_phone(
+    browser: Browser, town: Town, waiting: str, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 560}, color_scheme=scheme)  # type: ignore[arg-type]  # a literal in its stubs
+    page = come_in(context, town, "officer")
+    page.get_by_role("link", name="What waits for a second officer").click()
+    card = page.locator("article").filter(has_text=waiting)
+    assert card.get_by_role("heading", level=2).inner_text() == waiting
+    assert "Member 1" in card.inner_text()
+    assert "officer-" in card.locator("dd").first.inner_text()
+    card.get_by_text("Exactly what was signed").click()
+    assert '"title": "<b>Desks</b>' in card.locator("pre").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_log_in_and_desk_have_no_accessibility_violation(browser: Browser, town: Town, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in its stubs
+    page = context.new_page()
+    page.goto(f"{town.service.origin}/login")
+    page.get_by_role("button", name="Use a passkey").wait_for()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    found = Axe().run(come_in(context, town, "officer"))
+    assert found.violations_count == 0, found.generate_report()
+    context.close()
+
+
+def test_an_old_phone_scrolls_one_way_only_at_the_desk(browser: Browser, town: Town) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 560})
+    page = come_in(context, town, "auditor")
+    for path in ("/desk", "/desk/applications", "/desk/drafts", "/desk/journal", "/login"):
+        page.goto(f"{town.service.origin}{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+    context.close()
+
+
+def test_the_pages_ask_nobody_else_for_anything(context: BrowserContext, town: Town) -> None:
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page = come_in(context, town, "officer")
+    page.wait_for_load_state("networkidle")
+    assert asked
+    assert all(url.startswith(town.service.origin) for url in asked)
+
+
+def test_another_sites_page_does_nothing_in_a_session(context: BrowserContext, town: Town) -> None:
+    page = come_in(context, town, "officer")
+    foreign = context.new_page()
+    address = f"{town.service.origin}/logout-everywhere"
+    body = f'<form method="post" action="{address}"><button>x</button></form>'
+    foreign.route("**/*.example/", lambda route: route.fulfill(content_type="text/html", body=body))
+    foreign.goto("https://evil.example/")
+    with foreign.expect_navigation():
+        foreign.get_by_role("button").click()
+    assert '"cross-site"' in foreign.content()
+    page.reload()
+    assert page.url == f"{town.service.origin}/desk"
