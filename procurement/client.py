@@ -390,12 +390,12 @@ async def _answered_for(service: Service, tender: Announced, closed: Closed) -> 
     raise TenderError("late-closing", "the closing was witnessed too late and no officer answers for it")
 
 
-async def _check_sheets(service: Service, tender: Announced, *, to_score: bool) -> None:
-    """Whoever is on the panel and has no conflict of interest has said so, and has then scored."""
+async def _check_sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> None:
+    """Whoever is on the panel and has no conflict of interest has said so, after the opening with that id,
+    and has then scored."""
     said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
-    [(opened, _, _), *_] = await _all_said(service, tender, EventType.OPENED, Opening)
     for _, word, _ in said:
-        check_seen(word, opened.statement)
+        check_seen(word, opening)
     words = [Word(entry.seq, official, word.conflict) for entry, word, official in said]
     sheets = await _all_said(service, tender, EventType.SHEET_SIGNED, SignedScores)
     for entry, _, evaluator in sheets:
@@ -410,18 +410,19 @@ async def _to_price(service: Service, tender: Announced, closed: Closed) -> list
     Raises TenderError unless every evaluator has signed before.
     """
     bids = []
-    for envelope in await _opened(service, tender, closed):
+    opening, opened = await _opened(service, tender, closed)
+    for envelope in opened:
         path = f"{path_of(tender.notice.tender)}/statements/{envelope}"
         statement = Statement(await service.get(path))
         if statement.id != envelope:
             raise LogError("the service shows another envelope than the one asked for")
         bids.append(statement.read(Envelope).context.bid)
-    await _check_sheets(service, tender, to_score=bool(bids))
+    await _check_sheets(service, tender, opening, to_score=bool(bids))
     return bids
 
 
-async def _opened(service: Service, tender: Announced, closed: Closed) -> list[str]:
-    """Ids of the envelopes whose technical part opened.
+async def _opened(service: Service, tender: Announced, closed: Closed) -> tuple[str, list[str]]:
+    """The id of the technical parts' opening, and those of the envelopes whose technical part opened.
 
     The opening's entry is followed by one for every envelope that counts, so none can be left out.
     """
@@ -431,7 +432,8 @@ async def _opened(service: Service, tender: Announced, closed: Closed) -> list[s
             results = await _outcomes(service, tender, entry, len(counted))
             if sorted(each.statement for each in results) != sorted(counted):
                 raise LogError("what was opened is not what the closing statement counts")
-            return [each.statement for each in results if each.t is EventType.BID_OPENED]
+            bids = [each.statement for each in results if each.t is EventType.BID_OPENED]
+            return entry.statement, bids
     raise TenderError("not-opened", "the technical parts are not opened yet")
 
 
