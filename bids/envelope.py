@@ -45,6 +45,7 @@ NONCE = 16
 ENTROPY_PER_PART = 64
 TAG = 16
 MOST_PARTNERS = 20
+MOST_DOCUMENTS = 100
 
 Part = Literal["bid", "technical", "price"]
 
@@ -65,6 +66,9 @@ class SubmissionTerms(Value, frozen=True, kw_only=True):
     content_limit: Small
     """Bytes of content per part."""
     document_limit: Small
+    """How many sealed files an envelope may list."""
+    document_size: Small = 0
+    """Bytes of the largest sealed file."""
 
     def order(self, part: Part, bid: str | None) -> OpeningOrder:
         """The opening order that opens `part` of the bid with id `bid`.
@@ -118,23 +122,64 @@ class SealedPart(Value, frozen=True, kw_only=True):
 class SealedFile(Value, frozen=True, kw_only=True):
     """A sealed document that belongs to the bid: SHA-256 and size (bytes) of the sealed file."""
 
-    number: Small
+    number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
     sha256: Hex32
     size: Small
+    part: Part | None = None
+    """Of the restricted content of a part, which part; no part for a document with a key of its own."""
+
+    def id(self, envelope: str) -> str:
+        """What the file's commitment is to: the file as part of the envelope with that id.
+
+        ``SHA256("openseal/v1/document\\n" ‖ envelope(32) ‖ uint32_be(number) ‖ sha256(32))``, hex.
+        """
+        number = self.number.to_bytes(4, "big")
+        name = b"openseal/v1/document\n"
+        return sha256(name, bytes.fromhex(envelope), number, bytes.fromhex(self.sha256)).hex()
 
 
 class Envelope(Payload, frozen=True, kw_only=True):
-    """The bidder's statement. `previous` is the id of the envelope that this one replaces."""
+    """The bidder's statement. `previous` is the id of the envelope that this one replaces, or of the
+    withdrawal that it comes after."""
 
     PURPOSE: ClassVar[str] = "bid"
     ROLES: ClassVar[tuple[Role, ...]] = (Role.BUSINESS,)
 
     context: Context
     parts: Annotated[tuple[SealedPart, ...], msgspec.Meta(min_length=1, max_length=2)]
-    documents: tuple[SealedFile, ...] = ()
+    documents: Annotated[tuple[SealedFile, ...], msgspec.Meta(max_length=MOST_DOCUMENTS)] = ()
     previous: Hex32 | None = None
     consortium: Annotated[tuple[Hex32, ...], msgspec.Meta(max_length=MOST_PARTNERS)] = ()
     """Certificates of those who bid jointly with the signer: each has signed this very envelope."""
+
+
+class Withdrawal(Payload, frozen=True, kw_only=True):
+    """The bidder takes its bid back: signed by the certificate that signed the envelope `previous`, which is
+    the latest of its chain. Another envelope may follow, which names this statement as its `previous`."""
+
+    PURPOSE: ClassVar[str] = "withdrawal"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.BUSINESS,)
+
+    tender: Identifier
+    notice: Hex32
+    previous: Hex32
+
+
+class UploadRequest(Payload, frozen=True, kw_only=True):
+    """The bidder asks to send the sealed file `number` of its envelope, by the certificate that signed it.
+
+    Whoever shows the 32 bytes of which `token` is the SHA-256 may send, look at, and break off that upload.
+    """
+
+    PURPOSE: ClassVar[str] = "upload"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.BUSINESS,)
+
+    tender: Identifier
+    notice: Hex32
+    envelope: Hex32
+    number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
+    token: Hex32
+    time: Moment
 
 
 class CoSignature(Payload, frozen=True, kw_only=True):
@@ -161,11 +206,13 @@ def compose(
     entropy: bytes,
     previous: str | None = None,
     consortium: Sequence[str] = (),
+    documents: Sequence[SealedFile] = (),
 ) -> bytes:
     """Seal `contents` (one per part of `terms`) and sign the envelope; returns the DSSE bytes.
 
     `entropy` are fresh random bytes, `entropy_size(terms)` of them; `consortium` are the fingerprints of
-    the partners' certificates. Raises EnvelopeError for what the terms do not admit.
+    the partners' certificates, `documents` the sealed files that are to follow. Raises EnvelopeError for
+    what the terms do not admit.
     """
     context, parts = _sealed(contents, terms, key.fingerprint, entropy)
     envelope = Envelope(
@@ -174,6 +221,7 @@ def compose(
         parts=parts,
         previous=previous,
         consortium=tuple(consortium),
+        documents=tuple(documents),
     )
     check(envelope, terms)
     return sign(envelope, key)
@@ -201,8 +249,7 @@ def check(envelope: Envelope, terms: SubmissionTerms) -> None:
         raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
     for part in envelope.parts:
         _check_size(len(from_base64(part.ciphertext)) - TAG, terms)
-    if len(envelope.documents) > terms.document_limit:
-        raise EnvelopeError("too-many-documents", f"this tender takes {terms.document_limit} documents")
+    _check_documents(envelope, terms)
     _check_consortium((envelope.signer, *envelope.consortium))
 
 
@@ -283,6 +330,20 @@ def _seal_part(
         w=capsule.w.hex(),
         ciphertext=to_base64(ciphertext),
     )
+
+
+def _check_documents(envelope: Envelope, terms: SubmissionTerms) -> None:
+    """Numbered 1, 2, …; the restricted content of a part is one file at most."""
+    files = envelope.documents
+    if len(files) > terms.document_limit:
+        raise EnvelopeError("too-many-documents", f"this tender takes {terms.document_limit} documents")
+    if [each.number for each in files] != list(range(1, len(files) + 1)):
+        raise EnvelopeError("wrong-numbers", "documents are numbered from 1, without gaps")
+    if any(each.size > terms.document_size for each in files):
+        raise EnvelopeError("document-too-large", f"a sealed file has at most {terms.document_size} bytes")
+    restricted = [each.part for each in files if each.part is not None]
+    if len(set(restricted)) != len(restricted) or not set(restricted) <= set(terms.parts):
+        raise EnvelopeError("wrong-restricted", "each part has restricted content once at most")
 
 
 def _check_consortium(bidders: Sequence[str]) -> None:

@@ -69,7 +69,7 @@ async def accept(
 
 def entry(stored: StoredEnvelope, notice: str) -> bytes:
     """The log entry that commits to `stored`."""
-    digest = commitment(notice, moment(stored.accepted_at), stored.salt, stored.id)
+    digest = commitment(stored.kind, notice, moment(stored.accepted_at), stored.salt, stored.id)
     return commitment_entry(digest)
 
 
@@ -80,11 +80,12 @@ def receipt(stored: StoredEnvelope, envelope: Envelope, key: SigningKey) -> Rece
         tender=envelope.context.tender,
         notice=envelope.context.notice,
         bidder=stored.registration,
-        kind="envelope",
+        kind=stored.kind,
         time=moment(stored.accepted_at),
         salt=stored.salt,
         statement=stored.id,
         status=stored.status,
+        in_doubt=stored.in_doubt,
     )
 
 
@@ -92,12 +93,13 @@ def committed(stored: StoredEnvelope, index: int) -> Committed:
     """What the closing statement says of `stored`, whose commitment has that index in the log."""
     return Committed(
         index=index,
-        kind="envelope",
+        kind=stored.kind,
         time=moment(stored.accepted_at),
         salt=stored.salt,
         statement=stored.id,
         status=stored.status,
         bidder=stored.registration,
+        in_doubt=stored.in_doubt,
     )
 
 

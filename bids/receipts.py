@@ -5,10 +5,12 @@ every one of them; the receipt lets its bidder find its own.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from bids.envelope import MOST_DOCUMENTS, SealedFile
 from crypto.certificates import Role
 from crypto.checkpoint import TlogProof
 from crypto.encoding import (
@@ -26,9 +28,14 @@ from crypto.encoding import (
 from crypto.errors import LogError, MalformedError
 from crypto.statements import Payload, Statement
 
-ENVELOPE_KIND = 1
-
-Kind = Literal["envelope"]
+Kind = Literal["envelope", "withdrawal"]
+"""What a chain is made of."""
+KINDS: dict[str, int] = {"envelope": 1, "withdrawal": 2, "cover": 3, "document": 4}
+"""What commitments are to, and the byte that says so."""
+ZERO = "00" * 32
+"""Notice and id of a cover commitment."""
+PROMISED = timedelta(seconds=60)
+"""Within this time of its acceptance the log holds what a promise was given for."""
 
 
 class Refusal(Payload, frozen=True, kw_only=True):
@@ -60,13 +67,51 @@ class Receipt(Payload, frozen=True, kw_only=True):
     time: Moment
     salt: Hex32
     statement: Hex32
-    """The envelope's id."""
+    """The envelope's or withdrawal's id."""
     status: Hex32
     """Id of the certificate status under which the bidder's certificate was looked at."""
+    in_doubt: bool = False
+    """Whether the service's clock was in doubt, so that `time` may be wrong."""
 
     def commitment(self) -> bytes:
-        """The 32 bytes that stand in the log for this envelope."""
-        return commitment(self.notice, self.time, self.salt, self.statement)
+        """The 32 bytes that stand in the log for it."""
+        return commitment(self.kind, self.notice, self.time, self.salt, self.statement)
+
+
+class Promise(Receipt, frozen=True, kw_only=True):
+    """A receipt before the log has the commitment: it will, by `included_by`."""
+
+    PURPOSE: ClassVar[str] = "promise"
+
+    included_by: Moment
+
+
+class DocumentReceipt(Payload, frozen=True, kw_only=True):
+    """The service's word that it holds a sealed file that an envelope lists: every input of its commitment,
+    whose id `SealedFile.id` gives."""
+
+    PURPOSE: ClassVar[str] = "document-receipt"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
+
+    tender: Identifier
+    notice: Hex32
+    bidder: Identifier
+    envelope: Hex32
+    number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
+    sha256: Hex32
+    size: Small
+    time: Moment
+    salt: Hex32
+    in_doubt: bool = False
+
+    @property
+    def file(self) -> SealedFile:
+        """The file as an envelope lists it, but for its part."""
+        return SealedFile(number=self.number, sha256=self.sha256, size=self.size)
+
+    def commitment(self) -> bytes:
+        """The 32 bytes that stand in the log for this file."""
+        return commitment("document", self.notice, self.time, self.salt, self.file.id(self.envelope))
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,13 +146,34 @@ class Committed(Value, frozen=True, kw_only=True):
     status: Hex32
     bidder: Identifier
     """Said here once more, so that nobody's envelope can be passed off as replaced by somebody else's."""
+    in_doubt: bool = False
+
+
+class CommittedDocument(Value, frozen=True, kw_only=True):
+    """One document commitment of a closing statement, revealed; the file is in the service's store."""
+
+    index: Small
+    time: Moment
+    salt: Hex32
+    envelope: Hex32
+    number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
+    sha256: Hex32
+    in_doubt: bool = False
+
+
+class MissingDocument(Value, frozen=True, kw_only=True):
+    """A file that a counted envelope lists and that did not come in time."""
+
+    envelope: Hex32
+    number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
 
 
 class Closing(Payload, frozen=True, kw_only=True):
     """What is in the box, said before any key exists.
 
-    `commitments` are in the order of the log. Each of `chains` is one bidder's envelopes, oldest first:
-    the last one counts.
+    `commitments` and `documents` are in the order of the log. Each of `chains` is one bidder's envelopes and
+    withdrawals, oldest first: the last one counts, unless it is a withdrawal. `missing` are the files that
+    counted envelopes list and that are not there.
     """
 
     PURPOSE: ClassVar[str] = "closing"
@@ -120,10 +186,18 @@ class Closing(Payload, frozen=True, kw_only=True):
     time: Moment
     commitments: tuple[Committed, ...]
     chains: tuple[tuple[Hex32, ...], ...]
+    documents: tuple[CommittedDocument, ...] = ()
+    missing: tuple[MissingDocument, ...] = ()
 
     def counted(self) -> tuple[str, ...]:
-        """Ids of the envelopes that will be opened: the last of each chain."""
-        return tuple(chain[-1] for chain in self.chains)
+        """Ids of the envelopes that will be opened: the last of each chain that is not withdrawn."""
+        withdrawn = set(self.withdrawn())
+        return tuple(chain[-1] for chain in self.chains if chain[-1] not in withdrawn)
+
+    def withdrawn(self) -> tuple[str, ...]:
+        """Ids of the withdrawals that chains end with."""
+        withdrawals = {each.statement for each in self.commitments if each.kind == "withdrawal"}
+        return tuple(chain[-1] for chain in self.chains if chain[-1] in withdrawals)
 
     def check(self) -> None:
         """Each id occurs once, is in exactly one chain, a chain is one bidder's and a bidder has one, and
@@ -141,21 +215,50 @@ class Closing(Payload, frozen=True, kw_only=True):
             raise LogError("the closing statement is not in the order of the log")
 
 
+class CommittedCover(Value, frozen=True, kw_only=True):
+    """One cover commitment, revealed: its notice and id are zero."""
+
+    index: Small
+    time: Moment
+    salt: Hex32
+
+
+class RevealedCovers(Payload, frozen=True, kw_only=True):
+    """Which commitments of a day (UTC) were to nothing, in the order of the log: said once every tender that
+    took bids on that day is closed."""
+
+    PURPOSE: ClassVar[str] = "covers"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)
+
+    day: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{4}(-[0-9]{2}){2}\Z")]
+    covers: tuple[CommittedCover, ...]
+    time: Moment
+
+
+class CoversEntry(Value, frozen=True, kw_only=True, tag_field="t", tag="covers:revealed"):
+    """The log entry that names such a statement."""
+
+    statement: Hex32
+
+
 class CommitmentEntry(Value, frozen=True, kw_only=True, tag_field="t", tag="commitment"):
     """The log entry: `{"c":"<64 hex>","t":"commitment"}`."""
 
     c: Hex32
 
 
-def commitment(notice: str, time: str, salt: str, statement: str) -> bytes:
-    """``SHA256("openseal/v1/commitment\\n" ‖ kind(1) ‖ notice(32) ‖ uint64_be(ms) ‖ salt(32) ‖ id(32))``."""
+def commitment(kind: str, notice: str, time: str, salt: str, id: str) -> bytes:
+    """``SHA256("openseal/v1/commitment\\n" ‖ kind(1) ‖ notice(32) ‖ uint64_be(ms) ‖ salt(32) ‖ id(32))``.
+
+    `kind` is one of `KINDS`.
+    """
     return sha256(
         b"openseal/v1/commitment\n",
-        bytes([ENVELOPE_KIND]),
+        bytes([KINDS[kind]]),
         bytes.fromhex(notice),
         milliseconds(time).to_bytes(8, "big"),
         bytes.fromhex(salt),
-        bytes.fromhex(statement),
+        bytes.fromhex(id),
     )
 
 

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import msgspec
 
+from bids.receipts import Kind
+
 
 class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted envelope with the inputs of its commitment."""
+    """An accepted envelope, or withdrawal of one, with the inputs of its commitment."""
 
     id: str
     registration: str
@@ -19,6 +21,9 @@ class StoredEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     salt: str
     status: str
     """Id of the certificate status under which its bidders were looked at."""
+    kind: Kind = "envelope"
+    in_doubt: bool = False
+    """Whether the clock that gave `accepted_at` was in doubt."""
 
 
 class StoredCoSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,12 +35,12 @@ class StoredCoSignature(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-_COLUMNS = "id, registration, previous, body, accepted_at, salt, status"
+_COLUMNS = "id, registration, previous, body, accepted_at, salt, status, kind, in_doubt"
 
 # Constraints refuse what is there already and what would fork a bidder's chain.
 _INSERT = f"""
 INSERT INTO envelope (tender_id, {_COLUMNS})
-SELECT $1, $2, $3, $4::bytea, $5, $6, $7, $8
+SELECT $1, $2, $3, $4::bytea, $5, $6, $7, $8, $9, $10
 WHERE $4 IS NULL OR EXISTS (SELECT FROM envelope WHERE tender_id = $1 AND registration = $3 AND id = $4)
 ON CONFLICT DO NOTHING RETURNING true
 """
@@ -56,6 +61,8 @@ async def add_envelope(connection: Any, tender_id: UUID, envelope: StoredEnvelop
         envelope.accepted_at,
         bytes.fromhex(envelope.salt),
         bytes.fromhex(envelope.status),
+        envelope.kind,
+        envelope.in_doubt,
     )
     return bool(added)
 
@@ -185,4 +192,6 @@ def _stored(row: Any) -> StoredEnvelope:
         accepted_at=row["accepted_at"],
         salt=row["salt"].hex(),
         status=row["status"].hex(),
+        kind=row["kind"],
+        in_doubt=row["in_doubt"],
     )

@@ -75,6 +75,7 @@ from procurement.tenders import (
     check_publication,
     check_transcript,
 )
+from procurement.timekeeping import Clock
 
 LONGEST_DETAIL = 300  # characters: what is wrong may be quoted at length in an error's message
 
@@ -108,11 +109,12 @@ class Procedure(Chronicle):
         trust: Trust,
         standings: Standings,
         beacon: Rounds,
-        now: Callable[[], datetime],
+        clock: Clock,
         entropy: Callable[[int], bytes],
     ) -> None:
-        """`beacon` gives the rounds of the network that notices must name; `now` is aware UTC."""
-        super().__init__(pool, log, key=key, standings=standings, now=now)
+        """`beacon` gives the rounds of the network that notices must name."""
+        super().__init__(pool, log, key=key, standings=standings, now=clock.now)
+        self.clock = clock
         self.trust = trust
         self._authorities = trust.authorities()
         self.beacon = beacon

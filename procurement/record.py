@@ -428,6 +428,7 @@ class _Check:
             statement=receipt.statement,
             status=receipt.status,
             bidder=receipt.bidder,
+            in_doubt=receipt.in_doubt,
         )
         if promised not in self.closing.commitments:
             raise LogError(
@@ -504,7 +505,7 @@ class _Check:
         notice_index = self.record.proofs.history[0].index
         paths = self.record.proofs.commitments
         for each, path in zip(self.closing.commitments, paths, strict=False):
-            digest = commitment(self.notice_id, each.time, each.salt, each.statement)
+            digest = commitment(each.kind, self.notice_id, each.time, each.salt, each.statement)
             self.included(commitment_entry(digest), each.index, path)
             if not notice_index < each.index < closed_at:
                 raise LogError("a commitment was logged before the notice or after the closing statement")

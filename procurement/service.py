@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +34,10 @@ from procurement.registry.invitation import Invitation
 from procurement.registry.office import Office, invite_first
 from procurement.registry.standings import Standings
 from procurement.settings import PublicBeacon, Settings, Witnesses
+from procurement.timekeeping import Clock
 from procurement.web.app import create_app
 from procurement.worker import Worker
 
-Clock = Callable[[], datetime]
 Application = Any
 """An ASGI application."""
 
@@ -118,7 +118,7 @@ async def _serve(
     await database.migrate(dsn)
     beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
     origin = settings.origin or f"http://localhost:{listening.getsockname()[1]}"
-    async with working(house, dsn, witnesses, beacon, _now, settings.roots, origin) as app:
+    async with working(house, dsn, witnesses, beacon, Clock(), settings.roots, origin) as app:
         await _invite_first(dsn, house.invitation)
         config = uvicorn.Config(
             app,
@@ -144,7 +144,7 @@ async def working(
     dsn: str,
     witnesses: Witnesses,
     beacon: LocalBeacon | PublicBeacon,
-    now: Clock,
+    clock: Clock,
     roots: Path | None = None,
     origin: str = "http://localhost",
 ) -> AsyncIterator[Application]:
@@ -161,11 +161,11 @@ async def working(
         await database.connect(dsn, most=4) as log_pool,
         httpx.AsyncClient() as client,
     ):
-        rounds = await _rounds(house, beacon, client, now)
+        rounds = await _rounds(house, beacon, client, clock.now)
         others = isinstance(beacon, PublicBeacon) and not witnesses.own
         trust = authorities.trust(signing.verifier, witnesses.policy, rounds.network, others)
         house.trust.write_bytes(encode(trust))
-        key = authorities.service_key(house.keys, now())
+        key = authorities.service_key(house.keys, clock.now())
         await registry.add_certificate(pool, key.certificate)
         log = Log(log_pool)
         standings = Standings(authorities.roots)
@@ -175,7 +175,7 @@ async def working(
             authorities=authorities,
             standings=standings,
             invitation=house.invitation,
-            now=now,
+            now=clock.now,
         )
         await office.refresh()
         sequencer = Sequencer(
@@ -183,7 +183,7 @@ async def working(
             objects,
             key=signing,
             head_file=house.head,
-            now=now,
+            now=clock.now,
             witnesses=[
                 HttpWitness(url, VerifyingKey.parse(vkey), client) for vkey, url in witnesses.urls.items()
             ],
@@ -197,7 +197,7 @@ async def working(
             trust=trust,
             standings=standings,
             beacon=rounds,
-            now=now,
+            clock=clock,
             entropy=secrets.token_bytes,
         )
         stop = asyncio.Event()
@@ -215,7 +215,7 @@ async def working(
 
 
 async def _rounds(
-    house: House, beacon: LocalBeacon | PublicBeacon, client: httpx.AsyncClient, now: Clock
+    house: House, beacon: LocalBeacon | PublicBeacon, client: httpx.AsyncClient, now: Callable[[], datetime]
 ) -> LocalRounds | Relays:
     """A network that was in the last trust file needs no relay to be described again."""
     if isinstance(beacon, LocalBeacon):
@@ -259,7 +259,3 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
             raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
         listening.listen(1024)
         yield listening
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 
-from bids.envelope import Part, SubmissionTerms
+from bids.envelope import MOST_DOCUMENTS, Part, SubmissionTerms
 from bids.errors import Unopenable
 from crypto.beacon import Network
 from crypto.ceremony import Transcript, check_seats, digest
@@ -21,6 +21,7 @@ from crypto.encoding import (
     Identifier,
     Moment,
     RoundNumber,
+    Small,
     Text,
     Value,
     decode,
@@ -42,6 +43,8 @@ from procurement.money import Amount
 CONTENT_LIMIT = 64 * 1024
 LARGEST_CONTENT = 1024 * 1024
 PADDED_TO = 256  # bytes
+LARGEST_DOCUMENT = 4 * 1024 * 1024 * 1024
+LONGEST_GRACE = 7 * 24 * 3600  # seconds
 LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
 PROMPT = timedelta(minutes=5)
 """How far from its stated time a notice is published at most."""
@@ -126,6 +129,12 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     evaluators: tuple[Hex32, ...] = ()
     """Certificates of the panel that scores quality criteria."""
     content_limit: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CONTENT)] = CONTENT_LIMIT
+    document_limit: Annotated[int, msgspec.Meta(ge=0, le=MOST_DOCUMENTS)] = 0
+    """How many documents a bid may have."""
+    document_size: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_DOCUMENT)] = 0
+    """Bytes of the largest sealed document."""
+    upload_grace: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_GRACE)] = 0
+    """Seconds after the deadline in which documents of bids that came in time may still follow."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -136,6 +145,12 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     def closes(self) -> datetime:
         """The deadline: the first moment at which no bid is taken any more."""
         return parse_moment(self.deadline)
+
+    @property
+    def complete(self) -> datetime:
+        """The end of the upload grace: the first moment at which no document is taken any more, and the
+        earliest of the closing statement."""
+        return self.closes + timedelta(seconds=self.upload_grace)
 
     @property
     def opens(self) -> datetime:
@@ -164,11 +179,26 @@ Padding = Annotated[str, msgspec.Meta(pattern=r"\A *\Z")]
 """Spaces that hide how long the rest is."""
 
 
+class Document(Value, frozen=True, kw_only=True):
+    """OCDS document: a sealed file of the envelope, by its number there, with what opens and proves it: the
+    key, and SHA-256 and size (bytes) of what was sealed."""
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
+    title: Line
+    format: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80}\Z")]
+    """IANA media type."""
+    key: Hex32
+    sha256: Hex32
+    size: Small
+
+
 class Proposal(Value, frozen=True, kw_only=True):
     """Content of a technical part."""
 
     proposal: Text
     declarations: tuple[Identifier, ...] = ()
+    documents: Annotated[tuple[Document, ...], msgspec.Meta(max_length=MOST_DOCUMENTS)] = ()
+    """Those that are public after the opening."""
     padding: Padding | None = None
 
 
@@ -177,6 +207,15 @@ class Bid(Value, frozen=True, kw_only=True):
 
     offers: Annotated[tuple[LotOffer, ...], msgspec.Meta(min_length=1, max_length=100)]
     declarations: tuple[Identifier, ...] = ()
+    documents: Annotated[tuple[Document, ...], msgspec.Meta(max_length=MOST_DOCUMENTS)] = ()
+    padding: Padding | None = None
+
+
+class Restricted(Value, frozen=True, kw_only=True):
+    """Restricted content of a part, for officials alone: what is personal, documents that are not public."""
+
+    text: Text = ""
+    documents: Annotated[tuple[Document, ...], msgspec.Meta(max_length=MOST_DOCUMENTS)] = ()
     padding: Padding | None = None
 
 
@@ -198,7 +237,8 @@ def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
         round=notice.round,
         committee=notice.committee.public_key,
         content_limit=notice.content_limit,
-        document_limit=0,  # documents come with a later version of the notice
+        document_limit=notice.document_limit,
+        document_size=notice.document_size,
     )
 
 
@@ -335,7 +375,16 @@ def _check_ids(code: str, ids: Sequence[str]) -> None:
 
 
 def _check_times(notice: Notice) -> None:
-    _require(notice.opens > notice.closes, "opening-too-early", "the round comes before the deadline")
+    _require(
+        notice.opens > notice.complete,
+        "opening-too-early",
+        "the round comes before the deadline or the end of the grace",
+    )
+    _require(
+        bool(notice.document_limit) == bool(notice.document_size),
+        "documents-unclear",
+        "a notice that takes documents says how many and how large",
+    )
     _require(parse_moment(notice.published) < notice.closes, "deadline-passed", "the deadline has passed")
 
 

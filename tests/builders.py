@@ -322,7 +322,7 @@ class Life:
         id, salt, time = Statement(data).id, self.world.entropy(32).hex(), moment(self.now)
         self.bids[id] = data
         self.keep_certificate(bidder)
-        entry = commitment_entry(commitment(self.notice_id, time, salt, id))
+        entry = commitment_entry(commitment("envelope", self.notice_id, time, salt, id))
         self.submitted.append(
             Committed(
                 index=len(self.entries),

@@ -322,7 +322,7 @@ def test_the_vectors_round_is_what_its_beacon_signs() -> None:
 
 
 def test_the_vectors_commitment_and_entry() -> None:
-    digest = commitment(INPUTS["notice"], INPUTS["acceptedAt"], INPUTS["salt"], VALUES["id"])
+    digest = commitment("envelope", INPUTS["notice"], INPUTS["acceptedAt"], INPUTS["salt"], VALUES["id"])
     entry = commitment_entry(digest)
     assert (digest.hex(), entry.decode()) == (VALUES["commitment"], VALUES["entry"])
     assert leaf_hash(entry).hex() == VALUES["leafHash"]

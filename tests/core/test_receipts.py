@@ -51,7 +51,7 @@ def test_a_commitment_is_the_hash_that_the_specification_writes_down() -> None:
     ms = 1773046800123
     data = b"openseal/v1/commitment\n\x01" + bytes.fromhex(NOTICE) + struct.pack(">Q", ms)
     by_hand = hashlib.sha256(data + bytes.fromhex(SALT) + bytes.fromhex(STATEMENT)).digest()
-    assert commitment(NOTICE, TIME, SALT, STATEMENT) == by_hand
+    assert commitment("envelope", NOTICE, TIME, SALT, STATEMENT) == by_hand
 
 
 def test_a_commitment_s_log_entry_says_nothing_but_the_hash() -> None:
@@ -61,18 +61,18 @@ def test_a_commitment_s_log_entry_says_nothing_but_the_hash() -> None:
 @given(st.integers(0, 4), st.integers(0, 63))
 def test_every_input_of_a_commitment_counts(which: int, at: int) -> None:
     inputs = [NOTICE, TIME, SALT, STATEMENT]
-    before = commitment(*inputs)
+    before = commitment("envelope", *inputs)
     if which == 1:
         inputs[1] = TIME.replace("123Z", "124Z")
     elif which < 4:
         text = inputs[which]
         inputs[which] = text[:at] + ("4" if text[at] != "4" else "5") + text[at + 1 :]
-    assert (commitment(*inputs) == before) == (which == 4)
+    assert (commitment("envelope", *inputs) == before) == (which == 4)
 
 
 def test_a_commitment_from_before_1970_is_malformed_and_not_a_crash() -> None:
     with pytest.raises(MalformedError):
-        commitment(NOTICE, "1969-12-31T23:59:59.999Z", SALT, STATEMENT)
+        commitment("envelope", NOTICE, "1969-12-31T23:59:59.999Z", SALT, STATEMENT)
 
 
 def test_a_receipt_holds_all_that_its_commitment_is_made_of() -> None:
@@ -90,7 +90,7 @@ def test_a_receipt_holds_all_that_its_commitment_is_made_of() -> None:
     )
     read = Statement(sign(receipt, service)).verify(Receipt, service.certificate)
     assert read == receipt
-    assert read.commitment() == commitment(NOTICE, TIME, SALT, STATEMENT)
+    assert read.commitment() == commitment("envelope", NOTICE, TIME, SALT, STATEMENT)
 
 
 @pytest.mark.parametrize("reason", ["Too late", "too_late", "", "x" * 65, "zu-spät"])

@@ -142,7 +142,7 @@ def test_a_notice_is_not_published_after_its_deadline() -> None:
         {"deadline": "2026-03-16"},
         {"contentLimit": 0},
         {"contentLimit": 1024 * 1024 + 1},
-        {"documentLimit": 1},
+        {"documentLimit": 101},
         {"protocol": "openseal/v2"},
         {"more": 1},
     ],

@@ -3,7 +3,6 @@ messages; its witness is a process of its own."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from obstore.store import LocalStore
 from procurement.authorities import local_beacon, log_key
 from procurement.service import House, embedded_witness, witness_process, working
 from procurement.settings import Witnesses
+from procurement.timekeeping import Clock
 from tests.conftest import fresh_database
 from tests.flows.people import Town
 from tests.logcheck import verify_from_tiles
@@ -67,7 +67,7 @@ async def running_under(
     """A service under the eyes of these witnesses, at that address for browsers."""
     beacon = local_beacon(house.keys, 1)
     async with (
-        working(house, dsn, witnesses, beacon, lambda: datetime.now(UTC), origin=origin) as app,
+        working(house, dsn, witnesses, beacon, Clock(), origin=origin) as app,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
         ) as client,

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ import uvicorn
 
 from procurement.authorities import local_beacon, log_key
 from procurement.service import House, embedded_witness, witness_process, working
+from procurement.timekeeping import Clock
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.flows.doomed"])
@@ -55,24 +56,29 @@ class Point(NamedTuple):
         return f"commit of {self.change}" if self.at_commit else self.change
 
 
-class Clock:
-    """The real time, and as much later as the test says, in every process."""
+class TurnedClock(Clock):
+    """The real time, and as much later as the test says, in every process and in the database."""
 
     def __init__(self) -> None:
-        self._ahead = PROCESSES.Value("d", 0.0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._ahead.value)
+        self._seconds = PROCESSES.Value("d", 0.0)
+        super().__init__(self._turned)
 
     def travel(self, to: datetime) -> None:
         """Let it be `to`, or a moment later."""
-        self._ahead.value += max(0.0, (to - self()).total_seconds() + 0.01)
+        self._seconds.value += max(0.0, (to - self.now()).total_seconds() + 0.01)
+
+    def monotonic(self) -> float:
+        """It travelled, and nobody turned it."""
+        return super().monotonic() + float(self._seconds.value)
+
+    def _turned(self) -> timedelta:
+        return timedelta(seconds=self._seconds.value)
 
 
 class DoomedService:
     """The service on a database and a data folder that outlive it; its witness lives on too."""
 
-    def __init__(self, house: House, dsn: str, witness: str, clock: Clock) -> None:
+    def __init__(self, house: House, dsn: str, witness: str, clock: TurnedClock) -> None:
         self.house = house
         self.clock = clock
         self._dsn = dsn
@@ -127,7 +133,7 @@ class DoomedService:
 @asynccontextmanager
 async def doomed_service(house: House, dsn: str) -> AsyncIterator[DoomedService]:
     with witness_process(house, log_key(house.keys)) as witness:
-        service = DoomedService(house, dsn, witness, Clock())
+        service = DoomedService(house, dsn, witness, TurnedClock())
         await service.start()
         try:
             yield service

@@ -25,6 +25,7 @@ from procurement.registry.safe import Safe
 from procurement.registry.statements import ANYBODY, Application
 from procurement.service import House, embedded_witness, working
 from procurement.settings import SettingsError
+from procurement.timekeeping import Clock
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
 from tests.flows.people import Town
@@ -288,11 +289,11 @@ async def abroad(
     with pytest.raises(SettingsError):
         Authorities(keys, elsewhere.folder).service_key(keys, datetime.now(UTC))
     elsewhere.certify(keys / "service.csr", elsewhere.folder / "service.cer")
-    (port, url), now = an_address(), lambda: datetime.now(UTC)
+    port, url = an_address()
     witnesses, beacon = embedded_witness(house, "http://127.0.0.1:1"), local_beacon(keys, 1)
     async with (
         fresh_database(postgres, f"abroad_{uuid4().hex}", migrated) as dsn,
-        working(house, dsn, witnesses, beacon, now, elsewhere.folder, url) as app,
+        working(house, dsn, witnesses, beacon, Clock(), elsewhere.folder, url) as app,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http,
         listening(app, port),
     ):

@@ -203,7 +203,7 @@ class DoomedTender:
         return [self.ordering(part, bid, member) for bid in bids for member in self.town.members[:2]]
 
     def ordering(self, part: Part, bid: str | None, member: Member) -> Callable[[], Awaitable[str]]:
-        now = self.service.clock()
+        now = self.service.clock.now()
         partial = member.sign_order(self.tender.terms, part, bid, now, secrets.token_bytes)
         return self.saying("opening-partials", partial, member.key)
 
@@ -234,7 +234,7 @@ class DoomedTender:
         await self.declare(officer)
         intend = self.saying("award-intentions", self.tender.intention(), officer)
         self.tender.intention_id = await self.survive(intend, *SAYING)
-        self.service.clock.travel(self.service.clock() + timedelta(seconds=1.2))
+        self.service.clock.travel(self.service.clock.now() + timedelta(seconds=1.2))
         award = await self.survive(self.saying("awards", self.tender.final_award(), officer), *DRAFTING)
         await self.declare(second)
         await self.survive(lambda: self.tender.countersign(award), *AWARDING)

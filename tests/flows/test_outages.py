@@ -17,6 +17,7 @@ from crypto.relays import BeaconUnavailable
 from procurement.authorities import log_key
 from procurement.service import House, embedded_witness, witness_process, working
 from procurement.settings import PublicBeacon
+from procurement.timekeeping import Clock
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town
 from tests.relays import Relay, dead_address, honest, listening
@@ -41,7 +42,7 @@ async def following(beacon: PublicBeacon, dsn: str, house: House) -> AsyncIterat
     """A service that follows a network behind relays, and a client that reaches both."""
     with witness_process(house, log_key(house.keys)) as witness:
         async with (
-            working(house, dsn, embedded_witness(house, witness), beacon, lambda: datetime.now(UTC)) as app,
+            working(house, dsn, embedded_witness(house, witness), beacon, Clock()) as app,
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(app),
                 mounts={"http://127.0.0.1": httpx.AsyncHTTPTransport()},

@@ -43,6 +43,7 @@ from procurement.registry.statements import (
 )
 from procurement.service import House, embedded_witness, working
 from procurement.settings import SettingsError
+from procurement.timekeeping import Clock
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
 from tests.flows.people import Town, signed_anyhow
@@ -732,7 +733,7 @@ async def test_what_an_application_says_is_not_guessed_from_its_id(town: Town) -
 # ── certificate status as time goes by ───────────────────────────────────────────────────────────────────
 
 
-class Clock:
+class SetClock:
     def __init__(self) -> None:
         self.at = datetime.now(UTC)
 
@@ -741,13 +742,13 @@ class Clock:
 
 
 @pytest.fixture
-async def office(pool: "asyncpg.Pool[Any]", tmp_path: Path) -> tuple[Office, Clock]:
+async def office(pool: "asyncpg.Pool[Any]", tmp_path: Path) -> tuple[Office, SetClock]:
     """An office whose clock is the test's, over certificates of embedded authorities."""
     return an_office(pool, Authorities(tmp_path), tmp_path)
 
 
-def an_office(pool: Any, authorities: Authorities, folder: Path) -> tuple[Office, Clock]:
-    clock = Clock()
+def an_office(pool: Any, authorities: Authorities, folder: Path) -> tuple[Office, SetClock]:
+    clock = SetClock()
     return Office(
         pool,
         Log(pool),
@@ -758,14 +759,16 @@ def an_office(pool: Any, authorities: Authorities, folder: Path) -> tuple[Office
     ), clock
 
 
-async def admitted(office: Office, clock: Clock, folder: Path, role: Role = Role.REGISTRAR) -> SigningKey:
+async def admitted(office: Office, clock: SetClock, folder: Path, role: Role = Role.REGISTRAR) -> SigningKey:
     """A registrar, by a code."""
     who, code = Applicant(role), Invitation(folder / "invitation").make()
     found = await office.apply(applicant.application(who.signer, clock.at, code=code).data)
     return SigningKey(who.key, Certificate(from_base64(found.certificate or "")))
 
 
-async def test_before_there_is_a_status_nobody_counts(office: tuple[Office, Clock], tmp_path: Path) -> None:
+async def test_before_there_is_a_status_nobody_counts(
+    office: tuple[Office, SetClock], tmp_path: Path
+) -> None:
     registrar = await admitted(*office, tmp_path)
     approval = Approval(signer=registrar.fingerprint, application="11" * 32, time=now())
     with pytest.raises(StatusError):
@@ -773,7 +776,7 @@ async def test_before_there_is_a_status_nobody_counts(office: tuple[Office, Cloc
 
 
 async def test_a_status_is_made_anew_at_half_its_life_and_a_stale_one_is_no_answer(
-    office: tuple[Office, Clock], tmp_path: Path
+    office: tuple[Office, SetClock], tmp_path: Path
 ) -> None:
     registry, clock = office
     registrar = await admitted(registry, clock, tmp_path)
@@ -792,7 +795,7 @@ async def test_a_status_is_made_anew_at_half_its_life_and_a_stale_one_is_no_answ
         await registry.approve(sign(approval, registrar))
 
 
-async def test_a_status_made_under_a_wrong_clock_does_not_outlive_it(office: tuple[Office, Clock]) -> None:
+async def test_a_status_made_under_a_wrong_clock_does_not_outlive_it(office: tuple[Office, SetClock]) -> None:
     registry, clock = office
     clock.at += timedelta(days=3650)
     await registry.refresh()
@@ -805,7 +808,7 @@ async def test_a_status_made_under_a_wrong_clock_does_not_outlive_it(office: tup
 
 
 async def test_a_revoked_certificate_stays_revoked_in_every_later_status(
-    office: tuple[Office, Clock], tmp_path: Path
+    office: tuple[Office, SetClock], tmp_path: Path
 ) -> None:
     registry, clock = office
     await registry.refresh()
@@ -879,7 +882,7 @@ async def abroad(
     witnesses, beacon = embedded_witness(house, "http://127.0.0.1:1"), local_beacon(house.keys, 1)
     async with (
         fresh_database(postgres, f"abroad_{uuid4().hex}", migrated) as dsn,
-        working(house, dsn, witnesses, beacon, lambda: datetime.now(UTC), elsewhere.folder) as app,
+        working(house, dsn, witnesses, beacon, Clock(), elsewhere.folder) as app,
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http,
     ):
         yield Town(http, house, dsn, await read_trust(http)), elsewhere

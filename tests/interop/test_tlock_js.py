@@ -16,6 +16,7 @@ from crypto.beacon import LocalBeacon, Network
 from crypto.locks import Opener, seal
 from procurement.authorities import local_beacon
 from procurement.service import House, embedded_witness, working
+from procurement.timekeeping import Clock
 from tests.conftest import fresh_database
 from tests.interop import age
 from tests.relays import dead_address, serving
@@ -72,9 +73,7 @@ async def drand(
     beacon = local_beacon(house.keys, 1)
     async with (
         fresh_database(postgres, "interop", migrated) as dsn,
-        working(
-            house, dsn, embedded_witness(house, dead_address()), beacon, lambda: datetime.now(UTC)
-        ) as app,
+        working(house, dsn, embedded_witness(house, dead_address()), beacon, Clock()) as app,
         serving(app) as url,
     ):
         yield Drand(url, beacon)
