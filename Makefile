@@ -1,6 +1,7 @@
 # make run    a real tender goes through its whole sealed life, and stays up to look at
 # make test   everything that has to hold: style, types, directions of imports, tests
 # make bench  measurements against their goals, into build/bench.json; ONLY=name for one
+# make chaos  the service is killed while bids come in, and every word is held to; KILLS=200
 # make lock   locks/ again from pyproject.toml; versions stay unless you delete them first
 
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ CASE := R25BK01027145
 ADDRESS = http://127.0.0.1:$(PORT)
 AS_ROOT = [ "$$(id -u)" = 0 ] || { echo "$(1)" >&2; exit 1; }
 
-.PHONY: setup run test lint bench lock browser interop
+.PHONY: setup run test lint bench chaos lock browser interop
 setup: .venv/ready
 
 .venv/ready: locks/dev.lock pyproject.toml
@@ -60,12 +61,14 @@ test: lint browser interop
 INTEROP := build/interop
 interop: setup $(INTEROP)/ready
 
-$(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witness.lock) | .venv/ready
+$(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witness.lock s3.lock) | .venv/ready
 	@rm -rf $(INTEROP) && mkdir -p $(INTEROP)
 	@cp tests/interop/package.json tests/interop/package-lock.json tests/interop/.npmrc $(INTEROP)/
 	cd $(INTEROP) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
 	  --ignore-requires-python --target $(INTEROP)/witness -r tests/interop/witness.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
+	  --target $(INTEROP)/s3 -r tests/interop/s3.lock
 	@touch $@
 
 browser:
@@ -75,6 +78,11 @@ browser:
 bench: setup
 	@mkdir -p build
 	$(BIN)/python -m benchmarks $(ONLY)
+
+KILLS ?= 200
+
+chaos: setup
+	$(BIN)/python -m tests.load.chaos $(KILLS)
 
 COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml

@@ -18,9 +18,10 @@ from benchmarks.measuring import Measure, Scale, best
 from benchmarks.opening import CONTENT, a_tender
 from bids import intake
 from bids.envelope import Envelope, compose, entropy_size
-from bids.intake import Bidders
+from bids.intake import Arrival, Intake
 from bids.receipts import commitment_entry
 from bids.store import StoredEnvelope
+from crypto.certificates import Certificate
 from crypto.checkpoint import LOG, SigningKey, verify_checkpoint
 from crypto.log import BATCH, Log, Sequencer
 from crypto.merkle import leaf_hash, verify_inclusion
@@ -36,15 +37,6 @@ BIDDERS = 36  # to a tender, as they are on average in KONEPS
 STATUS = "00" * 32  # nobody looks at certificates here
 
 _PATIENCE = 60  # seconds
-
-
-class Submission(NamedTuple):
-    """A checked envelope on its way into a tender's box."""
-
-    ocid: str
-    statement: Statement
-    envelope: Envelope
-    bidders: Bidders
 
 
 class Service(NamedTuple):
@@ -103,11 +95,11 @@ async def _seconds(service: Service, commits: int, log: Log) -> float:
     async def write() -> None:
         for each in waiting:
             async with service.pool.acquire() as connection, connection.transaction():
-                row = await store.load_tender(connection, each.ocid, "FOR SHARE")
-                bid = each.statement, each.envelope, each.bidders
-                accepted.append(
-                    await intake.accept(connection, log, row.tender_id, *bid, _now(), token_bytes(32))
-                )
+                await store.share_tender(connection, each.tender_id, wait=True)
+                taken = await Intake.look(connection, [each])
+                taken.check(each)
+                accepted.append(taken.admit(each, _now(), STATUS, in_doubt=False))
+                await taken.keep(connection, log)
 
     start = perf_counter()
     async with asyncio.TaskGroup() as writers:
@@ -124,14 +116,26 @@ async def _published(service: Service, accepted: Sequence[StoredEnvelope]) -> fl
     return perf_counter() - start
 
 
-async def _submissions(pool: Any, count: int) -> list[Submission]:
+async def _submissions(pool: Any, count: int) -> list[Arrival]:
     """So many, to fresh tenders."""
-    several: list[Submission] = []
+    several: list[Arrival] = []
     while len(several) < count:
         row = _tender_row()
         assert await store.add_tender(pool, row)
-        several += [Submission(row.ocid, *each) for each in _bids()]
+        several += [_arrival(row, *each) for each in _bids()]
     return several[:count]
+
+
+def _arrival(row: TenderRow, statement: Statement, bidder: Certificate) -> Arrival:
+    said = statement.read(Envelope)
+    return Arrival(
+        tender_id=row.tender_id,
+        notice=row.notice_id,
+        statement=statement,
+        said=said,
+        lead=bidder,
+        salt=token_bytes(32).hex(),
+    )
 
 
 def _tender_row() -> TenderRow:
@@ -148,13 +152,11 @@ def _tender_row() -> TenderRow:
 
 
 @cache
-def _bids() -> Sequence[tuple[Statement, Envelope, Bidders]]:
+def _bids() -> Sequence[tuple[Statement, Certificate]]:
     terms, _ = a_tender()
     keys = [a_bidder(the_world(), number) for number in range(BIDDERS)]
     sealed = [compose({"bid": CONTENT}, terms, key, token_bytes(entropy_size(terms))) for key in keys]
-    statements = [Statement(data) for data in sealed]
-    bidders = [Bidders(lead=key.certificate, partners=(), status=STATUS) for key in keys]
-    return [(each, each.read(Envelope), bidder) for each, bidder in zip(statements, bidders, strict=True)]
+    return [(Statement(data), key.certificate) for data, key in zip(sealed, keys, strict=True)]
 
 
 async def _proof_seconds(dsn: str, folder: Path, scale: Scale) -> float:

@@ -51,6 +51,16 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     proofs: int = 500
     commits: int = 7_200
     """Before the other side has its turn."""
+    rush: int = 6_000
+    """Bids sent as fast as they can be."""
+    seconds: int = 5
+    """That `pgbench` has for its turn."""
+    minute: float = 60
+    """Seconds for which bids come at one rate."""
+    crowd: int = 1_000
+    """Bids in a tender that has few."""
+    upload: int = 200
+    """MiB of a file that comes in."""
     rounds: int = 5
     """How often anything is measured. Short work is repeated more often."""
 

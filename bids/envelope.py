@@ -30,7 +30,9 @@ from crypto.encoding import (
 )
 from crypto.errors import LockError, MalformedError
 from crypto.locks import (
+    MESSAGE_SIZE,
     Capsule,
+    Layer,
     Lock,
     Opener,
     OpeningOrder,
@@ -46,6 +48,8 @@ ENTROPY_PER_PART = 64
 TAG = 16
 MOST_PARTNERS = 20
 MOST_DOCUMENTS = 100
+LARGEST_RESTRICTED = 1024 * 1024
+"""Bytes of a part's restricted content."""
 
 Part = Literal["bid", "technical", "price"]
 
@@ -166,7 +170,7 @@ class Withdrawal(Payload, frozen=True, kw_only=True):
 
 
 class UploadRequest(Payload, frozen=True, kw_only=True):
-    """The bidder asks to send the sealed file `number` of its envelope, by the certificate that signed it.
+    """The bidder asks to send the sealed file `number` of its envelope, by any of its certificates.
 
     Whoever shows the 32 bytes of which `token` is the SHA-256 may send, look at, and break off that upload.
     """
@@ -227,15 +231,38 @@ def compose(
     return sign(envelope, key)
 
 
+def seal_restricted(
+    contents: Mapping[Part, bytes], terms: SubmissionTerms, fingerprint: str, entropy: bytes
+) -> dict[Part, bytes]:
+    """Of each part's restricted content the sealed file: for the `documents` of the envelope that `compose`
+    makes with the same `entropy` and the key of that fingerprint, and of no other. Raises EnvelopeError.
+    """
+    if not set(contents) <= set(terms.parts):
+        raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
+    context = _context(terms, fingerprint, _checked(entropy, terms)[:NONCE])
+    return {
+        part: _seal_restricted(content, part, context, terms, entropy) for part, content in contents.items()
+    }
+
+
 def verify_sealed(
-    envelope: Envelope, contents: Mapping[Part, bytes], terms: SubmissionTerms, entropy: bytes
+    envelope: Envelope,
+    contents: Mapping[Part, bytes],
+    terms: SubmissionTerms,
+    entropy: bytes,
+    restricted: Mapping[Part, bytes] | None = None,
 ) -> None:
-    """The envelope seals exactly `contents`, with the random bytes that `compose` took.
+    """The envelope seals exactly `contents`, with the random bytes that `compose` took, and lists exactly
+    the restricted contents of parts that are shown.
 
     So somebody else than who sealed it can tell before the keys exist. Raises EnvelopeError.
     """
     check(envelope, terms)
-    if (envelope.context, envelope.parts) != _sealed(contents, terms, envelope.signer, entropy):
+    files = seal_restricted(restricted or {}, terms, envelope.signer, entropy)
+    listed = {each.part: (each.sha256, each.size) for each in envelope.documents if each.part}
+    sealed = _sealed(contents, terms, envelope.signer, entropy)
+    shown = {part: (sha256(file).hex(), len(file)) for part, file in files.items()}
+    if (envelope.context, envelope.parts) != sealed or listed != shown:
         raise EnvelopeError("sealed-otherwise", "the envelope seals something else than what is shown")
 
 
@@ -259,20 +286,14 @@ def open_part(envelope: Envelope, part: Part, opener: Opener) -> bytes:
     A function of the envelope and the opening keys alone: no clock, no locale, so everybody comes to
     the same reason. Raises MalformedError for an envelope that `check` would not have let in.
     """
-    sealed = next((each for each in envelope.parts if each.part == part), None)
-    if sealed is None:  # nobody accepted it, but a dishonest record can hold one
-        raise MalformedError(f"the envelope has no part {part}")
-    context = part_context(envelope.context, part)
-    try:
-        message = opener.open(sealed.capsule)
-    except MalformedError as error:
-        raise Unopenable("point-invalid") from error
-    except LockError as error:
-        raise Unopenable("locked-otherwise") from error
-    try:
-        return decrypt_content(message, context, sealed.capsule, from_base64(sealed.ciphertext))
-    except LockError as error:
-        raise Unopenable("ciphertext-invalid") from error
+    sealed = _part(envelope, part)
+    return _opened(envelope, sealed, opener, from_base64(sealed.ciphertext), "content")
+
+
+def open_restricted(envelope: Envelope, part: Part, opener: Opener, file: bytes) -> bytes:
+    """The restricted content of one part out of its sealed `file`. Raises Unopenable as `open_part` does, or
+    MalformedError for an envelope without that part."""
+    return _opened(envelope, _part(envelope, part), opener, file, "restricted")
 
 
 def part_context(context: Context, part: Part) -> bytes:
@@ -304,15 +325,8 @@ def _sealed(
 ) -> tuple[Context, tuple[SealedPart, ...]]:
     if set(contents) != set(terms.parts):
         raise EnvelopeError("wrong-parts", f"this tender takes the parts {', '.join(terms.parts)}")
-    if len(entropy) != entropy_size(terms):
-        raise EnvelopeError("wrong-entropy", f"sealing takes {entropy_size(terms)} random bytes")
-    context = _context(terms, fingerprint, entropy[:NONCE])
-    parts = [
-        _seal_part(
-            contents[part], part, context, terms, entropy[NONCE + ENTROPY_PER_PART * i :][:ENTROPY_PER_PART]
-        )
-        for i, part in enumerate(terms.parts)
-    ]
+    context = _context(terms, fingerprint, _checked(entropy, terms)[:NONCE])
+    parts = [_seal_part(contents[part], part, context, terms, entropy) for part in terms.parts]
     return context, tuple(parts)
 
 
@@ -320,8 +334,7 @@ def _seal_part(
     content: bytes, part: Part, context: Context, terms: SubmissionTerms, entropy: bytes
 ) -> SealedPart:
     _check_size(len(content), terms)
-    message, sigma = entropy[:32], entropy[32:]
-    capsule = seal(terms.locks(part, context.bid), message, sigma)
+    message, capsule = _capsule(part, context, terms, entropy)
     ciphertext = encrypt_content(message, part_context(context, part), capsule, content)
     return SealedPart(
         part=part,
@@ -330,6 +343,48 @@ def _seal_part(
         w=capsule.w.hex(),
         ciphertext=to_base64(ciphertext),
     )
+
+
+def _seal_restricted(
+    content: bytes, part: Part, context: Context, terms: SubmissionTerms, entropy: bytes
+) -> bytes:
+    _check_restricted(len(content))
+    message, capsule = _capsule(part, context, terms, entropy)
+    return encrypt_content(message, part_context(context, part), capsule, content, "restricted")
+
+
+def _capsule(part: Part, context: Context, terms: SubmissionTerms, entropy: bytes) -> tuple[bytes, Capsule]:
+    """The part's message, and the capsule that holds it: the same whenever the entropy is."""
+    own = entropy[NONCE + ENTROPY_PER_PART * terms.parts.index(part) :][:ENTROPY_PER_PART]
+    message, sigma = own[:MESSAGE_SIZE], own[MESSAGE_SIZE:]
+    return message, seal(terms.locks(part, context.bid), message, sigma)
+
+
+def _checked(entropy: bytes, terms: SubmissionTerms) -> bytes:
+    if len(entropy) != entropy_size(terms):
+        raise EnvelopeError("wrong-entropy", f"sealing takes {entropy_size(terms)} random bytes")
+    return entropy
+
+
+def _part(envelope: Envelope, part: Part) -> SealedPart:
+    sealed = next((each for each in envelope.parts if each.part == part), None)
+    if sealed is None:  # nobody accepted it, but a dishonest record can hold one
+        raise MalformedError(f"the envelope has no part {part}")
+    return sealed
+
+
+def _opened(envelope: Envelope, sealed: SealedPart, opener: Opener, ciphertext: bytes, layer: Layer) -> bytes:
+    context = part_context(envelope.context, sealed.part)
+    try:
+        message = opener.open(sealed.capsule)
+    except MalformedError as error:
+        raise Unopenable("point-invalid") from error
+    except LockError as error:
+        raise Unopenable("locked-otherwise") from error
+    try:
+        return decrypt_content(message, context, sealed.capsule, ciphertext, layer)
+    except LockError as error:
+        raise Unopenable("ciphertext-invalid") from error
 
 
 def _check_documents(envelope: Envelope, terms: SubmissionTerms) -> None:
@@ -342,8 +397,16 @@ def _check_documents(envelope: Envelope, terms: SubmissionTerms) -> None:
     if any(each.size > terms.document_size for each in files):
         raise EnvelopeError("document-too-large", f"a sealed file has at most {terms.document_size} bytes")
     restricted = [each.part for each in files if each.part is not None]
+    for each in files:
+        if each.part is not None:
+            _check_restricted(each.size - TAG)
     if len(set(restricted)) != len(restricted) or not set(restricted) <= set(terms.parts):
         raise EnvelopeError("wrong-restricted", "each part has restricted content once at most")
+
+
+def _check_restricted(size: int) -> None:
+    if not 0 <= size <= LARGEST_RESTRICTED:
+        raise EnvelopeError("wrong-size", f"restricted content has at most {LARGEST_RESTRICTED} bytes")
 
 
 def _check_consortium(bidders: Sequence[str]) -> None:

@@ -11,6 +11,14 @@ class EnvelopeError(VerificationError):
         self.code = code
 
 
+class UploadError(VerificationError):
+    """A sealed file, or a piece of one, that does not get into the store. `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Unopenable(VerificationError):
     """An accepted envelope that does not open or does not decode. `code` is its published reason."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, NamedTuple
 import msgspec
 
 from bids.envelope import Envelope, Part, SubmissionTerms, open_part
+from bids.envelope import open_restricted as restricted_content
 from bids.errors import Unopenable
 from crypto.certificates import Role, SigningKey
 from crypto.committee import Committee, JointKey, Partial, Share
@@ -162,6 +163,12 @@ def open_parts(parts: Sequence[PartToOpen]) -> list[bytes | str]:
     return [_open(each) for each in parts]
 
 
+def open_restricted(each: PartToOpen, file: bytes) -> bytes:
+    """The restricted content of the part, out of its sealed file. Raises Unopenable, CommitteeError where no
+    order opens the bid, or MalformedError for an envelope without the part."""
+    return restricted_content(each.envelope, each.opening.part, _opener_of(each), file)
+
+
 def _check_said(said: OpeningPartial | OrderRefusal, committee: Committee, terms: SubmissionTerms) -> None:
     if said.part not in terms.parts or (said.tender, said.notice) != (terms.tender, terms.notice):
         raise CommitteeError("said of another tender or part")
@@ -171,12 +178,17 @@ def _check_said(said: OpeningPartial | OrderRefusal, committee: Committee, terms
 
 
 def _open(each: PartToOpen) -> bytes | str:
-    bid, part = each.envelope.context.bid, each.opening.part
-    signatures = bytes.fromhex(each.opening.beacon), bytes.fromhex(each.opening.key(bid))
+    opener = _opener_of(each)
     try:
-        return open_part(each.envelope, part, _opener(each.terms.locks(part, bid), signatures))
+        return open_part(each.envelope, each.opening.part, opener)
     except Unopenable as error:
         return error.code
+
+
+def _opener_of(each: PartToOpen) -> Opener:
+    bid, part = each.envelope.context.bid, each.opening.part
+    signatures = bytes.fromhex(each.opening.beacon), bytes.fromhex(each.opening.key(bid))
+    return _opener(each.terms.locks(part, bid), signatures)
 
 
 @lru_cache(maxsize=16)

@@ -4,8 +4,9 @@ The log shows a commitment per accepted envelope and nothing else until the clos
 every one of them; the receipt lets its bidder find its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -26,7 +27,7 @@ from crypto.encoding import (
     sha256,
 )
 from crypto.errors import LogError, MalformedError
-from crypto.statements import Payload, Statement
+from crypto.statements import PAYLOAD_TYPE, Payload, Statement
 
 Kind = Literal["envelope", "withdrawal"]
 """What a chain is made of."""
@@ -115,24 +116,46 @@ class DocumentReceipt(Payload, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bidder holds of an accepted envelope, not verified: the receipt, and its place in the log."""
+    """What a bidder holds of something that was accepted, not verified: a receipt of whatever kind with its
+    place in the log, or the promise of one."""
 
     receipt: Statement
-    proof: TlogProof
+    proof: TlogProof | None = None
 
     @classmethod
     def parse(cls, data: bytes) -> "Held":
-        """The service's answer to a bid, as it came. Raises MalformedError."""
+        """The service's answer to a bid, a withdrawal or a document, as it came. Raises MalformedError."""
         try:
             answer = msgspec.json.decode(data, type=_Answer)
         except (ValueError, RecursionError) as error:
             raise MalformedError("not a service's answer to a bid") from error
+        if answer.receipt is None and answer.promise is not None:
+            return cls(receipt=Statement(from_base64(answer.promise)))
+        if answer.receipt is None or answer.proof is None:
+            raise MalformedError("the answer has neither a receipt with its proof nor a promise")
         return cls(receipt=Statement(from_base64(answer.receipt)), proof=TlogProof.parse(answer.proof))
+
+    @property
+    def type(self) -> "type[Receipt] | type[DocumentReceipt]":
+        """What it says it is. Raises MalformedError."""
+        for each in (Receipt, Promise, DocumentReceipt):
+            if self.receipt.payload_type == PAYLOAD_TYPE.format(purpose=each.PURPOSE):
+                return each
+        raise MalformedError("neither a receipt nor a promise")
+
+
+def is_refusal(data: bytes) -> bool:
+    """Whether these bytes are a statement that says of itself that it is a refusal."""
+    try:
+        return Statement(data).payload_type == PAYLOAD_TYPE.format(purpose=Refusal.PURPOSE)
+    except MalformedError:
+        return False
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    receipt: str
-    proof: str
+    receipt: str | None = None
+    proof: str | None = None
+    promise: str | None = None
 
 
 class Committed(Value, frozen=True, kw_only=True):
@@ -199,9 +222,19 @@ class Closing(Payload, frozen=True, kw_only=True):
         withdrawals = {each.statement for each in self.commitments if each.kind == "withdrawal"}
         return tuple(chain[-1] for chain in self.chains if chain[-1] in withdrawals)
 
+    def lacking(self, manifests: Mapping[str, Sequence[SealedFile]]) -> tuple[MissingDocument, ...]:
+        """What `missing` has to say, where the counted envelopes (ids) list these files."""
+        there = {(each.envelope, each.number) for each in self.documents}
+        return tuple(
+            MissingDocument(envelope=id, number=file.number)
+            for id in self.counted()
+            for file in manifests[id]
+            if (id, file.number) not in there
+        )
+
     def check(self) -> None:
-        """Each id occurs once, is in exactly one chain, a chain is one bidder's and a bidder has one, and
-        indices ascend. Raises LogError."""
+        """Each id occurs once, is in exactly one chain, a chain is one bidder's and a bidder has one, each
+        file is an envelope's, and indices ascend. Raises LogError."""
         listed = [each.statement for each in self.commitments]
         chained = [each for chain in self.chains for each in chain]
         indices = [each.index for each in self.commitments]
@@ -213,6 +246,33 @@ class Closing(Payload, frozen=True, kw_only=True):
             raise LogError("the closing statement does not give each bidder one chain")
         if indices != sorted(set(indices)):
             raise LogError("the closing statement is not in the order of the log")
+        self._check_withdrawals()
+        self._check_documents()
+
+    def _check_withdrawals(self) -> None:
+        """What is withdrawn is an envelope, the one before. Raises LogError."""
+        kind = {each.statement: each.kind for each in self.commitments}
+        for chain in self.chains:
+            kinds = ["withdrawal", *(kind[id] for id in chain)]
+            if ("withdrawal", "withdrawal") in pairwise(kinds):
+                raise LogError("the closing statement lists a withdrawal of nothing")
+
+    def _check_documents(self) -> None:
+        """Raises LogError."""
+        committed = {each.statement: each for each in self.commitments}
+        indices = [each.index for each in self.documents]
+        if indices != sorted(set(indices)) or {each.index for each in self.commitments} & set(indices):
+            raise LogError("the closing statement lists documents in another order than the log's")
+        for each in self.documents:
+            owner = committed.get(each.envelope)
+            if owner is None or owner.kind != "envelope" or owner.index > each.index:
+                raise LogError("the closing statement lists a document of no envelope before it")
+        there = [(each.envelope, each.number) for each in self.documents]
+        absent = [(each.envelope, each.number) for each in self.missing]
+        if len({*there, *absent}) != len(there) + len(absent):
+            raise LogError("the closing statement lists a document twice")
+        if not {id for id, _ in absent} <= set(self.counted()):
+            raise LogError("the closing statement misses documents of an envelope that does not count")
 
 
 class CommittedCover(Value, frozen=True, kw_only=True):
@@ -225,7 +285,7 @@ class CommittedCover(Value, frozen=True, kw_only=True):
 
 class RevealedCovers(Payload, frozen=True, kw_only=True):
     """Which commitments of a day (UTC) were to nothing, in the order of the log: said once every tender that
-    took bids on that day is closed."""
+    was published by the end of that day is closed."""
 
     PURPOSE: ClassVar[str] = "covers"
     ROLES: ClassVar[tuple[Role, ...]] = (Role.SERVICE,)

@@ -26,3 +26,11 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_upwards(path: Path, root: Path) -> None:
+    """Make a file durable, with its entries in all folders from its own up to `root`. Raises OSError."""
+    for each in (path, *path.parents):
+        sync(each)
+        if each == root:
+            return

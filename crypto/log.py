@@ -1,6 +1,6 @@
 """The transparency log in PostgreSQL and in an object store: append, sequence, publish, prove.
 
-Who writes entries or asks for proofs needs a `Log`, which holds no key. One process runs a `Sequencer`::
+Who writes entries or asks for proofs needs a `Log`, which holds no key. One process leads a `Sequencer`::
 
     append ──► log_queue ──► sequence: index, root, signature ──► publish: tiles, then `checkpoint`
     (any transaction)        (one transaction, head row locked)   (head row locked) ──► witnesses
@@ -8,14 +8,18 @@ Who writes entries or asks for proofs needs a `Log`, which holds no key. One pro
 What is signed is durable in the database before anything else hears of it, and everything public is
 derived from the database, so that a process killed anywhere only leaves `publish` to be run again.
 Readers see published heads only: a head that the guards against rollback do not know yet is not shown.
+
+Any number of processes run a sequencer on one database. A lock that goes with a connection decides which of
+them leads; the others wait. Each lead is a term with a number of its own, and whoever finds another number in
+the head row writes nothing any more: one that was thought dead does no harm when it wakes up.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,15 +60,20 @@ from crypto.merkle import (
 )
 from crypto.witness import Answer, Request
 
-TICK = 0.05  # seconds between looks at the queue, unless woken
+TICK = 0.025  # seconds between looks at the queue, unless woken
 SPACING = 0.05  # seconds of rest after a batch, so that under load many entries share one signature
 BATCH = 1024  # entries
 POLL = 0.02  # seconds between looks at the head while somebody in this process waits
 RECHECKED = 1 << 16  # last leaves whose published objects are compared with the database at the start
 WITNESS_TIMEOUT = 5.0  # seconds
 WITNESS_SPACING = 0.2  # seconds of rest after asking the witnesses
+ELECTION = 0.1  # seconds between looks whether there is nobody who leads
+LEASE = 10  # seconds without a word after which the database takes the lead away from who has it
+HOLDING = 0.2  # seconds between two words
+BEHIND = timedelta(seconds=5)  # that an entry waits before that is a trouble
 
 _CACHED_TILES = 256  # 8 KiB each
+_LEADER = 0x6F70656E6C6F67  # "openlog"; advisory locks are per node: all sequence on the coordinator
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _PASSING = (VerificationError, *_DATABASE, StoreError, OSError)
 _LOGGER = logging.getLogger(__name__)
@@ -76,14 +85,24 @@ _APPEND = """
     ON CONFLICT DO NOTHING
 """
 
-_INDEXES = """
-    SELECT leaf_hash, index FROM log_entry
-    WHERE leaf_hash = ANY($1) AND index < (SELECT published_size FROM log_head)
+_PUBLISHED = """
+    SELECT published_size, published_note, ARRAY(
+        SELECT (leaf_hash, index) FROM log_entry WHERE leaf_hash = ANY($1) AND index < published_size
+    ) AS found FROM log_head
+"""
+_OLDEST = """
+    SELECT id, extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM log_queue ORDER BY id LIMIT 1
 """
 _ENTRIES = "SELECT entry FROM log_entry WHERE index >= $1 AND index < $2 ORDER BY index"
 _LEAF_HASHES = "SELECT leaf_hash FROM log_entry WHERE index >= $1 AND index < $2 ORDER BY index"
 _NODES = "SELECT hash FROM log_node WHERE level = $3 AND index >= $1 AND index < $2 ORDER BY index"
-_HEAD = "SELECT size, root, peaks, note, signed_at, published_size, published_note FROM log_head"
+_HEAD = "SELECT size, root, peaks, note, signed_at, published_size, published_note, term FROM log_head"
+_TROUBLES = """
+    SELECT what, since FROM log_trouble
+    UNION ALL
+    SELECT 'behind', queued_at FROM (SELECT queued_at FROM log_queue ORDER BY id LIMIT 1) AS oldest
+    WHERE queued_at < clock_timestamp() - $1::interval
+"""
 _PENDING = """
     SELECT EXISTS (SELECT FROM log_queue) OR EXISTS (SELECT FROM log_head WHERE published_size < size)
 """
@@ -99,6 +118,12 @@ _MOVE = """
 """
 
 
+_NOTE_TROUBLES = """
+    WITH gone AS (DELETE FROM log_trouble WHERE what <> ALL($1))
+    INSERT INTO log_trouble (what) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING
+"""
+
+
 class Log:
     """The log as its writers and readers see it, in any number of processes."""
 
@@ -110,6 +135,7 @@ class Log:
         """Wakes the waiters in the same process."""
         self._waiters: set[_Waiter] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._proving = asyncio.Lock()
         self._tiles: OrderedDict[Tile, bytes] = OrderedDict()
 
     async def append(self, connection: Any, entries: Sequence[bytes]) -> list[bytes]:
@@ -127,21 +153,39 @@ class Log:
 
         To be called after the commit; raises TimeoutError after `seconds`.
         """
-        waiter = _Waiter(leaf_hashes)
+        async with asyncio.timeout(seconds):
+            return (await self._seen(frozenset(leaf_hashes))).indexes
+
+    async def prove(self, leaf_hash: bytes, seconds: float) -> str:
+        """That the entry is in the log, as ``c2sp.org/tlog-proof@v1``: once it is under a published
+        checkpoint, and under that one.
+
+        To be called after the commit; raises TimeoutError after `seconds`.
+        """
+        async with asyncio.timeout(seconds):
+            seen = await self._seen(frozenset([leaf_hash]))
+            async with self._proving:  # the first one reads the tiles that all others need, too
+                return await self._tlog_proof(seen.indexes[leaf_hash], seen.size, seen.note)
+
+    async def _seen(self, leaves: frozenset[bytes]) -> "_Seen":
+        waiter = _Waiter(leaves)
         self._waiters.add(waiter)
         self.appended.set()
-        self.published.set()
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._answer_waiters())
         try:
-            async with asyncio.timeout(seconds):
-                return await waiter.indexes
+            return await waiter.seen
         finally:
             self._waiters.discard(waiter)
 
+    async def oldest(self) -> tuple[int, float] | None:
+        """Number in the queue of the entry that has waited longest for an index, and for how many seconds."""
+        row = await self.pool.fetchrow(_OLDEST)
+        return (row[0], row[1]) if row else None
+
     async def index_of(self, leaf_hash: bytes) -> int | None:
         """The index of the entry with this leaf hash; None while no published checkpoint contains it."""
-        return (await self._indexes([leaf_hash])).get(leaf_hash)
+        return (await self._published([leaf_hash])).indexes.get(leaf_hash)
 
     async def entry(self, index: int) -> bytes:
         """The entry at `index`. Raises LogError if there is none."""
@@ -163,6 +207,13 @@ class Log:
         note: str | None = await self.pool.fetchval(query, size)
         return note
 
+    async def troubles(self) -> dict[str, datetime]:
+        """What is wrong with the log at present, as the sequencer that leads has it, and since when.
+
+        `behind`: entries have waited for an index for longer than `BEHIND`.
+        """
+        return {row["what"]: row["since"] for row in await self.pool.fetch(_TROUBLES, BEHIND)}
+
     async def inclusion(self, index: int, size: int) -> list[bytes]:
         """The proof that entry `index` is in the tree of `size` leaves. Raises LogError if it is not."""
         return await self._prove(self.pool, plan_inclusion(index, size))
@@ -173,7 +224,9 @@ class Log:
 
     async def tlog_proof(self, index: int) -> str:
         """Entry `index` under the published checkpoint, as ``c2sp.org/tlog-proof@v1``. Raises LogError."""
-        size, note = await self.head()
+        return await self._tlog_proof(index, *await self.head())
+
+    async def _tlog_proof(self, index: int, size: int, note: str) -> str:
         hashes = await self.inclusion(index, size)
         return TlogProof(index=index, hashes=tuple(hashes), checkpoint=note).encode()
 
@@ -202,8 +255,12 @@ class Log:
         self._tiles.move_to_end(tile)
         return self._tiles[tile]
 
-    async def _indexes(self, leaf_hashes: Sequence[bytes]) -> dict[bytes, int]:
-        return {row["leaf_hash"]: row["index"] for row in await self.pool.fetch(_INDEXES, leaf_hashes)}
+    async def _published(self, leaves: Sequence[bytes]) -> "_Seen":
+        """Which of `leaves` are under the published checkpoint: none before the first."""
+        row = await self.pool.fetchrow(_PUBLISHED, leaves)
+        if row["published_note"] is None:
+            return _Seen(size=0, note="", indexes={})
+        return _Seen(size=row["published_size"], note=row["published_note"], indexes=dict(row["found"]))
 
     async def _answer_waiters(self) -> None:
         """One query at a time for all who wait in this process."""
@@ -211,28 +268,37 @@ class Log:
             self.published.clear()
             waiters = list(self._waiters)
             try:
-                found = await self._indexes(list({leaf for waiter in waiters for leaf in waiter.leaves}))
+                seen = await self._published(list({leaf for waiter in waiters for leaf in waiter.leaves}))
             except (*_DATABASE, OSError) as error:
                 for waiter in waiters:
                     waiter.fail(error)
             else:
                 for waiter in waiters:
-                    waiter.answer(found)
+                    waiter.answer(seen)
             await _wait(self.published, POLL)
 
 
-class _Waiter:
-    def __init__(self, leaf_hashes: Iterable[bytes]) -> None:
-        self.leaves = frozenset(leaf_hashes)
-        self.indexes: asyncio.Future[dict[bytes, int]] = asyncio.get_running_loop().create_future()
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A published checkpoint, and under it the indexes of entries by their leaf hashes."""
 
-    def answer(self, found: dict[bytes, int]) -> None:
-        if self.leaves <= found.keys() and not self.indexes.done():
-            self.indexes.set_result({leaf: found[leaf] for leaf in self.leaves})
+    size: int
+    note: str
+    indexes: dict[bytes, int]
+
+
+class _Waiter:
+    def __init__(self, leaves: frozenset[bytes]) -> None:
+        self.leaves = leaves
+        self.seen: asyncio.Future[_Seen] = asyncio.get_running_loop().create_future()
+
+    def answer(self, seen: _Seen) -> None:
+        if self.leaves <= seen.indexes.keys() and not self.seen.done():
+            own = {leaf: seen.indexes[leaf] for leaf in self.leaves}
+            self.seen.set_result(msgspec.structs.replace(seen, indexes=own))
 
     def fail(self, error: Exception) -> None:
-        if not self.indexes.done():
-            self.indexes.set_exception(error)
+        if not self.seen.done():
+            self.seen.set_exception(error)
 
 
 class WitnessClient(Protocol):
@@ -293,6 +359,7 @@ class _Head(msgspec.Struct, frozen=True):
     signed_at: datetime
     published_size: int
     published_note: str | None
+    term: int
 
     @property
     def frontier(self) -> Frontier:
@@ -302,11 +369,16 @@ class _Head(msgspec.Struct, frozen=True):
         return frontier
 
 
+class _DeposedError(LogError):
+    """Another sequencer leads, or may lead."""
+
+
 class Sequencer:
     """The one writer of the log: gives indices, signs, publishes, asks the witnesses.
 
     `now` is the clock, `head_file` lies outside the database, `quorum` is how many of `witnesses` make a
-    checkpoint witnessed. A second sequencer on the same database waits for the first at the head row.
+    checkpoint witnessed. `run` waits while another sequencer leads; what is done without it takes the lead
+    by `recover`.
     """
 
     def __init__(
@@ -321,7 +393,10 @@ class Sequencer:
         quorum: int = 1,
     ) -> None:
         self.troubles: dict[str, str] = {}
-        """What keeps the log from being `sequenced` or `witnessed` at present, for whoever watches it."""
+        """What keeps the log from being `sequenced` or `witnessed` at present, or is wrong with its `clock`;
+        empty while another sequencer leads."""
+        self.leading = asyncio.Event()
+        """Set while `run` leads."""
         self._log = log
         self._objects = _Objects(store)
         self._key = key
@@ -333,12 +408,13 @@ class Sequencer:
         self._contradictions: dict[bytes, str] = {}
         self._witness_wanted = asyncio.Event()
         self._recovered = False
+        self._term = -1
 
     async def sequence(self) -> int:
         """Indexes and signs one batch of the queue and publishes it; returns how many entries are new.
 
         Raises LogError, and signs nothing, when the head file, the published checkpoint or a witness knows
-        more or other than the database, or the clock went back.
+        more or other than the database, or another sequencer leads.
         """
         if not await self._log.pool.fetchval(_PENDING):
             return 0
@@ -386,10 +462,13 @@ class Sequencer:
         return cosigned
 
     async def recover(self) -> None:
-        """To be done before the first batch: publish what a killed process did not, ask the witnesses.
+        """To be done before the first batch: take the lead, publish what a killed process did not, ask the
+        witnesses. Whoever led before writes nothing from then on.
 
         Signs the empty tree if that is all there is. Raises LogError as `sequence` does.
         """
+        # Waits for the transaction that the one before is in the middle of.
+        self._term = await self._log.pool.fetchval("UPDATE log_head SET term = term + 1 RETURNING term")
         async with self._locked_head() as (connection, head):
             await self._guard(connection, head)
             if head.note is None:
@@ -399,22 +478,61 @@ class Sequencer:
             await self.ask_witnesses()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Recovers, then sequences and asks witnesses until `stop` is set.
+        """Waits until no other sequencer leads, recovers, then sequences and asks witnesses; until `stop`.
 
         A refusal or a failing database, store or witness is logged, told in `troubles` and retried each
-        second; it never ends the loop.
+        second; it never ends the loop. Whoever loses the lead waits for it again.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep("sequenced", self._step, self._log.appended, stop))
-            if self._witnesses:
-                tasks.create_task(self._keep("witnessed", self._witness_head, self._witness_wanted, stop))
+        while not stop.is_set():
+            try:
+                async with self._elected() as lock:
+                    if lock is None:
+                        self.troubles.clear()
+                    else:
+                        await self._lead(lock, stop)
+            except* _PASSING as errors:
+                self._tell("sequenced", errors.exceptions[0])
+            await _wait(stop, ELECTION)
+
+    # Leading
+
+    @asynccontextmanager
+    async def _elected(self) -> AsyncIterator[Any]:
+        """The connection that holds the lock of who leads; None while another one does."""
+        async with self._log.pool.acquire() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER):
+                yield None
+                return
+            try:
+                await connection.execute(f"SET idle_session_timeout = '{LEASE}s'")
+                yield connection
+            finally:
+                with suppress(asyncpg.InterfaceError):  # it is lost already
+                    connection.terminate()  # the lock is to go, whatever state the connection is in
+
+    async def _lead(self, lock: Any, stop: asyncio.Event) -> None:
+        self._recovered = False
+        self.leading.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep("sequenced", self._step, self._log.appended, stop))
+                tasks.create_task(self._hold(lock, stop))
+                if self._witnesses:
+                    tasks.create_task(self._keep("witnessed", self._witness_head, self._witness_wanted, stop))
+        finally:
+            self.leading.clear()
 
     # Signing
 
     @asynccontextmanager
     async def _locked_head(self) -> AsyncIterator[tuple[Any, _Head]]:
         async with self._log.pool.acquire() as connection, connection.transaction():
-            yield connection, _Head(*await connection.fetchrow(f"{_HEAD} FOR UPDATE"))
+            # One that stalls in the middle lets go of the row.
+            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LEASE}s'")
+            head = _Head(*await connection.fetchrow(f"{_HEAD} FOR UPDATE"))
+            if head.term != self._term:
+                raise _DeposedError("another sequencer leads")
+            yield connection, head
 
     async def _guard(self, connection: Any, head: _Head) -> Checkpoint | None:
         """Checks the head against all who may know more; returns the published checkpoint."""
@@ -439,9 +557,7 @@ class Sequencer:
             raise LogError(reason)
 
     async def _sign_batch(self, connection: Any, head: _Head) -> int:
-        now = self._now()
-        if now < head.signed_at:
-            raise LogError(f"the clock went back: the last signature is of {head.signed_at.isoformat()}")
+        now = self._checked_clock(head)
         rows = await connection.fetch(_BATCH, BATCH)
         new = [row for row in rows if not row["known"]]
         frontier, risen = head.frontier.extend(row["leaf_hash"] for row in new)
@@ -454,6 +570,15 @@ class Sequencer:
         if new:
             await self._save_head(connection, frontier, now)
         return len(new)
+
+    def _checked_clock(self, head: _Head) -> datetime:
+        """The time, which does not go back in the log. No checkpoint tells it, so that signing goes on."""
+        now = self._now()
+        if now < head.signed_at:
+            self._tell("clock", f"it went back: the last signature is of {head.signed_at.isoformat()}")
+        else:
+            self.troubles.pop("clock", None)
+        return max(now, head.signed_at)
 
     async def _save_head(self, connection: Any, frontier: Frontier, now: datetime) -> None:
         checkpoint = Checkpoint(origin=self._key.verifier.name, size=frontier.size, root=frontier.root)
@@ -487,10 +612,11 @@ class Sequencer:
             )
 
     async def _replace_checkpoint(self, connection: Any, size: int, note: str) -> None:
-        await self._objects.put("checkpoint", note.encode())
         # Losing this update in a crash costs nothing: the next `publish` makes it again.
         await connection.execute("SET LOCAL synchronous_commit = off")
+        # Before the object: who slept and lost the row meanwhile fails here, and takes nothing back.
         await connection.execute("UPDATE log_head SET published_size = $1, published_note = $2", size, note)
+        await self._objects.put("checkpoint", note.encode())
 
     async def _drop_partial_tiles(self, size: int, published: Checkpoint | None) -> None:
         for tile in tiles_of(size, published.size if published else 0):
@@ -553,8 +679,8 @@ class Sequencer:
                 self._now(),
             )
             if head.published_size == size:
-                await self._objects.put("checkpoint", note.encode())
                 await connection.execute("UPDATE log_head SET published_note = $1", note)
+                await self._objects.put("checkpoint", note.encode())
 
     def _without_witnesses(self, note: str) -> str:
         parsed = Note.parse(note)
@@ -585,14 +711,35 @@ class Sequencer:
             wake.clear()
             try:
                 await step()
+            except _DeposedError:
+                raise
             except _PASSING as error:
-                if self.troubles.get(what) != str(error):
-                    _LOGGER.error("the log is not %s: %s", what, error)
-                self.troubles[what] = str(error)
+                self._tell(what, error)
                 await _wait(stop, 1.0)
             else:
                 self.troubles.pop(what, None)
                 await _wait(wake, TICK)
+
+    def _tell(self, what: str, trouble: object) -> None:
+        """In the log of the process once, not at every attempt."""
+        if self.troubles.get(what) != str(trouble):
+            _LOGGER.error("trouble with the log, %s: %s", what, trouble)
+        self.troubles[what] = str(trouble)
+
+    async def _hold(self, lock: Any, stop: asyncio.Event) -> None:
+        """Speaks on the connection that holds the lock, and writes down what the troubles are about where
+        every process can read it. Raises _DeposedError where the lock is lost."""
+        noted = None
+        while not stop.is_set():
+            whats = sorted(self.troubles)
+            try:
+                if whats != noted:
+                    await lock.execute(_NOTE_TROUBLES, whats)
+                    noted = whats
+                await lock.execute("SELECT 1")
+            except (*_DATABASE, OSError) as error:
+                raise _DeposedError("the lead was lost with its connection") from error
+            await _wait(stop, HOLDING)
 
 
 class _Objects:

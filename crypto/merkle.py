@@ -7,6 +7,7 @@ turns them into its hashes; the caller does the reading in between.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -159,10 +160,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def hashes(self, tiles: Mapping[Tile, bytes]) -> list[bytes]:
         """The proof, from the contents of `tiles`. Raises LogError where one is missing or cut short."""
-        for tile in self.tiles:
-            if len(tiles.get(tile, b"")) != tile.width * HASH_SIZE:
-                raise LogError(f"{tile.path} is missing or cut short")
-        return [_fold([node.hash(tiles[node.tile(self.size)]) for node in part]) for part in self.parts]
+        return [
+            _fold([node.hash(_whole(tiles, node.tile(self.size))) for node in part]) for part in self.parts
+        ]
 
 
 def plan_inclusion(index: int, size: int) -> Plan:
@@ -299,6 +299,13 @@ def _split_point(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
+def _whole(tiles: Mapping[Tile, bytes], tile: Tile) -> bytes:
+    row = tiles.get(tile, b"")
+    if len(row) != tile.width * HASH_SIZE:
+        raise LogError(f"{tile.path} is missing or cut short")
+    return row
+
+
 def _fold(peaks: Sequence[bytes]) -> bytes:
     above = peaks[-1]
     for peak in reversed(peaks[:-1]):
@@ -307,10 +314,13 @@ def _fold(peaks: Sequence[bytes]) -> bytes:
 
 
 def _full_root(row: bytes) -> bytes:
-    hashes = _split(row)
-    while len(hashes) > 1:
-        hashes = [node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True)]
-    return hashes[0]
+    return row if len(row) == HASH_SIZE else _above(row)
+
+
+@lru_cache(maxsize=1 << 13)  # some dozens of tiles: proofs of neighbouring leaves share most of their hashes
+def _above(row: bytes) -> bytes:
+    half = len(row) // 2
+    return node_hash(_full_root(row[:half]), _full_root(row[half:]))
 
 
 def _split(data: bytes) -> list[bytes]:

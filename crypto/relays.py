@@ -54,6 +54,11 @@ class Rounds(Protocol):
         """The round, verified. Raises BeaconError before its time, BeaconUnavailable in an outage."""
         ...
 
+    async def newest(self) -> Beacon | None:
+        """The newest round that is to be had, whatever time it is here; None where it could only say what
+        time it is here. Raises BeaconUnavailable in an outage."""
+        ...
+
 
 class LocalRounds:
     """The rounds of a beacon of one's own, which is never silent."""
@@ -67,6 +72,9 @@ class LocalRounds:
 
     async def round(self, number: int) -> Beacon:
         return self._beacon.sign(number, self._now())
+
+    async def newest(self) -> None:
+        return None
 
 
 class _Failure(NamedTuple):
@@ -112,6 +120,27 @@ class Relays:
             self._keep(await self._fetch(number))
         self._seen.move_to_end(number)
         return self._seen[number]
+
+    async def newest(self) -> Beacon:
+        """The newest round that any relay has: one that is behind, or lies, hides nothing that another has.
+
+        Raises BeaconUnavailable where none has any.
+        """
+        found: list[Beacon] = []
+        failures: dict[str, str] = {}
+
+        async def ask(relay: str) -> None:
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    body = await _get(self._client, relay, f"{self.network.chain_hash}/public/latest")
+                found.append(await asyncio.to_thread(parse_round, body, self.network))
+            except (VerificationError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                failures[relay] = str(error) or type(error).__name__
+
+        await asyncio.gather(*map(ask, self._relays))
+        if not found:
+            raise BeaconUnavailable("its newest round", failures)
+        return max(found, key=lambda beacon: beacon.round)
 
     async def wait_for(self, number: int, seconds: float) -> Beacon:
         """The round, waited for until its time and `seconds` longer. Raises as `round` does."""

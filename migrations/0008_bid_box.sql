@@ -74,7 +74,14 @@ ALTER TABLE log_head ADD COLUMN term bigint NOT NULL DEFAULT 0 CHECK (term >= 0)
 COMMENT ON TABLE log_head IS
   'One row, locked by the sequencer: the signed head, how far it is public, and whose term it is. citus: local';
 
+CREATE TABLE log_trouble (
+  what text PRIMARY KEY,
+  since timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE log_trouble IS 'What is wrong with the log at present, by whoever sequences it. citus: local';
+
 GRANT SELECT, INSERT, DELETE, UPDATE (token_hash, received) ON upload TO openseal_service;
 GRANT SELECT, INSERT, DELETE ON upload_part TO openseal_service;
 GRANT SELECT, INSERT ON document, cover_statement TO openseal_service;
 GRANT SELECT, INSERT, UPDATE (day) ON cover TO openseal_service;
+GRANT SELECT, INSERT, DELETE ON log_trouble TO openseal_service;

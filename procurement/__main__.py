@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, plain, read
 
 if TYPE_CHECKING:
     from crypto.certificates import SigningKey
+    from procurement.documents import Identified
     from procurement.koneps import Case
     from procurement.record import Verdict
     from procurement.replay import Progress, Replayed
@@ -38,10 +40,17 @@ app.command("procurement.registry.commands:renew", name="renew", help="Go over t
 app.command("procurement.registrar:app", name="registrar", help="Admit and revoke.")
 app.command("procurement.login.commands:login", name="login")
 app.command("procurement.committee.commands:app", name="committee")
+app.command("procurement.bidding.commands:app", name="bid")
 
 
 @app.command
-def serve(*, port: int = 8000, host: str = "127.0.0.1", data_dir: Path | None = None) -> int:
+def serve(
+    *,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    data_dir: Path | None = None,
+    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=16))] = 2,
+) -> int:
     """Run the service on this machine until Ctrl-C.
 
     Parameters
@@ -52,6 +61,8 @@ def serve(*, port: int = 8000, host: str = "127.0.0.1", data_dir: Path | None = 
         On which address; 127.0.0.1 is for this machine alone.
     data_dir
         Keys, log and the embedded database; DATABASE_URL names another database.
+    workers
+        How many processes answer requests.
     """
     from crypto.relays import BeaconUnavailable
     from crypto.selftest import SelfTestFailed
@@ -59,12 +70,20 @@ def serve(*, port: int = 8000, host: str = "127.0.0.1", data_dir: Path | None = 
     from procurement.database import MigrationError
     from procurement.embedded import EmbeddedPostgresError
     from procurement.settings import SettingsError
+    from procurement.supervision import FailedError
 
     try:
-        service.serve(port, data_dir, host)
+        service.serve(port, data_dir, host, workers)
     except SettingsError as error:
         raise Stop(UNUSABLE, error) from error
-    except (SelfTestFailed, EmbeddedPostgresError, MigrationError, BeaconUnavailable, OSError) as error:
+    except (
+        SelfTestFailed,
+        EmbeddedPostgresError,
+        MigrationError,
+        FailedError,
+        BeaconUnavailable,
+        OSError,
+    ) as error:
         raise Stop(FAILED, error) from error
     return 0
 
@@ -183,22 +202,28 @@ def verify(
     trust
         Whom you trust (JSON). Without it every identity is the record's own claim.
     receipt
-        The service's answer to a bid of yours (JSON), as it came: shows whether the bid was lost.
+        The service's answer to a bid, a withdrawal or a document of yours, as it came or as `openseal bid`
+        keeps it (JSON): a receipt or promise shows whether anything was lost, a refusal what was refused.
     """
     from bids.opening import open_in_parallel
-    from bids.receipts import Held
+    from bids.receipts import Held, is_refusal
+    from crypto.statements import Statement
     from procurement import record as records
 
     pinned = parse_trust(read(trust), trust) if trust else None
     data = read(record)
-    held = []
+    held, refused = [], []
     for each in receipt:
+        kept = read(each)
         try:
-            held.append(Held.parse(read(each)))
+            if is_refusal(kept):
+                refused.append(Statement(kept))
+            else:
+                held.append(Held.parse(kept))
         except VerificationError as error:
             raise Stop(UNUSABLE, f"{each}: {error}") from error
     try:
-        verdict = records.verify(data, pinned, open_in_parallel, held)
+        verdict = records.verify(data, pinned, open_in_parallel, held, refused)
     except VerificationError as error:
         raise Stop(UNUSABLE, f"{record}: {error}") from error
     if json:
@@ -206,6 +231,39 @@ def verify(
     else:
         _show_verdict(verdict)
     return FAILED if verdict.outcome == "refused" else 0
+
+
+@app.command
+def document(record: Path, sealed: Path, /, *, out: Path) -> int:
+    """Open a document that was downloaded sealed, by the key that its bid names in an award record.
+
+    It has to be, byte for byte, what the bid says that it is. Whether the record holds, `verify` tells.
+
+    Parameters
+    ----------
+    record
+        The award record, a ZIP file.
+    sealed
+        The sealed file.
+    out
+        Where to put the document; nothing is overwritten.
+    """
+    from bids.documents import digest
+    from procurement.documents import identify
+
+    try:
+        found = digest(sealed)
+        known = identify(read(record), found.sha256, found.size)
+    except VerificationError as error:
+        raise Stop(UNUSABLE, f"{record}: {error}") from error
+    except OSError as error:
+        raise Stop(UNUSABLE, f"{sealed}: {error.strerror}") from error
+    if not known:
+        raise Stop(FAILED, f"{sealed}: no bid in the record names this file as a public document")
+    opened = _open_document(known, sealed, out)
+    said = f"document {opened.document.number} of {opened.bidder} ({opened.registration})"
+    stdout().print(plain(f"{said}: {opened.document.title}"))
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -249,6 +307,23 @@ def _show_verdict(verdict: "Verdict") -> None:
     last = verdict.steps[-1]
     where = f" at step {last.number}, {last.title}" if verdict.outcome == "refused" else ""
     out.print(Text.assemble((f"{verdict.outcome}{where}", style), f"  record {verdict.record or 'unnamed'}"))
+
+
+def _open_document(known: Sequence["Identified"], sealed: Path, out: Path) -> "Identified":
+    """Opens the file as the first bid says that can: another may have named a file that it only saw."""
+    from bids.documents import Digest, open_file
+
+    for each in known:
+        named = Digest(sha256=each.document.sha256, size=each.document.size)
+        try:
+            open_file(sealed, out, bytes.fromhex(each.document.key), named)
+        except VerificationError as error:
+            failed = error
+        except OSError as error:
+            raise Stop(FAILED, f"{error.filename}: {error.strerror}") from error
+        else:
+            return each
+    raise Stop(FAILED, f"{sealed}: {failed}")
 
 
 def _let_in(url: str, code: str) -> "SigningKey":

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bids.envelope import Envelope, Part
+from bids.envelope import Envelope, Part, Withdrawal
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, sha256
@@ -49,13 +49,14 @@ class LoggedEntry(Value, frozen=True, kw_only=True):
 
 
 class Proofs(Value, frozen=True, kw_only=True):
-    """Inclusion of the history and of each commitment in `log/checkpoint`; inclusion of the closing
-    statement's entry in `log/closing`; consistency of the two."""
+    """Inclusion of the history and of each commitment in `log/checkpoint`, those of documents apart;
+    inclusion of the closing statement's entry in `log/closing`; consistency of the two."""
 
     history: tuple[LoggedEntry, ...]
     commitments: tuple[tuple[Base64, ...], ...]
     closing: tuple[Base64, ...]
     consistency: tuple[Base64, ...]
+    documents: tuple[tuple[Base64, ...], ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """By id: every statement that the history names, but no envelope."""
     bids: Mapping[str, bytes]
     """By id: every counted envelope."""
+    withdrawals: Mapping[str, bytes]
+    """By id: every withdrawal that ends a bidder's chain."""
     co_signatures: Mapping[tuple[str, str], bytes]
     """By envelope id and partner's certificate: every co-signature of a counted envelope."""
     contents: Mapping[tuple[str, Part], bytes]
@@ -77,7 +80,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     certificates: Sequence[bytes]
     """DER of everybody who signed, of the committee's members and of the panel."""
     statuses: Mapping[str, bytes]
-    """By id: every certificate status under which the history and the counted bidders were looked at."""
+    """By id: every certificate status under which the signers of all these were looked at."""
 
 
 def build(facts: Facts) -> bytes:
@@ -97,6 +100,7 @@ def files_of(facts: Facts) -> dict[str, bytes]:
     }
     files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
     files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
+    files |= {f"withdrawals/{id}.json": data for id, data in facts.withdrawals.items()}
     files |= {co_signature_path(*key): data for key, data in facts.co_signatures.items()}
     files |= {content_path(id, part): data for (id, part), data in facts.contents.items()}
     files |= {f"certificates/{sha256(der).hex()}.der": der for der in facts.certificates}
@@ -124,9 +128,10 @@ def signers_of(statements: Iterable[Statement], envelopes: Iterable[Envelope], n
 
 
 def statuses_of(history: Iterable[Entry], closing: Closing) -> set[str]:
-    """Ids of the statuses under which the history's and the counted envelopes' signers were looked at."""
-    counted = set(closing.counted())
-    taken = {each.status for each in closing.commitments if each.statement in counted}
+    """Ids of the statuses under which those were looked at who signed the history, and what each chain ends
+    with."""
+    last = {chain[-1] for chain in closing.chains}
+    taken = {each.status for each in closing.commitments if each.statement in last}
     return taken | {entry.status for entry in history if entry.status}
 
 
@@ -205,6 +210,10 @@ class Record:
     def envelopes(self) -> dict[str, Envelope]:
         return {id: self.statement(id, "bids").read(Envelope) for id in self.closing.counted()}
 
+    @cached_property
+    def withdrawals(self) -> dict[str, Withdrawal]:
+        return {id: self.statement(id, "withdrawals").read(Withdrawal) for id in self.closing.withdrawn()}
+
     def co_signature(self, id: str, partner: str) -> Statement:
         """What `partner` signed about the envelope with that id. Raises RecordError or MalformedError."""
         return Statement(self.file(co_signature_path(id, partner)))
@@ -249,10 +258,13 @@ class Record:
     def published(self) -> ocds.Published:
         """What OCDS says of the tender."""
         consortia = {bid.id: self.consortium(bid.envelope) for bid in self.counted}
+        consortia |= {id: [self.certificate(each.signer)] for id, each in self.withdrawals.items()}
         return ocds.Published(
             notice=self.notice,
             history=tuple(self.history),
             counted=tuple(self.counted),
+            withdrawn=self.closing.withdrawn(),
+            received=frozenset((each.envelope, each.number) for each in self.closing.documents),
             consortia={id: [each.registration for each in several] for id, several in consortia.items()},
             names={each.registration: each.name for several in consortia.values() for each in several},
             submitted={each.statement: each.time for each in self.closing.commitments},
@@ -263,12 +275,15 @@ class Record:
     def expected_paths(self) -> set[str]:
         """Every file that the history and the closing statement call for."""
         said = said_in(self.history)
-        signers = signers_of([self.statement(id) for id in said], list(self.envelopes.values()), self.notice)
+        signed = [self.statement(id) for id in said]
+        signed += [self.statement(id, "withdrawals") for id in self.withdrawals]
+        signers = signers_of(signed, list(self.envelopes.values()), self.notice)
         opened = self.events(EventType.BID_OPENED)
         return (
             {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json", "ocds.json", "manifest.json"}
             | {f"statements/{id}.json" for id in said}
             | {f"bids/{id}.json" for id in self.envelopes}
+            | {f"withdrawals/{id}.json" for id in self.withdrawals}
             | {co_signature_path(id, each) for id, bid in self.envelopes.items() for each in bid.consortium}
             | {content_path(entry.statement, entry.part) for entry in opened}
             | {f"certificates/{each}.der" for each in signers}

@@ -1,7 +1,7 @@
 """A tender's history as it is kept: where it stands, and how a step adds to it, in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -29,6 +29,7 @@ from procurement.registry.standings import Standings
 from procurement.scoring import OpenedBid, read_part, with_part
 from procurement.store import EventRow, TenderRow
 from procurement.tenders import Notice, appointed, check_notice, terms
+from procurement.timekeeping import Clock
 
 PATIENCE = 10.0  # seconds that a step waits for the log to give an index
 
@@ -101,15 +102,15 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 class Chronicle:
     """All tenders' histories: read as of a transaction, and added to by steps that hold the tender's row."""
 
-    def __init__(
-        self, pool: Any, log: Log, *, key: SigningKey, standings: Standings, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, pool: Any, log: Log, *, key: SigningKey, standings: Standings, clock: Clock) -> None:
         self.pool = pool
         self.log = log
         self.key = key
         self.standings = standings
-        self.now = now
+        self.clock = clock
+        self.now = clock.now
         self._tenders: dict[str, Tender] = {}
+        self._checking = asyncio.Lock()
         self._officials: dict[str, Officials] = {}
         self._conflicts: dict[str, bool] = {}
         self._signed_by: dict[str, str] = {}
@@ -122,7 +123,9 @@ class Chronicle:
             row = await store.load_tender(self.pool, ocid)
             body = await store.load_statements(self.pool, row.tender_id, [row.notice_id])
             notice = Statement(body[row.notice_id]).read(Notice)
-            self._tenders[ocid] = await asyncio.to_thread(published_as, notice, row.notice_id)
+            async with self._checking:  # a rush asks for it very often at once
+                if ocid not in self._tenders:
+                    self._tenders[ocid] = await asyncio.to_thread(published_as, notice, row.notice_id)
         return self._tenders[ocid]
 
     async def _history(self, connection: Any, ocid: str) -> tuple[Entry, ...]:
@@ -164,15 +167,15 @@ class Chronicle:
 
     @asynccontextmanager
     async def _step(self, ocid: str) -> AsyncIterator[tuple[Any, Situation, datetime]]:
-        """A transaction with the tender's row locked, then the clock read. Entries keep their order in
-        time even where the clock was set back."""
+        """A transaction with the tender's row locked, then the database's clock read. Entries keep their
+        order in time even where the clock was set back."""
         # Known from here on: where a connection is held, no second one is waited for.
         await self.officials(await self.tender(ocid))
         async with self.pool.acquire() as connection, connection.transaction():
             row = await store.load_tender(connection, ocid, "FOR UPDATE")
             situation = await self._situation(connection, row)
             last = parse_moment(situation.entries[-1].time)
-            yield connection, situation, max(self.now(), last)
+            yield connection, situation, max(await self.clock.at(connection), last)
 
     async def _situation(self, connection: Any, row: TenderRow) -> Situation:
         entries = await self._history(connection, row.ocid)

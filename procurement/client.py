@@ -17,9 +17,11 @@ from bids.envelope import (
     CoSignature,
     Envelope,
     Part,
+    SealedFile,
     SubmissionTerms,
     compose,
     entropy_size,
+    seal_restricted,
     verify_sealed,
 )
 from bids.errors import EnvelopeError
@@ -39,10 +41,10 @@ from procurement.awards import (
     check_countersigned,
     check_seen,
 )
+from procurement.documents import check_before_sealing
 from procurement.duties import Officials, Word, check_declared, declared
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, Entry, EventType
-from procurement.scoring import read_part
 from procurement.tenders import (
     Notice,
     appointed,
@@ -60,13 +62,17 @@ AT_ONCE = 4
 """Statements that one party has under way at a time."""
 
 
-class Announced(msgspec.Struct, frozen=True, kw_only=True):
-    """A tender that a party has verified: its notice, who is in charge of what, and the entries with which
-    its history begins."""
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
+    """A tender as its notice states it, which a party has verified."""
 
     notice: Notice
     notice_id: str
     terms: SubmissionTerms
+
+
+class Announced(Stated, frozen=True, kw_only=True):
+    """The same with who is in charge of what, and the entries with which its history begins."""
+
     officials: Officials
     entries: tuple[bytes, ...]
 
@@ -77,6 +83,13 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     envelope: bytes
     contents: dict[Part, bytes]
     entropy: bytes
+    restricted: dict[Part, bytes] = {}
+    """What only officials read, by the part it belongs to."""
+    files: dict[int, bytes] = {}
+    """The restricted contents as they are sent after the envelope, by their number in it."""
+
+    def __repr__(self) -> str:
+        return "Sealed()"
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,28 +187,44 @@ async def submit_bid(
 
 async def seal_bid(
     service: Service,
-    tender: Announced,
+    tender: Stated,
     key: SigningKey,
     contents: Mapping[Part, bytes],
     consortium: Sequence[str] = (),
     previous: str | None = None,
+    documents: Sequence[SealedFile] = (),
+    restricted: Mapping[Part, bytes] | None = None,
 ) -> Sealed:
     """`contents`, sealed and signed here; partners, named by their certificates, have yet to co-sign it.
 
-    Content that would not open as a bid raises Unopenable before it is sealed. Raises TenderError after
-    the deadline.
+    `documents` are sealed already, numbered from 1; the `restricted` contents of parts become sealed files
+    after them. Content that would not open as a bid raises Unopenable before it is sealed. Raises TenderError
+    after the deadline, EnvelopeError for what the terms do not admit.
     """
     _check_open(service, tender)
-    for part, content in contents.items():
-        read_part(part, content, tender.notice)
+    withheld = dict(restricted or {})
+    check_before_sealing(tender.notice, contents, withheld, documents)
     entropy = secrets.token_bytes(entropy_size(tender.terms))
+    sealed = seal_restricted(withheld, tender.terms, key.fingerprint, entropy)
+    files = {len(documents) + i: (part, sealed[part]) for i, part in enumerate(sealed, start=1)}
+    listed = [
+        SealedFile(number=number, sha256=sha256(file).hex(), size=len(file), part=part)
+        for number, (part, file) in files.items()
+    ]
+    follow = (*documents, *listed)
     envelope = await asyncio.to_thread(
-        compose, contents, tender.terms, key, entropy, previous, tuple(consortium)
+        compose, contents, tender.terms, key, entropy, previous, tuple(consortium), follow
     )
-    return Sealed(envelope=envelope, contents=dict(contents), entropy=entropy)
+    return Sealed(
+        envelope=envelope,
+        contents=dict(contents),
+        entropy=entropy,
+        restricted=withheld,
+        files={number: file for number, (_, file) in files.items()},
+    )
 
 
-async def co_sign(service: Service, tender: Announced, key: SigningKey, sealed: Sealed) -> str:
+async def co_sign(service: Service, tender: Stated, key: SigningKey, sealed: Sealed) -> str:
     """The id of a partner's word for a joint bid, given after a look at what is in the envelope.
 
     Verified: the lead's signature and certificate, that the partner is named, and that the envelope seals
@@ -207,9 +236,10 @@ async def co_sign(service: Service, tender: Announced, key: SigningKey, sealed: 
     envelope = await service.verified_unless_revoked(statement, Envelope, service.now())
     if key.fingerprint not in envelope.consortium:
         raise EnvelopeError("not-a-partner", "the envelope does not name this certificate as a partner's")
-    await asyncio.to_thread(verify_sealed, envelope, sealed.contents, tender.terms, sealed.entropy)
-    for part, content in sealed.contents.items():
-        read_part(part, content, tender.notice)
+    await asyncio.to_thread(
+        verify_sealed, envelope, sealed.contents, tender.terms, sealed.entropy, sealed.restricted
+    )
+    check_before_sealing(tender.notice, sealed.contents, sealed.restricted, envelope.documents)
     word = CoSignature(
         signer=key.fingerprint,
         tender=tender.notice.tender,
@@ -231,7 +261,7 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
     closing.check()
     if entry.t is not EventType.CLOSED or closing.terms != (tender.terms.terms,):
         raise LogError("the closing statement is about other terms")
-    if closing.deadline != tender.notice.deadline or parse_moment(closing.time) < tender.notice.closes:
+    if closing.deadline != tender.notice.deadline or parse_moment(closing.time) < tender.notice.complete:
         raise LogError("the closing statement was made before the deadline")
     policies = service.trust.witnesses, tender.notice.witnesses
     witnessed = max(policy.reached(logged.note) for policy in policies)
@@ -301,7 +331,7 @@ def path_of(ocid: str) -> str:
     return f"/api/v1/tenders/{ocid}"
 
 
-def _check_open(service: Service, tender: Announced) -> None:
+def _check_open(service: Service, tender: Stated) -> None:
     if service.now() >= min(tender.notice.closes, tender.notice.opens):
         raise TenderError("deadline-passed", "the deadline has passed")
 

@@ -6,9 +6,11 @@ the role `openseal_service`, which can do nothing that a migration did not grant
 grow grant it SELECT and INSERT.
 """
 
+import asyncio
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,24 @@ import msgspec
 from procurement.embedded import EmbeddedPostgres
 from procurement.settings import Settings
 
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's own confusion about a lost connection
+    OSError,
+)
+"""What is raised while the database is down, or up again under a connection that is not."""
+
 SERVICE_ROLE = "openseal_service"
+CONNECTING = 10.0  # seconds
+RETRY = 0.1  # seconds between looks at a database that is away
+ANSWERING = 30.0  # seconds that a statement may take, its wait for a lock included
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+"""Settings for connections that look up by key only. A plan made while a table was small is kept while it
+grows, and for a small table going through all of it would be the better one."""
 
 _LOCK = 0x6F70656E7365616C  # "openseal"; advisory locks are per node: all migrate on the coordinator
 _FILE = re.compile(r"(?P<number>\d{4})_[a-z0-9_]+\.sql")
@@ -54,8 +72,11 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def server(settings: Settings) -> Iterator[str]:
-    """The DSN of the owner's role: DATABASE_URL's, or that of an embedded server while the block runs.
+def server(
+    settings: Settings, started: Callable[[EmbeddedPostgres], object] = lambda _: None
+) -> Iterator[str]:
+    """The DSN of the owner's role: DATABASE_URL's, or that of an embedded server while the block runs, which
+    `started` is told of.
 
     To be entered in the main thread before any event loop. Raises EmbeddedPostgresError.
     """
@@ -63,19 +84,40 @@ def server(settings: Settings) -> Iterator[str]:
         yield settings.database_url
     else:
         with EmbeddedPostgres(settings.data_dir) as embedded:
+            started(embedded)
             yield embedded.dsn
 
 
-async def connect(dsn: str, *, most: int = 10) -> "asyncpg.Pool[Any]":
-    """A pool of at most `most` connections, working as the service's role.
+async def connect(
+    dsn: str, *, most: int = 10, settings: Mapping[str, str] | None = None
+) -> "asyncpg.Pool[Any]":
+    """A pool of at most `most` connections, working as the service's role, with `settings` of the server.
 
-    Connections are not reset between uses, which would cost a third of the throughput: nobody may leave
-    session state (SET, LISTEN, advisory locks) behind.
+    Connections are made when they are needed, and again when they were lost: a database that is away makes
+    requests fail, not the pool. They are not reset between uses, which would cost a third of the throughput:
+    nobody may leave session state (SET, LISTEN, advisory locks) behind.
     """
-    settings = {"role": SERVICE_ROLE, "timezone": "UTC", "application_name": "openseal"}
+    own = {"role": SERVICE_ROLE, "timezone": "UTC", "application_name": f"openseal {os.getpid()}"}
     return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=most, reset=_leave_as_it_is, server_settings=settings
+        dsn,
+        min_size=0,
+        max_size=most,
+        timeout=CONNECTING,
+        command_timeout=ANSWERING,
+        reset=_leave_as_it_is,
+        server_settings={**own, **(settings or {})},
     )
+
+
+async def answers(pool: "asyncpg.Pool[Any]") -> None:
+    """Returns once the database does."""
+    while True:
+        try:
+            await pool.fetchval("SELECT 1")
+        except AWAY:
+            await asyncio.sleep(RETRY)
+        else:
+            return
 
 
 async def migrate(dsn: str) -> list[str]:

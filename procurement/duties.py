@@ -112,7 +112,12 @@ def check_declared(declared: Declared, registration: str) -> None:
     """The official has said before that there is no conflict of interest. Raises TenderError."""
     if registration not in declared:
         raise TenderError("conflict-undeclared", "an official first declares whether there is a conflict")
-    if declared[registration]:
+    check_no_conflict(declared, registration)
+
+
+def check_no_conflict(declared: Declared, registration: str) -> None:
+    """The official has not said that there is a conflict of interest. Raises TenderError."""
+    if declared.get(registration, False):
         raise TenderError("conflict-declared", "an official with a declared conflict of interest steps back")
 
 

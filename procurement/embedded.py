@@ -49,6 +49,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "jit": "off",
+    "max_connections": "400",  # of sixteen web workers
 }
 
 
@@ -81,6 +82,30 @@ class EmbeddedPostgres:
         """The postmaster's process id."""
         return self._process.pid
 
+    def restart(self) -> Self:
+        """After it died, while this process keeps the folder. The address stays as it was; connections are
+        answered once it has recovered, which is not waited for."""
+        self._clear_remains()
+        self._private_folder(self._empty(self._socket))
+        self._launch(self._socket)
+        return self
+
+    def poll(self) -> int | None:
+        """The postmaster's exit status, None while it lives."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ends open connections and writes everything out: PostgreSQL's 'fast' shutdown."""
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends the postmaster on the spot; what it leaves behind, the next start recovers."""
+        self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Till the postmaster is dead; its exit status."""
+        return self._process.wait(timeout)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -102,7 +127,7 @@ class EmbeddedPostgres:
             if not self._cluster.exists():
                 self._create_cluster()
             self._clear_remains()
-            socket = undo.enter_context(self._socket_folder())
+            self._socket = socket = undo.enter_context(self._socket_folder())
             self._launch(socket)
             undo.callback(self._end)
             self._wait_until_ready()
@@ -174,13 +199,17 @@ class EmbeddedPostgres:
 
     @contextlib.contextmanager
     def _socket_folder(self) -> Iterator[Path]:
-        folder = self._home / "socket"
-        shutil.rmtree(folder, ignore_errors=True)  # a killed server's, with a lock file that names its pid
+        folder = self._empty(self._home / "socket")
         if len(os.fsencode(folder / f".s.PGSQL.{_PORT}")) > _LONGEST_SOCKET:
             folder = Path(tempfile.mkdtemp(prefix="openseal-", dir="/tmp"))
         self._private_folder(folder)
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+
+    def _empty(self, folder: Path) -> Path:
+        """Without what a killed server left there: a lock file that names its pid."""
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
 
     def _private_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -224,7 +253,7 @@ class EmbeddedPostgres:
 
     def _end(self) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # 'fast' shutdown
+            self.terminate()
         self._process.wait()
 
     def _identity(self) -> "_Identity":
@@ -315,12 +344,13 @@ def _copy_with_libraries(package: Path, target: Path) -> None:
     aside.rename(target)
 
 
-def die_with_parent() -> Callable[[], None]:
-    """For the child, after it changed its user (which would clear the setting) and before exec."""
+def die_with_parent(number: signal.Signals = signal.SIGINT) -> Callable[[], None]:
+    """For the child, after it changed its user (which would clear the setting) and before exec; `number` is
+    the signal it gets then."""
     libc, parent = ctypes.CDLL(None), os.getpid()
 
     def prepare() -> None:
-        libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
+        libc.prctl(_SET_PARENT_DEATH_SIGNAL, number)
         if os.getppid() != parent:
             os._exit(1)
 

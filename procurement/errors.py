@@ -56,6 +56,12 @@ class SafeError(VerificationError):
     code = "safe-closed"
 
 
+class FolderError(VerificationError):
+    """A bid's folder in which this step is not due. The message says what is."""
+
+    code = "folder-unfit"
+
+
 class RecordError(VerificationError):
     """An award record that does not hold, or bytes that are none."""
 

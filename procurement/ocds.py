@@ -8,7 +8,9 @@ What this mapping decides where OCDS leaves it open:
 - A bid is one envelope's offer for one lot, ``<envelope id>/<lot>``, because value and status differ by lot.
   An envelope that does not open is one disqualified bid: what it offers, and for which lots, nobody knows.
 - An item is ``<lot>/<item>``: item ids are the lot's own, and "/" is in neither.
-- A bid is pending until it is evaluated, then valid where it is ranked.
+- A bid is pending until it is evaluated, then valid where it is ranked. A withdrawn one has the withdrawal's
+  id; what it offered, and for which lots, nobody knows.
+- Documents of a bid are ``<envelope id>/<number>``, those that came in time and are public.
 - Businesses that bid jointly are all tenderers of their bid, and all suppliers of their award.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
 """
@@ -45,12 +47,16 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     notice: Notice
     history: tuple[Entry, ...]
     counted: tuple[OpenedBid, ...]
+    withdrawn: tuple[str, ...]
+    """Ids of the withdrawals that end bidders' chains."""
+    received: frozenset[tuple[str, int]]
+    """Envelope id and number of each document that came in time."""
     names: Mapping[str, str]
     """Registration number → name, of everybody who bids."""
     consortia: Mapping[str, Sequence[str]]
-    """Envelope id → registration numbers of everybody whose bid it is; who signed it comes first."""
+    """Envelope or withdrawal id → registration numbers of everybody whose bid it is, the signer's first."""
     submitted: Mapping[str, str]
-    """Envelope id → when it was accepted."""
+    """Envelope or withdrawal id → when it was accepted."""
     evaluated: Evaluated
     award: Award
 
@@ -187,6 +193,7 @@ def _concluded(tender: Json, awards: Iterable[LotAward]) -> Json:
 def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json:
     """The bids section; `statuses` by (envelope id, lot), none before the evaluation."""
     details = [each for bid in published.counted for each in _offers(published, bid, statuses)]
+    details += [{"id": id, "status": "withdrawn", **_received(published, id)} for id in published.withdrawn]
     return _present(
         statistics=[
             {"id": "bids", "measure": "bids", "value": len(details)},
@@ -197,10 +204,7 @@ def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json
 
 
 def _offers(published: Published, bid: OpenedBid, statuses: Mapping[tuple[str, str], str]) -> list[Json]:
-    received = {
-        "date": published.submitted[bid.id],
-        "tenderers": _consortium(published, bid.id),
-    }
+    received = _received(published, bid.id) | _present(documents=_documents(published, bid) or None)
     if bid.bid is None:
         return [{"id": bid.id, "status": "disqualified", **received}]
     return [
@@ -212,6 +216,20 @@ def _offers(published: Published, bid: OpenedBid, statuses: Mapping[tuple[str, s
             "relatedLots": [offer.lot],
         }
         for offer in bid.bid.offers
+    ]
+
+
+def _received(published: Published, id: str) -> Json:
+    return {"date": published.submitted[id], "tenderers": _consortium(published, id)}
+
+
+def _documents(published: Published, bid: OpenedBid) -> list[Json]:
+    """Each once, whichever of the parts names it."""
+    public = {each.number: each for part in (bid.bid, bid.proposal) if part for each in part.documents}
+    return [
+        {"id": f"{bid.id}/{number}", "title": each.title, "format": each.format}
+        for number, each in sorted(public.items())
+        if (bid.id, number) in published.received
     ]
 
 
@@ -269,7 +287,8 @@ def _buyer(notice: Notice) -> Json:
 
 def _bidders(published: Published) -> list[str]:
     """Registration numbers of everybody who bids, each once."""
-    return list(dict.fromkeys(each for bid in published.counted for each in published.consortia[bid.id]))
+    bids = [*(bid.id for bid in published.counted), *published.withdrawn]
+    return list(dict.fromkeys(each for id in bids for each in published.consortia[id]))
 
 
 def _consortium(published: Published, bid: str) -> list[Json]:

@@ -6,7 +6,7 @@ was done is found done.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -15,9 +15,8 @@ import msgspec
 
 import bids.store as box
 from bids import intake
-from bids.envelope import CoSignature, Envelope, Part, check
+from bids.envelope import CoSignature, Envelope, Part, SealedFile
 from bids.errors import EnvelopeError
-from bids.intake import Bidders
 from bids.opening import open_in_parallel
 from bids.orders import (
     Opening,
@@ -29,15 +28,15 @@ from bids.orders import (
     check_refusal,
     combined,
 )
-from bids.receipts import Closing, Refusal, chains
-from bids.store import StoredCoSignature, StoredEnvelope
+from bids.receipts import Closing, CommittedDocument, chains
+from bids.store import StoredCoSignature, StoredDocument, StoredEnvelope
+from bids.uploads import document_entry
 from crypto.certificates import Certificate, Role, SigningKey
-from crypto.encoding import encode, moment, parse_moment, sha256
-from crypto.errors import VerificationError
+from crypto.encoding import encode, moment, parse_moment
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.relays import Rounds
-from crypto.statements import Payload, Statement, sign
+from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 from procurement import store
 from procurement.awards import (
@@ -75,26 +74,10 @@ from procurement.tenders import (
     check_publication,
     check_transcript,
 )
-from procurement.timekeeping import Clock
-
-LONGEST_DETAIL = 300  # characters: what is wrong may be quoted at length in an error's message
+from procurement.timekeeping import Clock, Watch
 
 P = TypeVar("P", bound=Payload)
 OfficialsWord = LateClosing | SignedScores | RevealedPrices | ConflictDeclaration | IntendedAward | Award
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """An envelope that is in the box: nothing that happens from now on can be a refusal."""
-
-    envelope: Envelope
-    stored: StoredEnvelope
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A receipt, signed, with the proof that its commitment is in the log."""
-
-    receipt: bytes
-    proof: str
 
 
 class Procedure(Chronicle):
@@ -110,11 +93,12 @@ class Procedure(Chronicle):
         standings: Standings,
         beacon: Rounds,
         clock: Clock,
+        watch: Watch,
         entropy: Callable[[int], bytes],
     ) -> None:
-        """`beacon` gives the rounds of the network that notices must name."""
-        super().__init__(pool, log, key=key, standings=standings, now=clock.now)
-        self.clock = clock
+        """`beacon` gives the rounds of the network that notices must name; `watch` doubts the clock."""
+        super().__init__(pool, log, key=key, standings=standings, clock=clock)
+        self.watch = watch
         self.trust = trust
         self._authorities = trust.authorities()
         self.beacon = beacon
@@ -224,67 +208,7 @@ class Procedure(Chronicle):
                 self._authorities.verify(each, role, parse_moment(at))
         return found
 
-    # ── submission ───────────────────────────────────────────────────────────────────────────────────
-
-    async def submit_bid(self, ocid: str, data: bytes) -> Kept:
-        """A business puts a sealed envelope into the box; the same again finds it there.
-
-        Raises VerificationError, of which `refuse` makes a signed refusal, where it is not in the box.
-        """
-        tender = await self.tender(ocid)
-        await self.officials(tender)  # where a connection is held, no second one is waited for
-        statement = Statement(data)
-        envelope = statement.read(Envelope)
-        bidder = await self.standings.certificate(self.pool, envelope.signer)
-        statement.verify(Envelope, bidder)
-        check(envelope, tender.terms)
-        partners = [await self.standings.certificate(self.pool, each) for each in envelope.consortium]
-        stored = await self._keep(tender, statement, envelope, [bidder, *partners])
-        return Kept(envelope=envelope, stored=stored)
-
-    async def _keep(
-        self, tender: Tender, statement: Statement, envelope: Envelope, bidders: Sequence[Certificate]
-    ) -> StoredEnvelope:
-        if self.now() >= tender.notice.closes:  # without the lock: the late do not hold up the closing
-            return await self._kept_in_time(self.pool, tender, statement)
-        async with self.pool.acquire() as connection, connection.transaction():
-            row = await store.load_tender(connection, tender.notice.tender, "FOR SHARE")
-            now = self.now()
-            if row.shut_at is not None or now >= row.deadline:
-                return await self._kept_in_time(connection, tender, statement)
-            # A bidder who asks for its receipt again may have been revoked since.
-            if stored := await box.load_envelope(connection, row.tender_id, statement.id):
-                return stored
-            admitted = await self._admitted(connection, tender, bidders, now)
-            stored = await intake.accept(
-                connection, self.log, row.tender_id, statement, envelope, admitted, now, self._entropy(32)
-            )
-            await self._check_represented(connection, tender, admitted)
-            return stored
-
-    async def _admitted(
-        self, connection: Any, tender: Tender, bidders: Sequence[Certificate], now: datetime
-    ) -> Bidders:
-        """The lead and its partners, each in good standing now, and no official of the tender among them.
-
-        Raises CertificateError or TenderError.
-        """
-        standing = await self.standings.current(connection)
-        lead, *partners = [standing.verify(each, Role.BUSINESS, now) for each in bidders]
-        admitted = Bidders(lead=lead, partners=tuple(partners), status=standing.id)
-        (await self.officials(tender)).check_apart(admitted.registrations)
-        return admitted
-
-    async def _check_represented(self, connection: Any, tender: Tender, admitted: Bidders) -> None:
-        """No representative of theirs is an official of the tender.
-
-        Asked last, of those who have signed, and without a name: who represents whom is private.
-        """
-        represented = await registry.represented_by(connection, admitted.registrations)
-        try:
-            (await self.officials(tender)).check_apart(set().union(*represented.values()))
-        except TenderError as error:
-            raise TenderError(error.code, "an official of this tender represents a bidder") from error
+    # ── joint bids ───────────────────────────────────────────────────────────────────────────────────
 
     async def co_sign(self, ocid: str, data: bytes) -> str:
         """A partner's word that the envelope it names, which is still to come, is its bid, too.
@@ -292,12 +216,12 @@ class Procedure(Chronicle):
         The first such word stands: its id is given for every other one on the same envelope.
         """
         tender = await self.tender(ocid)
-        now = self.now()
+        now = await self.clock.at(self.pool)
         statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
         if (given.tender, given.notice) != (ocid, tender.notice_id):
             raise TenderError("another-tender", "the statement is about another tender")
         tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
-        if now < tender.notice.closes:
+        if now < tender.notice.closes or self.watch.check(now):
             word = StoredCoSignature(
                 envelope=given.envelope, fingerprint=partner.fingerprint, id=statement.id, body=data
             )
@@ -307,70 +231,81 @@ class Procedure(Chronicle):
             raise EnvelopeError("after-deadline", "the deadline has passed")
         return stands[key].id
 
-    async def _kept_in_time(self, connection: Any, tender: Tender, statement: Statement) -> StoredEnvelope:
-        """A bidder whose answer was lost still gets the receipt for what was in time."""
-        tender_id = store.id_of(tender.notice.tender)
-        stored = await box.load_envelope(connection, tender_id, statement.id)
-        if stored is None:
-            raise EnvelopeError("after-deadline", "the deadline has passed")
-        return stored
-
-    async def receipt(self, kept: Kept) -> Accepted:
-        """The receipt, once the commitment is in the log; the same whenever it is asked for.
-
-        Raises TimeoutError or LogError where the log is in trouble.
-        """
-        index = await self._index(intake.entry(kept.stored, kept.envelope.context.notice))
-        receipt = sign(intake.receipt(kept.stored, kept.envelope, self.key), self.key)
-        return Accepted(receipt=receipt, proof=await self.log.tlog_proof(index))
-
-    def refuse(self, ocid: str, data: bytes, error: VerificationError) -> bytes:
-        """The signed refusal of a bid, with the server's time."""
-        refusal = Refusal(
-            signer=self.key.fingerprint,
-            tender=ocid,
-            received=sha256(data).hex(),
-            statement=_id_of(data),
-            reason=error.code,
-            detail=str(error)[:LONGEST_DETAIL],
-            time=moment(self.now()),
-        )
-        return sign(refusal, self.key)
-
     # ── closing ──────────────────────────────────────────────────────────────────────────────────────
 
     async def shut(self, ocid: str) -> bool:
-        """After the deadline: waits for bids in flight, and lets no other in."""
+        """After the deadline: waits for bids in flight, and lets no other in; not by a clock in doubt."""
         if self.now() < (await store.load_tender(self.pool, ocid)).deadline:
             return False  # without the lock, which would hold up bids
         async with self._step(ocid) as (connection, situation, now):
-            due = situation.row.shut_at is None and now >= situation.row.deadline
-            if due:
-                await store.shut(connection, situation.row.tender_id, now)
-        return due
+            at = await self._once_come(connection, situation.row.deadline)
+            if at is None or situation.row.shut_at is not None:
+                return False
+            await store.shut(connection, situation.row.tender_id, max(at, now))
+        return True
 
     async def close(self, ocid: str) -> bool:
-        """The closing statement, once every commitment has its place in the log."""
-        row = await store.load_tender(self.pool, ocid)
-        if row.shut_at is None:
+        """The closing statement, once the grace is over and every commitment has its place in the log."""
+        row, notice = await store.load_tender(self.pool, ocid), (await self.tender(ocid)).notice
+        if row.shut_at is None or self.now() < notice.complete:
             return False
         envelopes = await box.load_envelopes(self.pool, row.tender_id)
-        leaves = {each.id: leaf_hash(intake.entry(each, row.notice_id)) for each in envelopes}
-        indexes = await self.log.wait_for(leaves.values(), PATIENCE)
-        in_order = sorted(envelopes, key=lambda each: indexes[leaves[each.id]])
-        committed = [intake.committed(each, indexes[leaves[each.id]]) for each in in_order]
+        documents = await box.load_documents(self.pool, row.tender_id)
+        indexes = await self._indexes(row, envelopes, documents)
+        envelopes.sort(key=lambda each: indexes[each.id])
         async with self._step(ocid) as (connection, situation, now):
-            if situation.has(EventType.CLOSED):
+            at = await self._once_come(connection, notice.complete)
+            if at is None or situation.has(EventType.CLOSED):
                 return False
-            closing = Closing(
-                **self._about(situation, now),
-                terms=(situation.tender.terms.terms,),
-                deadline=situation.tender.notice.deadline,
-                commitments=tuple(committed),
-                chains=chains([(each.id, each.previous) for each in in_order]),
-            )
+            now = max(at, now)
+            if len(await box.load_documents(connection, row.tender_id)) != len(documents):
+                return False  # one has come since
+            found = envelopes, documents, indexes
+            closing = await asyncio.to_thread(self._closing, situation, *found, now)
             await self._sign(connection, situation, EventType.CLOSED, closing, now)
         return True
+
+    def _closing(
+        self,
+        situation: Situation,
+        envelopes: Sequence[StoredEnvelope],
+        documents: Sequence[StoredDocument],
+        indexes: Mapping[str, int],
+        now: datetime,
+    ) -> Closing:
+        """What is in the box; `envelopes` are in the order of the log."""
+        closing = Closing(
+            **self._about(situation, now),
+            terms=(situation.tender.terms.terms,),
+            deadline=situation.tender.notice.deadline,
+            commitments=tuple(intake.committed(each, indexes[each.id]) for each in envelopes),
+            chains=chains([(each.id, each.previous) for each in envelopes]),
+            documents=_committed(documents, indexes),
+        )
+        if not situation.tender.notice.document_limit:
+            return closing  # ten thousand envelopes need not be read to find no document
+        manifests = _manifests(closing, envelopes)
+        return msgspec.structs.replace(closing, missing=closing.lacking(manifests))
+
+    async def _indexes(
+        self, row: TenderRow, envelopes: Sequence[StoredEnvelope], documents: Sequence[StoredDocument]
+    ) -> dict[str, int]:
+        """By id of envelope, withdrawal or document: the index of its commitment, waited for."""
+        leaves = {each.id: leaf_hash(intake.entry(each, row.notice_id)) for each in envelopes}
+        leaves |= {each.id: leaf_hash(document_entry(each, row.notice_id)) for each in documents}
+        indexes = await self.log.wait_for(leaves.values(), PATIENCE)
+        return {id: indexes[leaf] for id, leaf in leaves.items()}
+
+    async def _once_come(self, connection: Any, moment: datetime) -> datetime | None:
+        """What time it is by the database's clock, if that is `moment` or later and no other contradicts."""
+        at = await self.clock.at(connection)
+        return at if at >= moment and self.watch.check(at) is None else None
+
+    async def settled(self, connection: Any, before: datetime) -> bool:
+        """Whether every tender that was published before then is closed, by a clock that is not in doubt."""
+        if self.watch.check(await self.clock.at(connection)):
+            return False
+        return await store.all_closed(connection, before)
 
     async def accept_late_closing(self, ocid: str, data: bytes) -> str:
         """The officer answers for opening although the closing was witnessed after the round."""
@@ -692,11 +627,29 @@ def _draft(
     )
 
 
-def _id_of(data: bytes) -> str | None:
-    try:
-        return Statement(data).id
-    except VerificationError:
-        return None
+def _committed(
+    documents: Sequence[StoredDocument], indexes: Mapping[str, int]
+) -> tuple[CommittedDocument, ...]:
+    """In the order of the log."""
+    return tuple(
+        CommittedDocument(
+            index=indexes[each.id],
+            time=moment(each.stored_at),
+            salt=each.salt,
+            envelope=each.envelope,
+            number=each.number,
+            sha256=each.sha256,
+            in_doubt=each.in_doubt,
+        )
+        for each in sorted(documents, key=lambda each: indexes[each.id])
+    )
+
+
+def _manifests(closing: Closing, envelopes: Sequence[StoredEnvelope]) -> dict[str, tuple[SealedFile, ...]]:
+    """By id of each envelope that counts, the files that it lists."""
+    counted = set(closing.counted())
+    mine = [each for each in envelopes if each.id in counted]
+    return {each.id: Statement(each.body).read(Envelope).documents for each in mine}
 
 
 def _opened_event(tender: Tender, part: Part, id: str, result: bytes | str, now: datetime) -> Event:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
 import bids.store as box
+from bids.covers import revealed_entry
 from bids.envelope import Envelope, Part
 from bids.receipts import Closing
 from crypto.certificates import Certificate
@@ -41,7 +42,7 @@ class ProvenEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class PublishedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one part of a bid says, or the code of the reason why it says nothing."""
 
-    part: str
+    part: Part
     content: msgspec.Raw | None = None
     reason: str | None = None
 
@@ -104,6 +105,24 @@ async def proven_closing(procedure: Procedure, ocid: str) -> ProvenEntry:
     raise TenderError("not-yet", "the tender is not closed yet")
 
 
+async def read_closing(procedure: Procedure, situation: Situation) -> Closing | None:
+    """What the closing statement says; None before there is one."""
+    for entry in situation.of(EventType.CLOSED):
+        return await procedure.said(procedure.pool, situation, entry, Closing)
+    return None
+
+
+async def covers(procedure: Procedure, day: date) -> ProvenEntry:
+    """The statement that reveals which commitments of that day (UTC) were to nothing. Raises TenderError
+    while there is none."""
+    body = await box.load_covers_statement(procedure.pool, day)
+    if body is None:
+        raise TenderError("not-yet", "the covers of this day are not revealed")
+    entry = revealed_entry(Statement(body).id)
+    proof = await _witnessed_proof(procedure.log, entry)
+    return ProvenEntry(entry=to_base64(entry), proof=proof.encode(), statement=to_base64(body))
+
+
 async def statement(procedure: Procedure, ocid: str, id: str) -> bytes:
     """A published statement about the tender; envelopes only once they are opened, score sheets once every
     evaluator has signed. Raises TenderError."""
@@ -112,10 +131,12 @@ async def statement(procedure: Procedure, ocid: str, id: str) -> bytes:
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [id])
     if id in found:
         return found[id]
-    stored = await box.load_envelope(procedure.pool, situation.row.tender_id, id)
-    if stored is None or id not in {each.id for each in await _opened(procedure, situation)}:
-        raise TenderError("no-such-statement", "no such statement was published")
-    return stored.body
+    # The box is asked for nothing that is not opened: not even how long it takes may tell what is in it.
+    if id in {each.id for each in await _opened(procedure, situation)}:
+        stored = await box.load_envelope(procedure.pool, situation.row.tender_id, id)
+        if stored is not None:
+            return stored.body
+    raise TenderError("no-such-statement", "no such statement was published")
 
 
 async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
@@ -133,7 +154,7 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
             bidder=names[each.envelope.signer],
             registration=each.registration,
             parts=tuple(
-                _published_part(part, opened[each.id, part])
+                published_part(part, opened[each.id, part])
                 for part in situation.tender.notice.parts
                 if (each.id, part) in opened
             ),
@@ -183,10 +204,10 @@ async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
     closing = Statement(statements[closed.statement]).read(Closing)
     stored = {each.id: each.body for each in await box.load_envelopes(pool, tender_id)}
     bids = {id: stored[id] for id in closing.counted()}
+    withdrawals = {id: stored[id] for id in closing.withdrawn()}
     envelopes = {id: Statement(body).read(Envelope) for id, body in bids.items()}
-    signers = bundle.signers_of(
-        map(Statement, statements.values()), envelopes.values(), situation.tender.notice
-    )
+    signed = map(Statement, (*statements.values(), *withdrawals.values()))
+    signers = bundle.signers_of(signed, envelopes.values(), situation.tender.notice)
     certificates = await registry.load_certificates(pool, signers)
     statuses = sorted(bundle.statuses_of(situation.entries, closing))
     opened = await box.load_opened(pool, tender_id)
@@ -198,6 +219,7 @@ async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
         proofs=proofs,
         statements=statements,
         bids=bids,
+        withdrawals=withdrawals,
         co_signatures=await _co_signatures(pool, tender_id, envelopes),
         contents={_key(key): result for key, result in opened.items() if isinstance(result, bytes)},
         certificates=list(certificates.values()),
@@ -239,6 +261,7 @@ async def _proofs(
             commitments=tuple([await path(each.index, size) for each in closing.commitments]),
             closing=await path(at[closed.seq], closed_size),
             consistency=tuple(to_base64(each) for each in await log.consistency(closed_size, size)),
+            documents=tuple([await path(each.index, size) for each in closing.documents]),
         ),
     )
 
@@ -271,7 +294,8 @@ async def _names(procedure: Procedure, fingerprints: list[str]) -> dict[str, str
     return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}
 
 
-def _published_part(part: str, result: bytes | str) -> PublishedPart:
+def published_part(part: Part, result: bytes | str) -> PublishedPart:
+    """The part as it is shown, out of its content or the code of the reason why there is none."""
     if isinstance(result, str):
         return PublishedPart(part=part, reason=result)
     return PublishedPart(part=part, content=msgspec.Raw(result))

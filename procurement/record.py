@@ -6,11 +6,12 @@ What lies where in a record, `procurement.bundle` says.
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Literal, TypeVar
+from itertools import pairwise
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from bids.envelope import CoSignature, Envelope, Part, check
+from bids.envelope import CoSignature, Envelope, Part, SealedFile, Withdrawal, check
 from bids.orders import (
     Opening,
     OpeningPartial,
@@ -21,14 +22,26 @@ from bids.orders import (
     combined,
     open_parts,
 )
-from bids.receipts import Closing, Committed, Held, Receipt, commitment, commitment_entry
+from bids.receipts import (
+    PROMISED,
+    Closing,
+    Committed,
+    CommittedDocument,
+    DocumentReceipt,
+    Held,
+    Promise,
+    Receipt,
+    Refusal,
+    commitment,
+    commitment_entry,
+)
 from crypto.certificates import Certificate, Role
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
-from crypto.encoding import decode, encode, from_base64, parse_moment, sha256
+from crypto.encoding import decode, encode, from_base64, moment, parse_moment, sha256
 from crypto.errors import CommitteeError, LogError, VerificationError
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
 from crypto.revocation import Standing
-from crypto.statements import Payload
+from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 from procurement import archive, ocds
 from procurement.awards import (
@@ -47,6 +60,7 @@ from procurement.awards import (
     check_seen,
 )
 from procurement.bundle import Record, content_path, manifest
+from procurement.documents import odd_documents
 from procurement.duties import Word, check_declared, declared
 from procurement.errors import RecordError, TenderError
 from procurement.history import BID_EVENTS, Entry, EventType, check_about, check_order
@@ -110,17 +124,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def verify(
-    data: bytes, trust: Trust | None, opened: Opened = open_parts, held: Sequence[Held] = ()
+    data: bytes,
+    trust: Trust | None,
+    opened: Opened = open_parts,
+    held: Sequence[Held] = (),
+    refused: Sequence[Statement] = (),
 ) -> Verdict:
     """Check a whole record; nothing is left to the caller but to read the verdict.
 
     Without `trust` every identity is the record's own claim and the outcome at best `coherent`. `held` are
-    receipts that bidders kept: a genuine one that the closing does not list proves a loss. Raises
-    RecordError only for bytes that nobody could mean as a record.
+    receipts and promises that bidders kept: a genuine one that the closing does not list proves a loss.
+    `refused` are refusals, not verified, that bidders kept.
+    Raises RecordError only for bytes that nobody could mean as a record.
     """
     if not archive.resembles_one(data):
         raise RecordError("not an award record")
-    check = _Check(data, trust, opened, held)
+    check = _Check(data, trust, opened, held, refused)
     done: list[Step] = []
     for number, (title, step) in enumerate(STEPS, start=1):
         try:
@@ -135,11 +154,19 @@ def verify(
 class _Check:
     """One verification under way. Every step leaves behind what it verified for those after it."""
 
-    def __init__(self, data: bytes, trust: Trust | None, opened: Opened, held: Sequence[Held]) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        trust: Trust | None,
+        opened: Opened,
+        held: Sequence[Held],
+        refused: Sequence[Statement],
+    ) -> None:
         self.data = data
         self.pinned = trust
         self.opened = opened
         self.held = held
+        self.refused = refused
         self.reservations: list[str] = []
         self.heard: set[int] = set()
         self.standings: dict[str, Standing] = {}
@@ -242,23 +269,22 @@ class _Check:
         self.closing.check()
         if self.closing.deadline != self.notice.deadline or self.closing.terms != (self.terms.terms,):
             raise RecordError("the closing statement is about other terms or another deadline")
-        if parse_moment(self.closing.time) < self.notice.closes:
-            raise RecordError("the closing statement was made before the deadline")
+        if parse_moment(self.closing.time) < self.notice.complete:
+            raise RecordError("the closing statement was made before the deadline or the end of the grace")
         self.check_commitments(self.log_index(entry))
+        self.check_documents_logged(self.log_index(entry))
         closing = self.record.proofs.history[entry.seq]
         self.included(
             from_base64(closing.entry), closing.index, self.record.proofs.closing, self.closing_head
         )
-        return [
-            f"{len(self.closing.commitments)} envelopes, {len(self.closing.chains)} bidders",
-            *self.check_witnessed(),
-        ]
+        return [*_contents_of(self.closing), *self.check_witnessed()]
 
     # 5. What the service signed a receipt for is in the closing statement, as it was signed and logged.
     def receipts(self) -> list[str]:
-        if not self.held:
+        if not self.held and not self.refused:
             return ["no receipts were supplied"]
-        return [f"{self.receipt(each)} is in the closing statement as its receipt says" for each in self.held]
+        kept = [f"{self.receipt(each)} is in the closing statement as was promised" for each in self.held]
+        return kept + [self.turned_away(each) for each in self.refused]
 
     # 6. The round's signature and k members' partials are the keys that were published.
     def keys(self) -> list[str]:
@@ -294,9 +320,10 @@ class _Check:
             self.compare(part, [each.id for each in chosen], self.opened(parts))
             failed = [e for e in self.record.events(EventType.BID_UNOPENABLE) if e.part == part]
             findings.append(f"{part}: {len(parts) - len(failed)} opened, {len(failed)} unopenable")
-        return findings
+        return [*findings, *(f"bid {each.id}: {fault}" for each in counted for fault in odd_documents(each))]
 
-    # 8. Each envelope is its bidder's and partners', made for this tender; none bids twice, no official bids.
+    # 8. Each envelope is its bidder's and partners', made for this tender; what files it lists came or are
+    # missing. Each withdrawal is by whoever bid. None bids twice, no official bids.
     def bidders(self) -> list[str]:
         committed = {each.statement: each for each in self.closing.commitments}
         previous = {chain[-1]: chain[-2] if len(chain) > 1 else None for chain in self.closing.chains}
@@ -308,13 +335,17 @@ class _Check:
                 raise RecordError("an envelope is another bidder's than the closing statement says")
             if envelope.previous != previous[id]:
                 raise RecordError("an envelope replaces another one than the closing statement says")
-        if len(set(self.businesses)) != len(self.businesses):
+        withdrawn = [self.withdrawer(committed[id], previous[id]) for id in self.record.withdrawals]
+        bidding = [*self.businesses, *withdrawn]
+        if len(set(bidding)) != len(bidding):
             raise TenderError("bids-twice", "a business is in two bids, or twice in one")
-        self.officials.check_apart(self.businesses)
+        self.officials.check_apart(bidding)
+        self.check_documents()
         partners = len(self.businesses) - len(self.record.envelopes)
         return [
             f"{len(self.record.envelopes)} bidders' signatures and certificates",
             *([f"{partners} partners' co-signatures and certificates"] if partners else []),
+            *([f"{len(withdrawn)} withdrawals, each by its bidder"] if withdrawn else []),
         ]
 
     # 9. The draws' inputs were fixed before the bids: derived from the keys, or committed in the notice.
@@ -410,31 +441,48 @@ class _Check:
         return self.record.proofs.history[entry.seq].index
 
     def receipt(self, held: Held) -> str:
-        """The envelope's id. Raises LogError where the closing statement contradicts the receipt."""
+        """What it is for. Raises LogError where the closing statement contradicts the receipt or promise."""
         certificate = self.record.certificate(held.receipt.signer)
-        receipt = held.receipt.verify(Receipt, certificate)
+        receipt = held.receipt.verify(held.type, certificate)
         self.authorities.verify(certificate, Role.SERVICE, parse_moment(receipt.time))
         if (receipt.tender, receipt.notice) != (self.notice.tender, self.notice_id):
             raise RecordError("a receipt is for another tender")
-        entry = commitment_entry(receipt.commitment())
+        index = self.shown_index(held, commitment_entry(receipt.commitment()))
+        if isinstance(receipt, Promise):
+            _check_promised(receipt)
+        what, said = _named(receipt), _as_committed(receipt)
+        listed = self.closing.documents if isinstance(said, CommittedDocument) else self.closing.commitments
+        where = {each.index for each in listed if msgspec.structs.replace(each, index=0) == said}
+        if not where or index not in (None, *where):
+            raise LogError(f"{what} has a receipt or promise that the closing statement contradicts")
+        return what
+
+    def turned_away(self, statement: Statement) -> str:
+        """What the service refused, when and why, and whether it took it at another time all the same.
+
+        Raises LogError where the service refused something as late before the deadline.
+        """
+        certificate = self.record.certificate(statement.signer)
+        refusal = statement.verify(Refusal, certificate)
+        self.authorities.verify(certificate, Role.SERVICE, parse_moment(refusal.time))
+        if refusal.tender != self.notice.tender:
+            raise RecordError("a refusal is for another tender")
+        if refusal.reason == "after-deadline" and parse_moment(refusal.time) < self.notice.closes:
+            raise LogError(f"what came at {refusal.time} was refused as late, before the deadline")
+        taken = refusal.statement in {each.statement for each in self.closing.commitments}
+        rest = "and was taken at another time" if taken else "and is not in the closing statement"
+        return f"what came at {refusal.time} was refused ({refusal.reason}) {rest}"
+
+    def shown_index(self, held: Held, entry: bytes) -> int | None:
+        """Where the log showed the bidder its commitment; None where it had only a promise."""
+        if held.proof is None:
+            if held.type is not Promise:
+                raise RecordError("a receipt comes without its place in the log")
+            return None
         head = held.proof.verify(entry, VerifyingKey.parse(self.trust.log))
         if head.size == self.head.size and head.root != self.head.root:
             raise LogError("the log showed the bidder another tree than is in the record")
-        promised = Committed(
-            index=held.proof.index,
-            kind=receipt.kind,
-            time=receipt.time,
-            salt=receipt.salt,
-            statement=receipt.statement,
-            status=receipt.status,
-            bidder=receipt.bidder,
-            in_doubt=receipt.in_doubt,
-        )
-        if promised not in self.closing.commitments:
-            raise LogError(
-                f"envelope {receipt.statement} has a receipt that the closing statement contradicts"
-            )
-        return f"envelope {receipt.statement}"
+        return held.proof.index
 
     def check_members(self) -> None:
         """All n members are certified as such and signed for this committee: k of n are k people. The panel
@@ -509,17 +557,74 @@ class _Check:
             self.included(commitment_entry(digest), each.index, path)
             if not notice_index < each.index < closed_at:
                 raise LogError("a commitment was logged before the notice or after the closing statement")
-            if each.time >= self.notice.deadline:
-                raise LogError("an envelope was accepted after the deadline")
+            if each.time >= self.notice.deadline and not each.in_doubt:
+                raise LogError(f"{each.kind} {each.statement} was accepted after the deadline")
+            if each.in_doubt:
+                late = "after" if each.time >= self.notice.deadline else "before"
+                self.reservations.append(
+                    f"{each.kind} {each.statement} of {each.bidder} came while the service's clock was in"
+                    f" doubt: at {each.time} by that clock, {late} the deadline"
+                )
         if len(paths) != len(self.closing.commitments):
             raise LogError("not every commitment is shown to be in the log")
+
+    def check_documents_logged(self, closed_at: int) -> None:
+        """As `check_commitments`; that no document precedes its envelope the closing itself has to show."""
+        paths, until = self.record.proofs.documents, moment(self.notice.complete)
+        if len(paths) != len(self.closing.documents):
+            raise LogError("not every document's commitment is shown to be in the log")
+        for each, path in zip(self.closing.documents, paths, strict=True):
+            file = SealedFile(number=each.number, sha256=each.sha256, size=0)
+            digest = commitment("document", self.notice_id, each.time, each.salt, file.id(each.envelope))
+            self.included(commitment_entry(digest), each.index, path)
+            what = f"document {each.number} of envelope {each.envelope}"
+            if each.index >= closed_at:
+                raise LogError(f"{what} was logged after the closing statement")
+            if each.time >= until and not each.in_doubt:
+                raise LogError(f"{what} came after the end of the grace")
+            if each.in_doubt:
+                self.reservations.append(
+                    f"{what} came while the service's clock was in doubt: at {each.time} by that clock"
+                )
+
+    def withdrawer(self, committed: Committed, previous: str | None) -> str:
+        """The registration number of whoever takes its bid back: the business that the closing says it is, in
+        good standing when it did."""
+        withdrawal = self.record.withdrawals[committed.statement]
+        certificate = self.record.certificate(withdrawal.signer)
+        self.check_standing(certificate, Role.BUSINESS, committed)
+        self.record.statement(committed.statement, "withdrawals").verify(Withdrawal, certificate)
+        if (withdrawal.tender, withdrawal.notice) != (self.notice.tender, self.notice_id):
+            raise RecordError("a withdrawal is from another tender")
+        if certificate.registration != committed.bidder:
+            raise RecordError("a withdrawal is another bidder's than the closing statement says")
+        if withdrawal.previous != previous:
+            raise RecordError("a withdrawal is of another envelope than the closing statement says")
+        return committed.bidder
+
+    def check_documents(self) -> None:
+        """Every file that a counted envelope lists came as it is listed, or is said to be missing; no other
+        came for it. Says what of all this the record does not hold."""
+        came = {(each.envelope, each.number): each.sha256 for each in self.closing.documents}
+        listed = {
+            (id, file.number): file for id, bid in self.record.envelopes.items() for file in bid.documents
+        }
+        for key, digest in came.items():
+            if key[0] in self.record.envelopes and (key not in listed or listed[key].sha256 != digest):
+                raise RecordError("a document came that its envelope does not list")
+        manifests = {id: bid.documents for id, bid in self.record.envelopes.items()}
+        if self.closing.missing != self.closing.lacking(manifests):
+            raise RecordError("the closing statement does not say which documents are missing")
+        restricted = sum(listed[key].part is not None for key in came if key in listed)
+        self.unchecked += _absent(self.closing, restricted)
 
     def check_witnessed(self) -> list[str]:
         """The quorum's co-signatures on the closing must precede the round, or an officer answers for it."""
         note = self.record.note("log/closing")
         reached = max(self.notice.witnesses.reached(note), self.trust.witnesses.reached(note))
-        if reached < self.notice.closes - WITNESS_CLOCKS:
-            raise TenderError("closed-early", "witnesses saw the closing statement before the deadline")
+        over = "the end of the grace" if self.notice.upload_grace else "the deadline"
+        if reached < self.notice.complete - WITNESS_CLOCKS:
+            raise TenderError("closed-early", f"witnesses saw the closing statement before {over}")
         if reached >= self.notice.opens:
             late = self.one_signed(EventType.LATE, LateClosing)
             if late.closing != self.record.event(EventType.CLOSED).statement:
@@ -529,10 +634,10 @@ class _Check:
                 "the time lock did not cover the closing, the mandate lock held; the officer's reason: "
                 + late.reason
             )
-        after = reached - self.notice.closes
+        after = reached - self.notice.complete
         if after > WITNESS_CLOCKS:
             seconds = after // timedelta(seconds=1)
-            self.reservations.append(f"the closing was witnessed {seconds} s after the deadline")
+            self.reservations.append(f"the closing was witnessed {seconds} s after {over}")
         return [f"witnessed {reached:%Y-%m-%d %H:%M:%S} UTC, opened from {self.notice.opens:%H:%M:%S} on"]
 
     def combine(self, part: Part, before: int) -> tuple[OrderKey, ...]:
@@ -583,6 +688,64 @@ STEPS: tuple[tuple[str, Callable[[_Check], list[str]]], ...] = (
     ("award after standstill", _Check.award),
     ("open data", _Check.open_data),
 )
+
+
+def _named(receipt: Receipt | DocumentReceipt) -> str:
+    if isinstance(receipt, DocumentReceipt):
+        return f"document {receipt.number} of envelope {receipt.envelope}"
+    return f"{receipt.kind} {receipt.statement}"
+
+
+def _as_committed(receipt: Receipt | DocumentReceipt) -> Committed | CommittedDocument:
+    """What the closing has to say of it, but for the index in the log."""
+    given: dict[str, Any] = {
+        "index": 0,
+        "time": receipt.time,
+        "salt": receipt.salt,
+        "in_doubt": receipt.in_doubt,
+    }
+    if isinstance(receipt, DocumentReceipt):
+        return CommittedDocument(
+            **given, envelope=receipt.envelope, number=receipt.number, sha256=receipt.sha256
+        )
+    return Committed(
+        **given,
+        kind=receipt.kind,
+        statement=receipt.statement,
+        status=receipt.status,
+        bidder=receipt.bidder,
+    )
+
+
+def _check_promised(promise: Promise) -> None:
+    if parse_moment(promise.included_by) > parse_moment(promise.time) + PROMISED:
+        raise LogError("the service promised a place in the log for later than it may")
+
+
+def _contents_of(closing: Closing) -> list[str]:
+    envelopes = sum(each.kind == "envelope" for each in closing.commitments)
+    withdrawals, missing = len(closing.commitments) - envelopes, len(closing.missing)
+    return [
+        f"{envelopes} envelopes, {len(closing.chains)} bidders",
+        *([f"{withdrawals} withdrawals; {len(closing.withdrawn())} bids withdrawn"] if withdrawals else []),
+        *([f"{len(closing.documents)} documents came"] if closing.documents else []),
+        *([f"{missing} documents that bids list did not come"] if missing else []),
+    ]
+
+
+def _absent(closing: Closing, restricted: int) -> list[str]:
+    """What the closing reveals and no record holds, counted; `restricted` are restricted parts that came."""
+    kind = {each.statement: each.kind for each in closing.commitments}
+    followed = [(kind[id], kind[next_]) for chain in closing.chains for id, next_ in pairwise(chain)]
+    counts = {
+        "documents": len(closing.documents) - restricted,
+        "restricted parts": restricted,
+        "replaced envelopes": followed.count(("envelope", "envelope")),
+        "withdrawn envelopes": followed.count(("envelope", "withdrawal")),
+        "withdrawals before another bid": followed.count(("withdrawal", "envelope")),
+    }
+    absent = [f"{count} {what}" for what, count in counts.items() if count]
+    return [f"what is absent from the record: {', '.join(absent)}"] if absent else []
 
 
 def _identities(trust: Trust) -> list[str]:

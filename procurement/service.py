@@ -1,4 +1,11 @@
-"""One machine's service: database, witness, sequencer, worker and web, started and stopped together."""
+"""One machine's service, started and stopped together.
+
+    supervisor ─┬─ PostgreSQL, witness   (those of our own)
+                ├─ openseal-back × 2     (one leads: it signs the log and does what is due; the other waits)
+                └─ openseal-web × N      (all on one socket)
+
+`working` is the same in one process, without the supervisor.
+"""
 
 import asyncio
 import os
@@ -7,19 +14,24 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import uvicorn
-from obstore.store import LocalStore
+import uvloop
+from obstore.store import LocalStore, ObjectStore, from_url
 
+from bids.covers import Covers
+from bids.uploads import Depot
 from crypto import selftest
-from crypto.beacon import LocalBeacon
-from crypto.checkpoint import SigningKey, VerifyingKey
+from crypto.beacon import LocalBeacon, Network
+from crypto.certificates import SigningKey
+from crypto.checkpoint import SigningKey as CheckpointKey
+from crypto.checkpoint import VerifyingKey
 from crypto.encoding import decode, encode
 from crypto.errors import MalformedError
 from crypto.log import HttpWitness, Log, Sequencer
@@ -27,14 +39,18 @@ from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
 from procurement import database
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
-from procurement.embedded import die_with_parent, exclusive
+from procurement.downloads import Downloads
+from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
 from procurement.procedure import Procedure
+from procurement.reception import Reception
 from procurement.registry import store as registry
 from procurement.registry.invitation import Invitation
 from procurement.registry.office import Office, invite_first
 from procurement.registry.standings import Standings
 from procurement.settings import PublicBeacon, Settings, Witnesses
-from procurement.timekeeping import Clock
+from procurement.supervision import Forked, Supervisor, run, until_told
+from procurement.timekeeping import Clock, Sight, Watch, sights
+from procurement.uploads import Uploads
 from procurement.web.app import create_app
 from procurement.worker import Worker
 
@@ -50,21 +66,25 @@ class House(NamedTuple):
     keys: Path
     witness: Path
     objects: Path
+    documents: str
+    """Sealed files: a folder's path, or the address of a bucket (`s3://`)."""
     head: Path
     trust: Path
     invitation: Invitation
 
     @classmethod
-    def below(cls, data_dir: Path) -> "House":
-        """The folders, made where they are missing; keys are for the owner's eyes."""
+    def below(cls, data_dir: Path, documents: str = "") -> "House":
+        """The folders, made where they are missing; keys are for the owner's eyes. `documents` is the address
+        of the bucket, where sealed files are kept in one."""
         data_dir.mkdir(parents=True, exist_ok=True)
-        for name in ("keys", "witness"):
+        for name in ("keys", "witness", *([] if documents else ["documents"])):
             (data_dir / name).mkdir(mode=0o700, exist_ok=True)
         (data_dir / "log").mkdir(exist_ok=True)
         return cls(
             keys=data_dir / "keys",
             witness=data_dir / "witness",
             objects=data_dir / "log",
+            documents=documents or str(data_dir / "documents"),
             head=data_dir / "log-head.json",
             trust=data_dir / "trust.json",
             invitation=Invitation(data_dir / "keys" / "invitation"),
@@ -82,29 +102,75 @@ class Server(uvicorn.Server):
         yield
 
 
-def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1") -> None:
-    """Run until SIGINT or SIGTERM.
+class Charter(NamedTuple):
+    """What every process of the service is given: made once, before the first of them starts."""
 
-    Raises SettingsError, SelfTestFailed, EmbeddedPostgresError, MigrationError, OSError, and
+    house: House
+    dsn: str
+    witnesses: Witnesses
+    beacon: LocalBeacon | PublicBeacon
+    clock: Clock
+    origin: str
+    authorities: Authorities
+    trust: Trust
+    key: SigningKey
+    since: tuple[Sight, ...]
+    """The clocks at the start, by which every process watches them."""
+    covers: int
+    """Commitments to nothing per hour."""
+
+
+class Staff(NamedTuple):
+    """What one process works with."""
+
+    client: httpx.AsyncClient
+    log: Log
+    objects: ObjectStore
+    office: Office
+    procedure: Procedure
+    reception: Reception
+    uploads: Uploads
+    downloads: Downloads
+
+
+def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", workers: int = 2) -> None:
+    """Run until SIGINT or SIGTERM, with `workers` processes that answer requests.
+
+    Raises SettingsError, SelfTestFailed, EmbeddedPostgresError, MigrationError, FailedError, OSError, and
     BeaconUnavailable where the set network is not known here yet and no relay describes it.
     """
     selftest.run()
     settings = Settings.load(os.environ, data_dir)
-    with _listen(host, port) as listening, database.server(settings) as dsn:
-        house = House.below(settings.data_dir)
+    supervisor = Supervisor()
+
+    def look_after(postgres: EmbeddedPostgres) -> None:
+        supervisor.keep("PostgreSQL", postgres.restart, running=postgres)
+
+    with (
+        until_told() as told,
+        _listen(host, port) as listening,
+        database.server(settings, look_after) as dsn,
+        supervisor,
+    ):
+        house = House.below(settings.data_dir, settings.documents)
         # A database from elsewhere does not keep two services, and two witnesses, off one folder.
-        with exclusive(house.keys), _witnesses(settings, house) as witnesses:
-            asyncio.run(_serve(settings, house, dsn, witnesses, listening))
+        with exclusive(house.keys), _witnesses(settings, house, supervisor) as witnesses:
+            charter = run(partial(_begin, settings, house, dsn, witnesses, listening))
+            for name, live, number in (("openseal-back", _lead, 2), ("openseal-web", _answer, workers)):
+                supervisor.keep(name, partial(Forked, name, partial(live, charter, listening)), number=number)
+            supervisor.watch(told)
 
 
 @contextmanager
-def _witnesses(settings: Settings, house: House) -> Iterator[Witnesses]:
+def _witnesses(settings: Settings, house: House, supervisor: Supervisor) -> Iterator[Witnesses]:
     """Those that are set, or one of our own."""
     if settings.witnesses:
         yield settings.witnesses
-    else:
-        with witness_process(house, log_key(house.keys)) as url:
-            yield embedded_witness(house, url)
+        return
+    with _listen("127.0.0.1", 0) as listening:
+        log = log_key(house.keys).verifier
+        supervisor.keep("witness", partial(_start_witness, house, log, listening))
+        yield embedded_witness(house, _url(listening))
 
 
 def embedded_witness(house: House, url: str) -> Witnesses:
@@ -112,22 +178,15 @@ def embedded_witness(house: House, url: str) -> Witnesses:
     return Witnesses(quorum=1, urls={witness_key(house.witness).verifier.encode(): url}, own=True)
 
 
-async def _serve(
+async def _begin(
     settings: Settings, house: House, dsn: str, witnesses: Witnesses, listening: socket.socket
-) -> None:
+) -> Charter:
     await database.migrate(dsn)
     beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
     origin = settings.origin or f"http://localhost:{listening.getsockname()[1]}"
-    async with working(house, dsn, witnesses, beacon, Clock(), settings.roots, origin) as app:
-        await _invite_first(dsn, house.invitation)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            timeout_graceful_shutdown=GRACE,
-            server_header=False,
-            proxy_headers=False,  # the peer's address is what the peer cannot choose
-        )
-        await Server(config).serve([listening])
+    charter = await prepare(house, dsn, witnesses, beacon, Clock(), settings.roots, origin, settings.covers)
+    await _invite_first(dsn, house.invitation)
+    return charter
 
 
 async def _invite_first(dsn: str, invitation: Invitation) -> None:
@@ -136,6 +195,37 @@ async def _invite_first(dsn: str, invitation: Invitation) -> None:
     if code:
         sys.stdout.write(f"The first registrar is let in once by this code, for openseal enrol: {code}\n")
         sys.stdout.flush()
+
+
+def _answer(charter: Charter, listening: socket.socket) -> None:
+    """A web worker's whole life."""
+
+    async def answer() -> None:
+        async with _staff(charter) as staff:
+            config = uvicorn.Config(
+                _application(charter, staff),
+                log_level="warning",
+                timeout_graceful_shutdown=GRACE,
+                server_header=False,
+                proxy_headers=False,  # the peer's address is what the peer cannot choose
+            )
+            await Server(config).serve([listening])
+
+    uvloop.run(answer())
+
+
+def _lead(charter: Charter, listening: socket.socket) -> None:
+    """The whole life of a process that sequences and does what is due, or waits to do so."""
+    listening.close()
+
+    async def lead() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with _staff(charter) as staff, _at_work(charter, staff):
+            await stop.wait()
+
+    uvloop.run(lead())
 
 
 @asynccontextmanager
@@ -147,104 +237,201 @@ async def working(
     clock: Clock,
     roots: Path | None = None,
     origin: str = "http://localhost",
+    covers: int = 0,
 ) -> AsyncIterator[Application]:
-    """The application with its sequencer and worker at work behind it, on a migrated database.
+    """The application with its sequencer and worker behind it in the same process, on a migrated database.
 
     `roots` is the folder with those of authorities elsewhere, `origin` the service's address as browsers
-    write it. Raises SettingsError.
+    write it, `covers` how many commitments to nothing there are per hour. Raises SettingsError and
+    BeaconUnavailable.
     """
-    signing = log_key(house.keys)
+    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers)
+    async with _staff(charter) as staff, _at_work(charter, staff):
+        yield _application(charter, staff)
+
+
+async def prepare(
+    house: House,
+    dsn: str,
+    witnesses: Witnesses,
+    beacon: LocalBeacon | PublicBeacon,
+    clock: Clock,
+    roots: Path | None,
+    origin: str,
+    covers: int,
+) -> Charter:
+    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file.
+
+    Raises SettingsError and BeaconUnavailable.
+    """
     authorities = Authorities(house.keys, roots)
-    objects = LocalStore(house.objects)
-    async with (
-        await database.connect(dsn) as pool,
-        await database.connect(dsn, most=4) as log_pool,
-        httpx.AsyncClient() as client,
-    ):
-        rounds = await _rounds(house, beacon, client, clock.now)
-        others = isinstance(beacon, PublicBeacon) and not witnesses.own
-        trust = authorities.trust(signing.verifier, witnesses.policy, rounds.network, others)
-        house.trust.write_bytes(encode(trust))
-        key = authorities.service_key(house.keys, clock.now())
-        await registry.add_certificate(pool, key.certificate)
-        log = Log(log_pool)
-        standings = Standings(authorities.roots)
-        office = Office(
-            pool,
-            log,
-            authorities=authorities,
-            standings=standings,
-            invitation=house.invitation,
-            now=clock.now,
-        )
-        await office.refresh()
-        sequencer = Sequencer(
-            log,
-            objects,
-            key=signing,
-            head_file=house.head,
-            now=clock.now,
-            witnesses=[
-                HttpWitness(url, VerifyingKey.parse(vkey), client) for vkey, url in witnesses.urls.items()
-            ],
-            quorum=witnesses.quorum,
-        )
-
-        procedure = Procedure(
-            pool,
-            log,
-            key=key,
-            trust=trust,
-            standings=standings,
-            beacon=rounds,
-            clock=clock,
-            entropy=secrets.token_bytes,
-        )
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(sequencer.run(stop))
-            tasks.create_task(Worker(procedure, office).run(stop))
-            if isinstance(rounds, Relays):
-                tasks.create_task(rounds.watch(stop))
-            try:
-                embedded = beacon if isinstance(beacon, LocalBeacon) else None
-                yield create_app(procedure, office, embedded, objects, origin)
-            finally:
-                stop.set()
-                log.appended.set()
+    others = isinstance(beacon, PublicBeacon) and not witnesses.own
+    network = await _network(house, beacon)
+    trust = authorities.trust(log_key(house.keys).verifier, witnesses.policy, network, others)
+    house.trust.write_bytes(encode(trust))
+    key = authorities.service_key(house.keys, clock.now())
+    async with await database.connect(dsn, most=1) as pool:
+        since = await sights(clock, pool)
+    charter = Charter(house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers)
+    async with _staff(charter) as staff:
+        await registry.add_certificate(staff.procedure.pool, key.certificate)
+        await staff.office.refresh()
+    return charter
 
 
-async def _rounds(
-    house: House, beacon: LocalBeacon | PublicBeacon, client: httpx.AsyncClient, now: Callable[[], datetime]
-) -> LocalRounds | Relays:
-    """A network that was in the last trust file needs no relay to be described again."""
+async def _network(house: House, beacon: LocalBeacon | PublicBeacon) -> Network:
+    """One that was in the last trust file needs no relay to be described again."""
     if isinstance(beacon, LocalBeacon):
-        return LocalRounds(beacon, now)
+        return beacon.network
     try:
         known = decode(house.trust.read_bytes(), Trust).networks
     except (FileNotFoundError, MalformedError):
         known = ()
-    network = await find_network(beacon.chain, beacon.relays, client, known)
+    async with httpx.AsyncClient() as client:
+        return await find_network(beacon.chain, beacon.relays, client, known)
+
+
+@asynccontextmanager
+async def _staff(charter: Charter) -> AsyncIterator[Staff]:
+    house, clock = charter.house, charter.clock
+    async with (
+        await database.connect(charter.dsn) as pool,
+        await database.connect(charter.dsn, most=4, settings=database.BY_KEY) as log_pool,
+        await database.connect(charter.dsn, most=6, settings=database.BY_KEY) as intake_pool,
+        httpx.AsyncClient() as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        log = Log(log_pool)
+        standings = Standings(charter.authorities.roots)
+        office = Office(
+            pool,
+            log,
+            authorities=charter.authorities,
+            standings=standings,
+            invitation=house.invitation,
+            now=clock.now,
+        )
+        rounds = _rounds(charter, client)
+        others = [] if charter.witnesses.own else charter.trust.witnesses.witnesses
+        watch = Watch(clock, charter.since, beacon=rounds, witnesses=others)
+        await database.answers(pool)  # it may have died before this process, or with it
+        await watch.look(pool)
+        procedure = Procedure(
+            pool,
+            log,
+            key=charter.key,
+            trust=charter.trust,
+            standings=standings,
+            beacon=rounds,
+            clock=clock,
+            watch=watch,
+            entropy=secrets.token_bytes,
+        )
+        reception = Reception(procedure, intake_pool, watch=watch, entropy=secrets.token_bytes)
+        depot = Depot(pool, _documents(house), secrets.token_bytes)
+        downloads = Downloads(procedure, depot)
+        uploads = Uploads(procedure, depot, watch.check, secrets.token_bytes)
+        stop = asyncio.Event()
+        tasks.create_task(watch.run(pool, stop))
+        if isinstance(rounds, Relays):
+            tasks.create_task(rounds.watch(stop))
+        try:
+            objects = LocalStore(house.objects)
+            yield Staff(client, log, objects, office, procedure, reception, uploads, downloads)
+        finally:
+            stop.set()
+
+
+def _documents(house: House) -> ObjectStore:
+    bucket = "://" in house.documents
+    return from_url(house.documents) if bucket else LocalStore(house.documents)
+
+
+def _rounds(charter: Charter, client: httpx.AsyncClient) -> LocalRounds | Relays:
+    beacon, now = charter.beacon, charter.clock.now
+    if isinstance(beacon, LocalBeacon):
+        return LocalRounds(beacon, now)
+    [network] = charter.trust.networks
     return Relays(network, beacon.relays, client, now)
 
 
+def _application(charter: Charter, staff: Staff) -> Application:
+    embedded = charter.beacon if isinstance(charter.beacon, LocalBeacon) else None
+    return create_app(
+        staff.procedure,
+        staff.office,
+        embedded,
+        staff.objects,
+        charter.origin,
+        reception=staff.reception,
+        files=staff.uploads,
+        downloads=staff.downloads,
+    )
+
+
+@asynccontextmanager
+async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
+    """The sequencer and the worker, while no other process leads."""
+    witnesses = [
+        HttpWitness(url, VerifyingKey.parse(vkey), staff.client)
+        for vkey, url in charter.witnesses.urls.items()
+    ]
+    sequencer = Sequencer(
+        staff.log,
+        staff.objects,
+        key=log_key(charter.house.keys),
+        head_file=charter.house.head,
+        now=staff.procedure.watch.steady,
+        witnesses=witnesses,
+        quorum=charter.witnesses.quorum,
+    )
+    procedure = staff.procedure
+    covers = Covers(
+        procedure.pool,
+        staff.log,
+        key=charter.key,
+        at=charter.clock.at,
+        settled=procedure.settled,
+        per_hour=charter.covers,
+        entropy=secrets.token_bytes,
+    )
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(covers.run(stop, sequencer.leading))
+        tasks.create_task(sequencer.run(stop))
+        tasks.create_task(Worker(staff.procedure, staff.office, staff.uploads, sequencer.leading).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            staff.log.appended.set()
+
+
 @contextmanager
-def witness_process(house: House, log: SigningKey) -> Iterator[str]:
+def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
     """The embedded witness, a process of its own that ends with this one; gives its address."""
     with _listen("127.0.0.1", 0) as listening:
-        command = [sys.executable, "-m", "procurement.web.witness"]
-        process = subprocess.Popen(
-            [*command, str(listening.fileno()), str(house.witness), log.verifier.encode()],
-            pass_fds=[listening.fileno()],
-            start_new_session=True,  # Ctrl-C is for the service, which stops the witness last
-            preexec_fn=die_with_parent(),
-        )
-        port = listening.getsockname()[1]
+        process = _start_witness(house, log.verifier, listening)
+        url = _url(listening)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield url
     finally:
         process.terminate()
         process.wait()
+
+
+def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "procurement.web.witness"]
+    return subprocess.Popen(
+        [*command, str(listening.fileno()), str(house.witness), log.encode()],
+        pass_fds=[listening.fileno()],
+        start_new_session=True,  # Ctrl-C is for the service, which stops the witness late
+        preexec_fn=die_with_parent(),
+    )
+
+
+def _url(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from crypto.trust import WitnessPolicy
 
 _CHAIN = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"https?://[^\s,@]+")
+_BUCKET = re.compile(r"s3://[a-z0-9.-]{3,63}(/[A-Za-z0-9._-]+)*")
 _ORIGIN = re.compile(  # as browsers write it: no usual port; no IP address, to which no passkey can be bound
     r"(https://(?![0-9.]+(:|$))[a-z0-9-]+(\.[a-z0-9-]+)*|http://localhost)(:(?!(80|443)$)[1-9][0-9]{0,4})?"
 )
@@ -94,6 +95,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     origin: str = ""
     """The service's address as browsers write it; empty: this machine, at the port where it listens."""
+    covers: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 60
+    """Commitments to nothing per hour, on average, so that the log does not tell how many bids came."""
+    documents: str = ""
+    """The bucket where sealed files are kept, `s3://BUCKET/PREFIX`; empty: a folder below `data_dir`."""
 
     @property
     def relays(self) -> tuple[str, ...]:
@@ -114,12 +119,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             beacon_period=_period(environment.get("OPENSEAL_BEACON_PERIOD") or "1"),
             roots=_folder(environment.get("OPENSEAL_ROOTS") or ""),
             origin=_origin(environment.get("OPENSEAL_ORIGIN") or ""),
+            covers=_covers(environment.get("OPENSEAL_COVERS") or "60"),
+            documents=_bucket(environment.get("OPENSEAL_DOCUMENTS") or ""),
         )
 
 
 def _period(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 3600:
         raise SettingsError("OPENSEAL_BEACON_PERIOD is a number of seconds from 1 to 3600")
+    return int(text)
+
+
+def _covers(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > 3600:
+        raise SettingsError("OPENSEAL_COVERS is a number per hour from 0 to 3600")
     return int(text)
 
 
@@ -134,6 +147,12 @@ def _origin(text: str) -> str:
         raise SettingsError(
             "OPENSEAL_ORIGIN is https://HOST or https://HOST:PORT, in lower case, or http://localhost:PORT"
         )
+    return text
+
+
+def _bucket(text: str) -> str:
+    if text and not _BUCKET.fullmatch(text):
+        raise SettingsError("OPENSEAL_DOCUMENTS is s3://BUCKET or s3://BUCKET/PREFIX")
     return text
 
 

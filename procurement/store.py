@@ -80,6 +80,26 @@ async def load_tender(
     return _tender(row)
 
 
+async def share_tender(connection: Any, tender_id: UUID, *, wait: bool) -> TenderRow | None:
+    """The tender's row, which nobody changes until the transaction ends; None if somebody is about to and one
+    does not `wait`."""
+    lock = "FOR SHARE" if wait else "FOR SHARE SKIP LOCKED"
+    row = await connection.fetchrow(f"SELECT * FROM tender WHERE tender_id = $1 {lock}", tender_id)
+    return _tender(row) if row else None
+
+
+async def claim_tender(connection: Any, tender_id: UUID) -> TenderRow:
+    """The tender's row, which nobody else holds, not even to share it, until the transaction ends."""
+    row = await connection.fetchrow("SELECT * FROM tender WHERE tender_id = $1 FOR UPDATE", tender_id)
+    return _tender(row)
+
+
+async def find_shut(connection: Any, tender_ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these tenders are shut."""
+    query = "SELECT tender_id FROM tender WHERE tender_id = ANY($1) AND shut_at IS NOT NULL"
+    return {row["tender_id"] for row in await connection.fetch(query, list(tender_ids))}
+
+
 async def list_tenders(connection: Any) -> list[str]:
     """Ocids of all tenders, latest deadline first."""
     rows = await connection.fetch("SELECT ocid FROM tender ORDER BY deadline DESC")
@@ -92,6 +112,23 @@ async def list_due(connection: Any, now: datetime) -> list[str]:
         "SELECT ocid FROM tender WHERE concluded_at IS NULL AND deadline <= $1 ORDER BY deadline", now
     )
     return [row["ocid"] for row in rows]
+
+
+async def all_closed(connection: Any, before: datetime) -> bool:
+    """Whether every tender that was published before then has its closing statement."""
+    return not await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM tender AS t JOIN event AS first ON first.tender_id = t.tender_id AND first.seq = 0
+            WHERE concluded_at IS NULL
+              AND (convert_from(first.entry, 'UTF8')::json ->> 'time')::timestamptz < $1
+              AND NOT EXISTS (
+                SELECT FROM event WHERE event.tender_id = t.tender_id AND type = 'tender:closed'
+              )
+        )
+        """,
+        before,
+    )
 
 
 async def shut(connection: Any, tender_id: UUID, at: datetime) -> None:
@@ -155,6 +192,12 @@ async def load_entries(connection: Any, tender_id: UUID) -> list[bytes]:
     """The tender's history from its start, as it stands in the log."""
     query = "SELECT entry FROM event WHERE tender_id = $1 ORDER BY seq"
     return [bytes(row["entry"]) for row in await connection.fetch(query, tender_id)]
+
+
+async def has_event(connection: Any, tender_id: UUID, type_: str) -> bool:
+    """Whether the tender's history has an entry of that type."""
+    query = "SELECT EXISTS (SELECT FROM event WHERE tender_id = $1 AND type = $2)"
+    return bool(await connection.fetchval(query, tender_id, type_))
 
 
 async def add_draft(connection: Any, draft: Draft) -> None:
@@ -230,7 +273,7 @@ async def add_ceremony(connection: Any, id: str, convening: bytes, at: datetime)
     return bool(added)
 
 
-async def load_ceremony(connection: Any, id: str, lock: Literal["", "FOR UPDATE"] = "") -> bytes:
+async def load_ceremony(connection: Any, id: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = "") -> bytes:
     """The convening's statement, its row locked. Raises TenderError if there is none."""
     convening = await connection.fetchval(
         f"SELECT convening FROM ceremony WHERE id = $1 {lock}", bytes.fromhex(id)

@@ -49,7 +49,8 @@ LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
 PROMPT = timedelta(minutes=5)
 """How far from its stated time a notice is published at most."""
 
-C = TypeVar("C", "Proposal", "Bid")
+C = TypeVar("C", "Proposal", "Bid", "Restricted")
+D = TypeVar("D", "Proposal", "Bid")
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 
@@ -325,7 +326,9 @@ def check_publication(notice: Notice, now: datetime) -> None:
 
 def read_proposal(content: bytes, notice: Notice) -> Proposal:
     """A technical part. Raises Unopenable with the first reason in a fixed order of checks."""
-    return _declared(_content(content, Proposal), notice)
+    proposal = _declared(_content(content, Proposal), notice)
+    _check_documents(proposal.documents)
+    return proposal
 
 
 def read_bid(content: bytes, notice: Notice) -> Bid:
@@ -344,7 +347,15 @@ def read_bid(content: bytes, notice: Notice) -> Bid:
         raise Unopenable("lots-wrong")
     for offer in bid.offers:
         _check_offer(offer, lots[offer.lot], notice.currency)
+    _check_documents(bid.documents)
     return bid
+
+
+def read_restricted(content: bytes) -> Restricted:
+    """Restricted content of a part. Raises Unopenable with the first reason in a fixed order of checks."""
+    restricted = _content(content, Restricted)
+    _check_documents(restricted.documents)
+    return restricted
 
 
 def offers(lot: Lot, bids: Sequence[tuple[str, str, Bid]]) -> tuple[Offer, ...]:
@@ -364,10 +375,16 @@ def _content(content: bytes, type_: type[C]) -> C:
         raise Unopenable("content-malformed") from error
 
 
-def _declared(content: C, notice: Notice) -> C:
+def _declared(content: D, notice: Notice) -> D:
     if sorted(content.declarations) != sorted(each.id for each in notice.declarations):
         raise Unopenable("declarations-wrong")
     return content
+
+
+def _check_documents(documents: Sequence[Document]) -> None:
+    """What a number names is not asked here: a file that is missing costs its bidder that file, no more."""
+    if len({each.number for each in documents}) != len(documents):
+        raise Unopenable("documents-wrong")
 
 
 def _check_ids(code: str, ids: Sequence[str]) -> None:

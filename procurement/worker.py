@@ -7,11 +7,12 @@ from contextlib import suppress
 from functools import partial
 
 from crypto.errors import BeaconError
-from procurement import store
+from procurement import database, store
 from procurement.history import EventType
 from procurement.procedure import Procedure
 from procurement.registry.office import Office
 from procurement.tenders import PROMPT
+from procurement.uploads import Uploads
 
 TICK = 0.2  # seconds between looks at what is due
 
@@ -21,19 +22,28 @@ _LOGGER = logging.getLogger(__name__)
 class Worker:
     """Takes each tender as far as it can go at the moment. Any step can be killed and run again."""
 
-    def __init__(self, procedure: Procedure, office: Office) -> None:
+    def __init__(
+        self, procedure: Procedure, office: Office, uploads: Uploads, leading: asyncio.Event
+    ) -> None:
+        """`leading` is set while this process is the one that does what is due."""
         self._procedure = procedure
         self._office = office
+        self._uploads = uploads
+        self._leading = leading
         self._troubles: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. A tender in trouble does not end it, nor does a database that is away."""
         while not stop.is_set():
-            await self._try("the certificate status", self._office.refresh)
-            await self._try("the notices", self._publish_all)
-            await self._try("the tenders", self._look_at_all)
+            if self._leading.is_set():
+                await self._do_all()
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK)
+
+    async def _do_all(self) -> None:
+        await self._try("the certificate status", self._office.refresh)
+        await self._try("the notices", self._publish_all)
+        await self._try("the tenders", self._look_at_all)
 
     async def step(self, ocid: str) -> str | None:
         """Do the next thing that is due; its name, or None where nothing is."""
@@ -63,6 +73,7 @@ class Worker:
     async def _advance(self, ocid: str) -> None:
         while await self.step(ocid):
             pass
+        await self._uploads.sweep(ocid)
 
     async def _try(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
         """A trouble is told once, not at every look."""
@@ -72,7 +83,8 @@ class Worker:
             return  # the round or the log's index is still to come
         except Exception as error:
             if self._troubles.get(what) != repr(error):
-                _LOGGER.exception("%s: a step that is due failed", what)
+                unexpected = not isinstance(error, database.AWAY)
+                _LOGGER.error("%s: a step that is due failed: %s", what, error, exc_info=unexpected)
             self._troubles[what] = repr(error)
         else:
             self._troubles.pop(what, None)

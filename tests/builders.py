@@ -14,9 +14,17 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bids.envelope import CoSignature, Envelope, Part, compose, entropy_size
+from bids.envelope import CoSignature, Envelope, Part, SealedFile, Withdrawal, compose, entropy_size
 from bids.orders import Member, Opening, OpeningPartial, PartToOpen, combined, open_parts
-from bids.receipts import Closing, Committed, chains, commitment, commitment_entry
+from bids.receipts import (
+    Closing,
+    Committed,
+    CommittedDocument,
+    Kind,
+    chains,
+    commitment,
+    commitment_entry,
+)
 from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Certificate, Role, SigningKey, request
@@ -194,6 +202,9 @@ class Life:
         self.looked_at: set[str] = set()
         self.declared: set[str] = set()
         self.bids: dict[str, bytes] = {}
+        self.withdrawals: dict[str, bytes] = {}
+        self.documents: list[CommittedDocument] = []
+        self.in_doubt = False
         self.co_signatures: dict[tuple[str, str], bytes] = {}
         self.submitted: list[Committed] = []
         self.contents: dict[tuple[str, Part], bytes] = {}
@@ -301,12 +312,13 @@ class Life:
         contents: dict[Part, bytes] | None = None,
         previous: str | None = None,
         partners: Sequence[SigningKey] = (),
+        documents: Sequence[SealedFile] = (),
     ) -> str:
         self.now = max(self.now, START + timedelta(days=7)) + timedelta(seconds=1)
         contents = contents or self.contents_for(amount, picks, lots or [lot.id for lot in self.notice.lots])
         entropy = self.world.entropy(entropy_size(self.terms))
         named = [each.fingerprint for each in partners]
-        data = compose(contents, self.terms, bidder, entropy, previous, named)
+        data = compose(contents, self.terms, bidder, entropy, previous, named, documents)
         for each in partners:
             self.co_sign(Statement(data).id, each)
         return self.accept(bidder, data)
@@ -319,34 +331,72 @@ class Life:
 
     def accept(self, bidder: SigningKey, data: bytes) -> str:
         """Puts an envelope into the box, whatever it is."""
+        self.bids[Statement(data).id] = data
+        return self.commit("envelope", bidder, data)
+
+    def commit(self, kind: Kind, bidder: SigningKey, data: bytes) -> str:
+        """Commits to an envelope or withdrawal. Returns its id."""
         id, salt, time = Statement(data).id, self.world.entropy(32).hex(), moment(self.now)
-        self.bids[id] = data
         self.keep_certificate(bidder)
-        entry = commitment_entry(commitment("envelope", self.notice_id, time, salt, id))
         self.submitted.append(
             Committed(
                 index=len(self.entries),
-                kind="envelope",
+                kind=kind,
                 time=time,
                 salt=salt,
                 statement=id,
                 status=self.status(),
                 bidder=bidder.certificate.registration,
+                in_doubt=self.in_doubt,
             )
         )
-        self.entries.append(entry)
+        self.entries.append(commitment_entry(commitment(kind, self.notice_id, time, salt, id)))
         return id
 
+    def withdraw(self, bidder: SigningKey, previous: str, **changes: Any) -> str:
+        """The bidder takes back the envelope `previous`. Returns the withdrawal's id."""
+        self.now += timedelta(seconds=1)
+        about = {"signer": bidder.fingerprint, "tender": self.notice.tender, "notice": self.notice_id}
+        said = Withdrawal(**about, previous=previous)
+        data = self.signed(msgspec.structs.replace(said, **changes), bidder)
+        self.withdrawals[Statement(data).id] = data
+        return self.commit("withdrawal", bidder, data)
+
+    def receive(self, envelope: str, file: SealedFile) -> CommittedDocument:
+        """A document that the envelope lists comes."""
+        self.now += timedelta(seconds=1)
+        salt, time = self.world.entropy(32).hex(), moment(self.now)
+        self.documents.append(
+            CommittedDocument(
+                index=len(self.entries),
+                time=time,
+                salt=salt,
+                envelope=envelope,
+                number=file.number,
+                sha256=file.sha256,
+                in_doubt=self.in_doubt,
+            )
+        )
+        digest = commitment("document", self.notice_id, time, salt, file.id(envelope))
+        self.entries.append(commitment_entry(digest))
+        return self.documents[-1]
+
     def close(self, at: datetime | None = None, cosigned_at: datetime | None = None, **changes: Any) -> None:
-        self.now = at or DEADLINE + timedelta(seconds=1)
-        previous = {id: Statement(data).read(Envelope).previous for id, data in self.bids.items()}
+        self.now = at or max(self.now, self.notice.complete) + timedelta(seconds=1)
+        previous: dict[str, str | None] = {
+            id: Statement(data).read(Envelope).previous for id, data in self.bids.items()
+        }
+        previous |= {id: Statement(data).read(Withdrawal).previous for id, data in self.withdrawals.items()}
         closing = Closing(
             **self.about(self.world.service),
             terms=(self.terms.terms,),
             deadline=self.notice.deadline,
             commitments=tuple(self.submitted),
             chains=chains([(each.statement, previous[each.statement]) for each in self.submitted]),
+            documents=tuple(self.documents),
         )
+        listed = {id: Statement(self.bids[id]).read(Envelope).documents for id in closing.counted()}
+        closing = msgspec.structs.replace(closing, missing=closing.lacking(listed))
         self.closing = msgspec.structs.replace(closing, **changes)
         self.closing_id = self.say(EventType.CLOSED, self.closing, self.world.service)
         self.closing_note = self.note(cosigned_at or self.now + timedelta(seconds=1))
@@ -493,13 +543,16 @@ class Life:
             ),
             closing=tuple(map(to_base64, inclusion(leaves[:closed_size], self.history[closed]))),
             consistency=tuple(map(to_base64, consistency(leaves, closed_size))) if size else (),
+            documents=tuple(tuple(map(to_base64, inclusion(leaves, each.index))) for each in self.documents),
         )
+        withdrawn = self.closing.withdrawn()
         counted = set(self.closing.counted())
         co_signed = {key: data for key, data in self.co_signatures.items() if key[0] in counted}
         shown = {Statement(self.bids[id]).signer for id in counted} | {partner for _, partner in co_signed}
-        hidden = {Statement(data).signer for data in self.bids.values()}
+        shown |= {Statement(self.withdrawals[id]).signer for id in withdrawn}
+        hidden = {Statement(data).signer for data in (*self.bids.values(), *self.withdrawals.values())}
         hidden |= {partner for _, partner in self.co_signatures}
-        taken = {each.status for each in self.submitted if each.statement in counted}
+        taken = {each.status for each in self.submitted if each.statement in {*counted, *withdrawn}}
         return bundle.Facts(
             claims=self.world.trust,
             checkpoint=self.note(self.now + timedelta(seconds=1)),
@@ -507,6 +560,7 @@ class Life:
             proofs=proofs,
             statements=self.statements,
             bids={id: data for id, data in self.bids.items() if id in counted},
+            withdrawals={id: self.withdrawals[id] for id in withdrawn},
             co_signatures=co_signed,
             contents=self.contents,
             certificates=[der for fp, der in self.certificates.items() if fp not in hidden - shown],

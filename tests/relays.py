@@ -33,6 +33,10 @@ class Relay:
         match path.strip("/").split("/"):
             case [chain, "info"] if chain == self.beacon.network.chain_hash:
                 return msgspec.json.encode(info_of(self.beacon.network))
+            case [chain, "public", "latest"] if chain == self.beacon.network.chain_hash:
+                now = datetime.now(UTC)
+                newest = self.beacon.network.round_at(now) - 1
+                return msgspec.json.encode(public_round_of(self.beacon.sign(newest, now)))
             case [chain, "public", number] if chain == self.beacon.network.chain_hash:
                 signed = self.beacon.sign(int(number), datetime.now(UTC))
                 return msgspec.json.encode(public_round_of(signed))

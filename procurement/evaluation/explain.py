@@ -1,4 +1,4 @@
-"""Explanation lines as sentences, and reasons in words, in English and Korean.
+"""Explanation lines as sentences, and reasons in words, in English and Korean; rules in words, in English.
 
 A line keeps codes and figures only; the words are chosen when somebody reads, so a signed result does not
 depend on a translation.
@@ -7,10 +7,19 @@ depend on a translation.
 import re
 from typing import Literal
 
+from procurement.evaluation import Rules
+from procurement.evaluation.kr_negotiation import KrNegotiation
+from procurement.evaluation.kr_price_floor import KrPriceFloor
+from procurement.evaluation.lowest_price import LowestPrice
+from procurement.evaluation.reserve_prices import Derived
 from procurement.evaluation.values import Line, Reason
 from procurement.money import grouped
 
 Language = Literal["en", "ko"]
+Facts = list[tuple[str, str]]
+"""Labels with what is stated under each."""
+
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 KONEPS_REMARKS: dict[Reason, str] = {
     "valid": "정상",
@@ -177,6 +186,74 @@ def sentence(line: Line, language: Language) -> str:
 def reason(code: Reason, language: Language) -> str:
     """The reason in words; in Korean as KONEPS words it."""
     return KONEPS_REMARKS[code] if language == "ko" else REASONS[code]
+
+
+def rules_in_words(rules: Rules, currency: str) -> Facts:
+    """Every parameter of a rule set."""
+    match rules:
+        case LowestPrice():
+            first = "lowest-price/1: the lowest price is first in line"
+            return [("Rule set", first), ("Ceiling", _money(rules.ceiling, currency, "none"))]
+        case KrPriceFloor():
+            return _price_floor(rules, currency)
+        case KrNegotiation():
+            return _negotiation(rules, currency)
+
+
+def duration(seconds: int) -> str:
+    """A length of time in words, in full."""
+    words = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            words.append(f"{count} {unit}{'s' if count > 1 else ''}")
+    return ", ".join(words) or "none"
+
+
+def _price_floor(rules: KrPriceFloor, currency: str) -> Facts:
+    first = "kr-price-floor/1: the lowest price from the floor up to the expected price is first"
+    steps = "0.01" if rules.unit == 1 else "whole amounts, preliminary prices in hundreds"
+    return [
+        ("Rule set", first),
+        ("Base amount", _money(rules.base, currency)),
+        ("Range around it", f"± {rules.basis_points} basis points"),
+        ("Preliminary prices", _preliminary_prices(rules)),
+        ("Steps of a price", steps),
+        ("Floor", _floor(rules)),
+        ("Estimated price", _money(rules.estimated_price, currency)),
+        ("Whose rules", f"{rules.authority} government"),
+        ("Statutory costs", _money(rules.statutory_costs, currency)),
+        ("Net construction cost", _money(rules.net_construction_cost, currency)),
+    ]
+
+
+def _negotiation(rules: KrNegotiation, currency: str) -> Facts:
+    pass_mark = f"{rules.pass_mark} % of the technical points" if rules.pass_mark else "none"
+    return [
+        ("Rule set", "kr-negotiation/1: most technical and price points together are first in line"),
+        ("Budget", _money(rules.budget, currency)),
+        ("Price points", rules.price_points),
+        ("Technical points", rules.technical_points),
+        *((f"Criterion {each.id}", f"{each.title}: {each.points} points") for each in rules.criteria),
+        ("Pass mark", pass_mark),
+        ("Extremes", f"left out from {rules.drop_extremes_from} evaluators on"),
+    ]
+
+
+def _money(amount: str | None, currency: str, absent: str = "not stated") -> str:
+    return absent if amount is None else f"{grouped(amount)} {currency}"
+
+
+def _preliminary_prices(rules: KrPriceFloor) -> str:
+    if isinstance(rules.preliminary_prices, Derived):
+        return "fifteen, which follow from the opening's signatures"
+    return f"fifteen, which the officer fixed beforehand, with the digest {rules.preliminary_prices.digest}"
+
+
+def _floor(rules: KrPriceFloor) -> str:
+    if rules.floor is not None:
+        return f"{rules.floor} % of the expected price"
+    return "by the dated table for the estimated price"
 
 
 def _grouped(figure: str) -> str:

@@ -1,7 +1,8 @@
 """What every step asks of the registry: is this statement genuine, does this certificate count, and by which
 status; as of the caller's transaction."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,6 +13,9 @@ from crypto.revocation import Standing, Status
 from crypto.statements import Payload, Statement
 from procurement.registry import store
 
+MOST_CERTIFICATES = 4096
+"""Of those that were asked for, the ones that are kept at hand: the oldest make room."""
+
 P = TypeVar("P", bound=Payload)
 
 
@@ -21,6 +25,7 @@ class Standings:
     def __init__(self, roots: Roots) -> None:
         self._roots = roots
         self._known: Standing | None = None
+        self._certificates: dict[str, Certificate] = {}
 
     async def current(self, connection: Any) -> Standing:
         """The latest status, its lists verified. Raises StatusError while there is none."""
@@ -34,10 +39,27 @@ class Standings:
 
     async def certificate(self, connection: Any, fingerprint: str) -> Certificate:
         """A certificate that is known here, whether it counts or not. Raises CertificateError."""
-        found = await store.load_certificates(connection, [fingerprint])
-        if fingerprint not in found:
+        return self.among(await self.known(connection, [fingerprint]), fingerprint)
+
+    async def known(self, connection: Any, fingerprints: Iterable[str]) -> dict[str, Certificate]:
+        """By fingerprint, of those that are known here. What a certificate says never changes."""
+        asked = set(fingerprints)
+        missing = asked - self._certificates.keys()
+        found = {each: self._certificates[each] for each in asked - missing}
+        if missing:
+            loaded = await store.load_certificates(connection, missing)
+            found |= await asyncio.to_thread(lambda: {each: Certificate(der) for each, der in loaded.items()})
+        self._certificates |= found
+        while len(self._certificates) > MOST_CERTIFICATES:
+            del self._certificates[next(iter(self._certificates))]
+        return found
+
+    @staticmethod
+    def among(known: Mapping[str, Certificate], fingerprint: str) -> Certificate:
+        """That one of `known`. Raises CertificateError."""
+        if fingerprint not in known:
             raise CertificateError("the signer's certificate is not known here")
-        return Certificate(found[fingerprint])
+        return known[fingerprint]
 
     async def certified(
         self, connection: Any, fingerprints: Sequence[str], role: Role, at: datetime

@@ -1,6 +1,6 @@
 """The HTTP interface: every write is a signed statement, and the signature is the log-in."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,8 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import PathParameter, RawBody
 
-from crypto.encoding import Moment, encode, moment, to_base64
-from crypto.errors import StatusError, VerificationError
+from crypto.encoding import Moment, encode, moment
 from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation
@@ -21,7 +20,8 @@ from procurement.history import Entry
 from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, status
 from procurement.registry import store as registry
-from procurement.web.problems import MEDIA_TYPE, Problem, problem, status_of
+from procurement.web.gate import ALONE
+from procurement.web.problems import MEDIA_TYPE, Problem
 
 DSSE = "application/vnd.dsse+json"
 STATEMENT_LIMIT = 4 * 1024 * 1024  # bytes: a bid of two parts of a mebibyte each, twice base64
@@ -37,20 +37,28 @@ Ocid = Annotated[
 Hash = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, lower-case hex.")]
 Sequence = Annotated[int, PathParameter(ge=0, description="Place in the tender's history, from 0.")]
 
-PROBLEMS = {
-    code: ResponseSpec(
-        data_container=Problem, description=text, media_type=MEDIA_TYPE, generate_examples=False
-    )
-    for code, text in {
+
+def problems(texts: Mapping[int, str]) -> dict[int, ResponseSpec]:
+    """Problems that a route answers with, by status, for its description."""
+    return {
+        code: ResponseSpec(
+            data_container=Problem, description=text, media_type=MEDIA_TYPE, generate_examples=False
+        )
+        for code, text in texts.items()
+    }
+
+
+PROBLEMS = problems(
+    {
         400: "Not of the form it must have.",
         403: "The signer may not say this.",
         404: "Not there, or not yet.",
         409: "This step is not due, or was done before.",
         413: "Too large.",
         422: "Well-formed, and wrong.",
-        503: "The log or the certificate status is behind: send the same again.",
-    }.items()
-}
+        503: "The log or the certificate status is behind, or too much at once: send the same again.",
+    }
+)
 
 
 @dataclass
@@ -247,34 +255,18 @@ async def read_evaluation(ocid: Ocid, procedure: Steps) -> EvaluationView:
     return EvaluationView(statement=id, evaluation=evaluated)
 
 
-@get("/tenders/{ocid:str}/record", tags=["checking"], responses=PROBLEMS, media_type="application/zip")
+@get(
+    "/tenders/{ocid:str}/record",
+    tags=["checking"],
+    responses=PROBLEMS,
+    media_type="application/zip",
+    opt=ALONE,
+)
 async def read_record(ocid: Ocid, procedure: Steps) -> Response[bytes]:
     """The award record, for `openseal verify`."""
     data = await publication.award_record(procedure, ocid)
     headers = {"Content-Disposition": f'attachment; filename="{ocid}.zip"'}
     return Response(data, headers=headers)
-
-
-@post(
-    "/tenders/{ocid:str}/bids",
-    tags=["bids"],
-    request_max_body_size=STATEMENT_LIMIT,
-    operation_class=Signed,
-    responses={201: ResponseSpec(Received, description="Taken.", generate_examples=False), **PROBLEMS},
-    status_code=201,
-)
-async def submit_bid(ocid: Ocid, body: RawBody, procedure: Steps) -> Received | Response[Problem]:
-    """Submit a sealed bid: the body is the bidder's signed envelope. The same envelope again gets the
-    same receipt; a refusal is signed too."""
-    try:
-        kept = await procedure.submit_bid(ocid, body)
-    except StatusError:
-        raise  # nobody knows, which is no reason to refuse
-    except VerificationError as error:
-        refusal = to_base64(procedure.refuse(ocid, body, error))
-        return problem(status_of(error), error.code, str(error), refusal)
-    accepted = await procedure.receipt(kept)
-    return Received(receipt=to_base64(accepted.receipt), proof=accepted.proof)
 
 
 @post(
@@ -349,10 +341,8 @@ router = Router(
         read_entry,
         read_closing,
         read_statement,
-        read_bids,
         read_evaluation,
         read_record,
-        submit_bid,
         countersign,
         *STEPS,
     ],

@@ -22,12 +22,16 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
+from procurement.downloads import Downloads
 from procurement.login.client import COOKIE
 from procurement.login.passkeys import Passkeys
 from procurement.login.sessions import Sessions
 from procurement.procedure import Procedure
+from procurement.reception import Reception
 from procurement.registry.office import Office
-from procurement.web import api, ceremonies, desk, log, pages, registry, session
+from procurement.uploads import Uploads
+from procurement.web import api, bids, ceremonies, desk, documents, log, pages, registry, session, uploads
+from procurement.web.gate import UNGATED, Gate
 from procurement.web.problems import HANDLERS
 
 HERE = Path(__file__).parent
@@ -38,7 +42,15 @@ CONTENT_SECURITY = (
 
 
 def create_app(
-    procedure: Procedure, office: Office, beacon: LocalBeacon | None, objects: ObjectStore, origin: str
+    procedure: Procedure,
+    office: Office,
+    beacon: LocalBeacon | None,
+    objects: ObjectStore,
+    origin: str,
+    *,
+    reception: Reception,
+    files: Uploads,
+    downloads: Downloads,
 ) -> Litestar:
     """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one.
 
@@ -50,19 +62,28 @@ def create_app(
         "office": office,
         "beacon": beacon,
         "objects": objects,
+        "reception": reception,
+        "uploads": files,
+        "downloads": downloads,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
     }
     return Litestar(
+        middleware=[Gate()],
         route_handlers=[
             health,
             api.router,
+            bids.router,
+            uploads.router,
+            documents.router,
+            documents.readings,
             ceremonies.router,
             registry.router,
             session.router,
             desk.readings,
             desk.router,
             log.log_router,
+            log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
         ],
@@ -74,23 +95,35 @@ def create_app(
         exception_handlers=HANDLERS,
         openapi_config=_openapi(),
         logging_config=_logging(),
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1000),
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=1000, exclude_opt_key="uncompressed"
+        ),
     )
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The state of the service."""
+    """The state of the service. `troubles`, each with the time since when: the log is not `sequenced`, not
+    `witnessed`, or `behind`, or its `clock` went back. `clock_in_doubt` says why nothing is closed or refused
+    as late."""
 
     status: str
     beacon_silent_since: Moment | None = None
+    clock_in_doubt: str | None = None
+    troubles: dict[str, Moment] = {}
 
 
-@get("/health", tags=["service"], responses=api.PROBLEMS)
+@get("/health", tags=["service"], responses=api.PROBLEMS, opt=UNGATED)
 async def health(procedure: NamedDependency[Procedure]) -> Health:
-    """Whether the service and its database answer, and since when the beacon does not: openings wait."""
-    await procedure.pool.fetchval("SELECT 1")
-    silent = procedure.beacon.silent_since
-    return Health(status="ok", beacon_silent_since=moment(silent) if silent else None)
+    """Whether the service and its database answer, since when the beacon does not (openings wait), and what
+    is wrong meanwhile."""
+    troubles = {what: moment(since) for what, since in (await procedure.log.troubles()).items()}
+    silent, doubt = procedure.beacon.silent_since, procedure.watch.trouble
+    return Health(
+        status="troubled" if troubles or doubt else "ok",
+        beacon_silent_since=moment(silent) if silent else None,
+        clock_in_doubt=doubt,
+        troubles=troubles,
+    )
 
 
 def _always(value: object) -> Provide:

@@ -9,28 +9,31 @@ from litestar.params import URLEncodedBody
 from litestar.response import Redirect, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER, HTTP_403_FORBIDDEN
 
-import bids.store as box
-from bids.envelope import Envelope
 from crypto.certificates import Certificate, Role
 from crypto.encoding import Base64, Hex32, Moment, moment, to_base64
 from crypto.errors import VerificationError
 from crypto.statements import Statement
 from procurement import store
+from procurement.evaluation.explain import duration, rules_in_words
 from procurement.login import store as login
 from procurement.login.client import COOKIE
 from procurement.login.errors import NotLoggedIn
 from procurement.login.passkeys import OFFICIALS
-from procurement.login.sessions import Sessions, Visitor
+from procurement.login.sessions import Sessions
 from procurement.money import grouped
-from procurement.procedure import Accepted, Kept, Procedure
+from procurement.own_bids import OwnBids, own_bids
+from procurement.procedure import Procedure
+from procurement.publication import PublishedPart, status
 from procurement.registry import store as registry
 from procurement.registry.answers import Certified, WaitingApplication, WaitingApplications
 from procurement.registry.statements import Application
 from procurement.registry.store import ApplicationRow
+from procurement.scoring import read_part
 from procurement.store import Draft
-from procurement.tenders import PROMPT, Notice, Organisation
+from procurement.tenders import PROMPT, Bid, Notice, Proposal
 from procurement.web.api import DSSE, REQUEST_LIMIT, Hash, Ocid, Steps
-from procurement.web.drafts import duration, read, rules_in_words
+from procurement.web.documents import documents_page, read_opened_document
+from procurement.web.drafts import read
 from procurement.web.pages import when
 from procurement.web.session import (
     PRIVATE,
@@ -93,26 +96,6 @@ class WaitingDrafts(msgspec.Struct, frozen=True, kw_only=True):
     """What waits for a second officer or for its time, the oldest first."""
 
     drafts: list[WaitingDraft]
-
-
-class OwnBid(msgspec.Struct, frozen=True, kw_only=True):
-    """An envelope (DSSE, base64) as it was submitted, and its receipt as it was given.
-
-    `tenderers` are who bids by it: the lead, and after it the partners of a joint bid.
-    """
-
-    id: Hex32
-    time: Moment
-    tenderers: list[Organisation]
-    envelope: Base64
-    receipt: Base64
-    proof: str
-
-
-class OwnBids(msgspec.Struct, frozen=True, kw_only=True):
-    """One's own envelopes in a tender's box, the oldest first."""
-
-    bids: list[OwnBid]
 
 
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -178,8 +161,9 @@ async def list_drafts(procedure: Steps) -> WaitingDrafts:
     responses=PRIVATE,
 )
 async def read_own_bids(ocid: Ocid, procedure: Steps, visitor: Who) -> OwnBids:
-    """One's own envelopes and their receipts again, alone or as a partner."""
-    return OwnBids(bids=await own_bids(procedure, ocid, visitor))
+    """One's own envelopes and withdrawals, alone or as a partner, with their receipts and files; how the
+    closing lists them, and after the opening what they say and what came of them."""
+    return await own_bids(procedure, ocid, visitor.registration)
 
 
 @get(
@@ -259,6 +243,21 @@ async def own_bids_page(sessions: Here, visitor: Who) -> Template:
     return Template("own_bids.html", context={"tenders": tenders, "visitor": visitor})
 
 
+@get("/desk/bids/{ocid:str}", include_in_schema=False, guards=[requires(*OF_OWN_BIDS)])
+async def own_bid_page(ocid: Ocid, procedure: Steps, visitor: Who) -> Template:
+    """One's own bid in a tender: what is in the box, and what came of it."""
+    situation = await procedure.situation(ocid)
+    notice = situation.tender.notice
+    own = await own_bids(procedure, ocid, visitor.registration)
+    context = {
+        "notice": notice,
+        "status": status(situation, procedure.now()),
+        "own": own,
+        "contents": [(each, _said(each, notice)) for each in own.parts],
+    }
+    return Template("own_bid.html", context=context | {"when": when, "grouped": grouped})
+
+
 @get("/desk/journal", include_in_schema=False, guards=[requires(*OF_JOURNAL)])
 async def journal_page(sessions: Here) -> Template:
     """The journal."""
@@ -309,6 +308,9 @@ router = Router(
         applications_page,
         drafts_page,
         own_bids_page,
+        own_bid_page,
+        documents_page,
+        read_opened_document,
         journal_page,
         log_out,
         log_out_everywhere,
@@ -335,37 +337,6 @@ async def drafts(procedure: Procedure) -> list[WaitingDraft]:
     return [_draft(each) for each in await _waiting_drafts(procedure)]
 
 
-async def own_bids(procedure: Procedure, ocid: str, visitor: Visitor) -> list[OwnBid]:
-    """A business's own envelopes with their receipts, joint ones too. A partner that a later envelope drops
-    does not read that one. Raises TenderError, TimeoutError or LogError."""
-    row = await store.load_tender(procedure.pool, ocid)
-    found = []
-    for stored in await box.load_envelopes_of(procedure.pool, row.tender_id, visitor.registration):
-        kept = Kept(envelope=Statement(stored.body).read(Envelope), stored=stored)
-        tenderers = await _tenderers(procedure, kept.envelope)
-        if visitor.registration in {each.id for each in tenderers}:
-            found.append(_own_bid(kept, tenderers, await procedure.receipt(kept)))
-    return found
-
-
-async def _tenderers(procedure: Procedure, envelope: Envelope) -> list[Organisation]:
-    named = [envelope.signer, *envelope.consortium]
-    certificates = await registry.load_certificates(procedure.pool, named)
-    holders = [Certificate(certificates[each]) for each in named]
-    return [Organisation(id=each.registration, name=each.name) for each in holders]
-
-
-def _own_bid(kept: Kept, tenderers: list[Organisation], accepted: Accepted) -> OwnBid:
-    return OwnBid(
-        id=kept.stored.id,
-        time=moment(kept.stored.accepted_at),
-        tenderers=tenderers,
-        envelope=to_base64(kept.stored.body),
-        receipt=to_base64(accepted.receipt),
-        proof=accepted.proof,
-    )
-
-
 async def journal(sessions: Sessions) -> list[JournalEntry]:
     """The latest rows, the newest first."""
     rows = await login.list_journal(sessions.pool, MOST)
@@ -373,6 +344,10 @@ async def journal(sessions: Sessions) -> list[JournalEntry]:
         JournalEntry(time=moment(row.at), what=row.what, role=row.role, registration=row.registration)
         for row in rows
     ]
+
+
+def _said(part: PublishedPart, notice: Notice) -> Proposal | Bid | None:
+    return None if part.content is None else read_part(part.part, bytes(part.content), notice)
 
 
 def _application(row: ApplicationRow, live: Sequence[bytes]) -> WaitingApplication:

@@ -1,5 +1,6 @@
 """The log's public files (C2SP tlog-tiles) and the embedded beacon (drand's HTTP API)."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from litestar import Router, get
@@ -13,8 +14,11 @@ from obstore.store import ObjectStore
 from crypto.beacon import Info, LocalBeacon, PublicRound, info_of, public_round_of
 from crypto.errors import MalformedError
 from crypto.merkle import ENTRIES, HASH_SIZE, TILE_WIDTH, Tile, encode_bundle, parse_bundle
+from procurement import publication
 from procurement.errors import TenderError
+from procurement.publication import ProvenEntry
 from procurement.web.api import PROBLEMS, Steps
+from procurement.web.gate import UNGATED
 
 OCTETS = "application/octet-stream"
 TEXT = "text/plain"
@@ -23,6 +27,7 @@ SHORTLY = CacheControlHeader(public=True, max_age=1)
 
 Embedded = NamedDependency[LocalBeacon]
 
+Day = Annotated[date, PathParameter(description="YYYY-MM-DD, UTC.")]
 Round = Annotated[int, PathParameter(ge=1, lt=2**53, description="A round's number, from 1.")]
 
 
@@ -61,6 +66,12 @@ def _beginning(data: bytes, tile: Tile) -> bytes:
     return data[: tile.width * HASH_SIZE]
 
 
+@get("/covers/{day:date}", tags=["log"], responses=PROBLEMS)
+async def read_covers(day: Day, procedure: Steps) -> ProvenEntry:
+    """Which commitments of a day (UTC) were to nothing, with the proof that the log has the statement."""
+    return await publication.covers(procedure, day)
+
+
 @get("/info", tags=["beacon"])
 async def read_info(beacon: Embedded) -> Info:
     """The embedded network, as drand describes one. It is not independent of this service."""
@@ -93,10 +104,12 @@ async def list_chains(beacon: Embedded) -> list[str]:
 
 def chain_router(beacon: LocalBeacon) -> Router:
     """The beacon under its chain hash, as drand's relays serve several."""
-    return Router(f"/beacon/{beacon.network.chain_hash}", route_handlers=_ROUNDS, include_in_schema=False)
+    path = f"/beacon/{beacon.network.chain_hash}"
+    return Router(path, route_handlers=_ROUNDS, include_in_schema=False, opt=UNGATED)
 
 
 _ROUNDS: list[Any] = [read_info, read_latest, read_round]
 
-log_router = Router("/log", route_handlers=[read_checkpoint, read_vkey, read_tile])
-beacon_router = Router("/beacon", route_handlers=[list_chains, *_ROUNDS])
+covers_router = Router("/api/v1", route_handlers=[read_covers])
+log_router = Router("/log", route_handlers=[read_checkpoint, read_vkey, read_tile], opt=UNGATED)
+beacon_router = Router("/beacon", route_handlers=[list_chains, *_ROUNDS], opt=UNGATED)

@@ -12,6 +12,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Template
 
+from bids.receipts import Closing, Committed
 from crypto.encoding import parse_moment
 from procurement import publication, store
 from procurement.awards import Evaluated
@@ -20,6 +21,8 @@ from procurement.evaluation import explain
 from procurement.history import BID_EVENTS, Entry, EventType
 from procurement.money import grouped
 from procurement.publication import PublishedBid, status
+from procurement.scoring import read_part
+from procurement.tenders import Document, Notice
 from procurement.web.api import Ocid, Steps, summary
 
 STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "static").iterdir()}
@@ -60,6 +63,7 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
     situation = await procedure.situation(ocid)
     notice = situation.tender.notice
     bids = await publication.opened_bids(procedure, ocid) if situation.has(EventType.OPENED) else []
+    closing = await publication.read_closing(procedure, situation)
     evaluated = None
     if situation.has(EventType.SCORED):
         _, evaluated = await publication.evaluation(procedure, ocid)
@@ -75,6 +79,9 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "unopenable": [e for e in situation.entries if e.t is EventType.BID_UNOPENABLE],
             "names": {bid.envelope: bid.bidder for bid in bids},
             "results": results(evaluated, bids) if evaluated else [],
+            "doubt": None if closing else procedure.watch.trouble,
+            "withdrawn": withdrawn(closing) if closing else [],
+            "documents": documents(notice, closing, bids) if closing else [],
             "awarded": situation.has(EventType.AWARDED),
             "independent": procedure.trust.independent,
             "when": when,
@@ -111,6 +118,36 @@ def due(situation: Situation) -> tuple[str, datetime] | None:
         if not situation.has(EventType.AWARDED):
             return "End of the standstill", parse_moment(entry.time) + timedelta(seconds=notice.standstill)
     return None
+
+
+def withdrawn(closing: Closing) -> list[Committed]:
+    """The withdrawals that chains end with, in the order of the log."""
+    ends = set(closing.withdrawn())
+    return [each for each in closing.commitments if each.statement in ends]
+
+
+def documents(notice: Notice, closing: Closing, bids: list[PublishedBid]) -> list[dict[str, Any]]:
+    """Of each opened bid that lists files: their numbers, whether each is there, and what an open part says
+    of it, if one does."""
+    files: dict[str, dict[int, bool]] = {}
+    for there in closing.documents:
+        files.setdefault(there.envelope, {})[there.number] = True
+    for absent in closing.missing:
+        files.setdefault(absent.envelope, {})[absent.number] = False
+    found = []
+    for bid in (each for each in bids if each.envelope in files):
+        named = {each.number: each for each in _named(bid, notice)}
+        listed = sorted(files[bid.envelope].items())
+        found.append(
+            {"bid": bid, "files": [(number, is_there, named.get(number)) for number, is_there in listed]}
+        )
+    return found
+
+
+def _named(bid: PublishedBid, notice: Notice) -> list[Document]:
+    """The documents that the open parts of a bid name."""
+    contents = [(each.part, bytes(each.content)) for each in bid.parts if each.content is not None]
+    return [each for part, content in contents for each in read_part(part, content, notice).documents]
 
 
 def results(evaluated: Evaluated, bids: list[PublishedBid]) -> list[dict[str, Any]]:

@@ -5,13 +5,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.status_codes import (
     HTTP_400_BAD_REQUEST,
     HTTP_401_UNAUTHORIZED,
+    HTTP_429_TOO_MANY_REQUESTS,
     HTTP_500_INTERNAL_SERVER_ERROR,
     HTTP_503_SERVICE_UNAVAILABLE,
 )
@@ -25,15 +25,23 @@ from crypto.errors import (
     StatusError,
     VerificationError,
 )
+from procurement import database
 from procurement.errors import ClockError, TenderError
 from procurement.login.errors import LogInError, NotLoggedIn
-from procurement.procedure import LONGEST_DETAIL
+from procurement.reception import LONGEST_DETAIL, Pushback
 from procurement.registry.errors import RegistryError, RegistryFullError
 
 MEDIA_TYPE = "application/problem+json"
 
 _LOGGER = logging.getLogger(__name__)
-_NOT_THERE = {"no-such-tender", "no-such-statement", "no-such-ceremony", "no-such-passkey", "not-yet"}
+_NOT_THERE = {
+    "no-such-tender",
+    "no-such-statement",
+    "no-such-document",
+    "no-such-ceremony",
+    "no-such-passkey",
+    "not-yet",
+}
 _NOT_INVITED = {"invitation-invalid", "invitation-used"}
 UNSEEN = {"Cache-Control": "no-store"}
 """Headers of what is for one pair of eyes, a refusal to show it among them."""
@@ -69,9 +77,11 @@ def problem(
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def come_back(code: str, detail: str, seconds: int = 2) -> Response[Problem]:
+def come_back(
+    code: str, detail: str, seconds: int = 2, status: int = HTTP_503_SERVICE_UNAVAILABLE
+) -> Response[Problem]:
     """Nothing is wrong with the request: whoever sends it again loses nothing."""
-    return problem(HTTP_503_SERVICE_UNAVAILABLE, code, detail, headers={"Retry-After": str(seconds)})
+    return problem(status, code, detail, headers={"Retry-After": str(seconds)})
 
 
 def status_of(error: VerificationError) -> int:
@@ -87,6 +97,8 @@ def status_of(error: VerificationError) -> int:
         case EnvelopeError():
             return 422
         case RegistryError() if error.code in _NOT_INVITED:
+            return 403
+        case TenderError() if error.code == "document-restricted":
             return 403
         case TenderError() | RegistryError():
             return 404 if error.code in _NOT_THERE else 409
@@ -117,6 +129,13 @@ def on_unknown_status(_: Request[Any, Any, Any], error: StatusError) -> Response
 def on_full_registry(_: Request[Any, Any, Any], error: RegistryFullError) -> Response[Problem]:
     """Registrars decide at the pace of people."""
     return come_back(error.code, str(error), seconds=600)
+
+
+def on_pushback(_: Request[Any, Any, Any], error: Pushback) -> Response[Problem]:
+    """Too much from one is 429, too much from all 503."""
+    own = error.code == "too-many-requests"
+    status = HTTP_429_TOO_MANY_REQUESTS if own else HTTP_503_SERVICE_UNAVAILABLE
+    return come_back(error.code, str(error), error.seconds, status)
 
 
 def on_log_error(request: Request[Any, Any, Any], error: LogError) -> Response[Problem]:
@@ -156,13 +175,10 @@ HANDLERS: dict[int | type[Exception], Any] = {
     NotLoggedIn: on_no_session,
     StatusError: on_unknown_status,
     RegistryFullError: on_full_registry,
+    Pushback: on_pushback,
     HTTPException: on_http_exception,
     RecursionError: on_too_deep,
     TimeoutError: on_timeout,
-    asyncpg.PostgresConnectionError: on_absent_database,
-    asyncpg.OperatorInterventionError: on_absent_database,
-    asyncpg.InterfaceError: on_absent_database,
-    asyncpg.InternalClientError: on_absent_database,  # asyncpg's own confusion about a lost connection
-    OSError: on_absent_database,
+    **dict.fromkeys(database.AWAY, on_absent_database),
     Exception: on_unexpected,
 }

@@ -1,21 +1,30 @@
 """Logging in as people do: a code from their own machine or a passkey, with JavaScript or without."""
 
 import asyncio
-from collections.abc import Iterator
+import secrets
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+import bids.client
+from crypto.certificates import SigningKey
 from crypto.statements import sign
+from procurement.login import client
 from procurement.service import House
 from procurement.tenders import Declaration
 from tests.browser.conftest import Service, run
 from tests.builders import a_lot, panel_rules
 from tests.flows import people
+from tests.flows.test_own_bids import with_files, withdraw
+from tests.flows.test_silence import upload
+
+T = TypeVar("T")
 
 
 class Town:
@@ -61,8 +70,13 @@ def town(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Town:
 @pytest.fixture(scope="module")
 def waiting(service: Service) -> str:
     """The title of a notice that waits for a second officer."""
-    with ThreadPoolExecutor(1) as thread:  # in this one the browser's loop runs
-        return thread.submit(asyncio.run, draft(service)).result()
+    return elsewhere(draft(service))
+
+
+def elsewhere(what: Coroutine[Any, Any, T]) -> T:
+    """What comes of it in a thread of its own: in this one the browser's loop runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, what).result()
 
 
 async def draft(service: Service) -> str:
@@ -253,3 +267,93 @@ def test_another_sites_page_does_nothing_in_a_session(context: BrowserContext, t
     assert '"cross-site"' in foreign.content()
     page.reload()
     assert page.url == f"{town.service.origin}/desk"
+
+
+# ── one's own bid ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Bidding(NamedTuple):
+    """A business, a tender in which it has bid and won, and one in which it has withdrawn its bid."""
+
+    service: Service
+    key: SigningKey
+    won: str
+    withdrawn: str
+
+    def code(self) -> str:
+        """A one-time code for the business."""
+
+        async def log_in() -> str:
+            async with httpx.AsyncClient(base_url=self.service.origin, timeout=30) as http:
+                line = bids.client.Service(http, await bids.client.read_trust(http))
+                return (await client.log_in(line, self.key, self.service.origin)).code
+
+        return elsewhere(log_in())
+
+
+@pytest.fixture(scope="module")
+def bidding(service: Service) -> Bidding:
+    return elsewhere(bids_of_one(service))
+
+
+async def bids_of_one(service: Service) -> Bidding:
+    """A replaced bid with a file that came and one that did not, opened; and another one taken back."""
+    async with httpx.AsyncClient(base_url=service.origin, timeout=30) as http:
+        village = await people.Town.settle(http, House.below(service.folder), "")
+        files = {"document_limit": 2, "document_size": 1 << 20, "upload_grace": 2}
+        tender = await village.publish(a_lot(), lead=15, margin=15, title=f"<i>{'x' * 200}</i>", **files)
+        key = await village.bidder("Hanbit & <b>Sons</b>")
+        first = await tender.bid(key, "900")
+        envelope, listed = with_files(tender, key, b"a plan", secrets.token_bytes(9), previous=first)
+        id = (await tender.submit(envelope)).statement
+        await upload(tender, key, id, listed[0], b"a plan")
+        other = await village.publish(a_lot(), lead=3600)
+        await withdraw(other, key, await other.bid(key, "100"))
+        await tender.close()
+        await tender.order("bid")
+        await tender.evaluated()
+    return Bidding(service, key, tender.ocid, other.ocid)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_bidder_reads_its_own_bid_on_an_old_phone_without_javascript(
+    browser: Browser, bidding: Bidding, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 320, "height": 560},
+        color_scheme=scheme,  # type: ignore[arg-type]  # a literal in its stubs
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    page.goto(f"{bidding.service.origin}/login")
+    page.get_by_label("Code").fill(bidding.code())
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("link", name="Your own bids").click()
+    page.get_by_role("link", name=bidding.won).click()
+    said = page.locator("main").inner_text()
+    assert "Lot 1: rank 1" in said
+    assert "700 KRW" in said
+    assert "counts" in said
+    assert "replaced" in said
+    assert "stored, with a receipt, listed in the closing" in said
+    assert "missing" in said
+    assert "Hanbit & <b>Sons</b>" in said
+    with page.expect_download() as download:
+        page.get_by_role("link", name="All of this").click()
+    assert b'"receipt"' in Path(download.value.path()).read_bytes()
+    page.goto(f"{bidding.service.origin}/desk/bids/{bidding.withdrawn}")
+    assert "Your bid is withdrawn" in page.locator("main").inner_text()
+    addresses = [page.url, f"{bidding.service.origin}/desk/bids/{bidding.won}"]
+    addresses.append(f"{bidding.service.origin}/tenders/{bidding.won}")
+    cookies = context.cookies()
+    context.close()
+    with_script = browser.new_context(viewport={"width": 320, "height": 560}, color_scheme=scheme)  # type: ignore[arg-type]  # a literal in its stubs
+    with_script.add_cookies(cookies)  # type: ignore[arg-type]  # what the same library gives
+    for address in addresses:
+        page = with_script.new_page()
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, address
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    assert "missing: it did not come in time" in page.locator("main").inner_text()
+    with_script.close()

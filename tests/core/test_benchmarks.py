@@ -9,7 +9,20 @@ import pytest
 from benchmarks.__main__ import BENCHES, as_line, main, run, write
 from benchmarks.measuring import Measure, Scale
 
-TINY = Scale(bids=70, record_bids=3, sample=2, entries=300, proofs=3, commits=40, rounds=1)
+TINY = Scale(
+    bids=70,
+    record_bids=3,
+    sample=2,
+    entries=300,
+    proofs=3,
+    commits=40,
+    rush=20,
+    seconds=1,
+    minute=0.2,
+    crowd=3,
+    upload=5,
+    rounds=1,
+)
 
 
 @pytest.mark.parametrize("name", BENCHES)

@@ -145,7 +145,7 @@ def test_a_role_without_a_root_is_nobodys() -> None:
         Roots({}).verify(a_holder(p256()).certificate, Role.BUSINESS, START)
 
 
-@pytest.mark.parametrize("at", [START - timedelta(minutes=2), START + YEAR + timedelta(seconds=1)])
+@pytest.mark.parametrize("at", [START - timedelta(hours=3), START + YEAR + timedelta(seconds=1)])
 def test_a_certificate_that_is_not_yet_or_no_longer_valid_is_refused(at: datetime) -> None:
     with pytest.raises(CertificateError, match="out of time"):
         roots().verify(a_holder(p256(), lifetime=YEAR).certificate, Role.BUSINESS, at)

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from crypto.encoding import encode
+from bids.receipts import Refusal
+from crypto.encoding import encode, moment
+from crypto.statements import sign
 from procurement.__main__ import main
 from tests.builders import DEADLINE, Life, World, a_bidder, a_lot, a_notice, the_world
 from tests.past_tenders import NEGOTIATION, PRICE_FLOOR, files_of, with_field, written
@@ -194,6 +196,40 @@ def test_what_is_no_receipt_cannot_be_worked_with(run: Run, record: Path) -> Non
     ended = run("verify", record, "--receipt", record)
     assert (ended.status, ended.err.count("\n")) == (2, 1)
     assert "not a service's answer to a bid" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "said"),
+    [
+        ({}, 0, "was refused (after-deadline) and is not in the closing statement"),
+        ({"statement": "taken"}, 0, "and was taken at another time"),
+        ({"time": "early"}, 1, "was refused as late, before the deadline"),
+        ({"tender": "ocds-0s3al1-other"}, 1, "a refusal is for another tender"),
+        ({"reason": "not-latest", "time": "early"}, 0, "was refused (not-latest)"),
+    ],
+)
+def test_a_refusal_that_was_kept_is_held_against_the_record(
+    run: Run, tmp_path: Path, changes: dict[str, str], status: int, said: str
+) -> None:
+    life = Life()
+    taken = life.submit(a_bidder(life.world, 1))
+    life.to_award()
+    values = {
+        "tender": life.notice.tender,
+        "received": "a" * 64,
+        "statement": "b" * 64,
+        "reason": "after-deadline",
+        "detail": "the deadline has passed",
+        "time": life.notice.deadline,
+    }
+    early = moment(life.notice.closes - timedelta(milliseconds=1))
+    meant = {"taken": taken, "early": early}
+    changed = {name: meant.get(value, value) for name, value in changes.items()}
+    refusal = Refusal(signer=life.world.service.fingerprint, **(values | changed))
+    (tmp_path / "record.zip").write_bytes(life.record())
+    (tmp_path / "refusal.json").write_bytes(sign(refusal, life.world.service))
+    ended = run("verify", tmp_path / "record.zip", "--receipt", tmp_path / "refusal.json")
+    assert (ended.status, said in ended.out) == (status, True), ended.out
 
 
 def test_verifying_needs_neither_database_nor_web_server_nor_network(record: Path, trust: Path) -> None:

@@ -54,6 +54,17 @@ def test_a_period_is_a_number_of_seconds_up_to_an_hour(text: str) -> None:
         Settings.load({"OPENSEAL_BEACON_PERIOD": text}, Path("data"))
 
 
+@pytest.mark.parametrize("text", ["-1", "3601", "0.5", "many", "٣"])
+def test_covers_are_a_number_per_hour_that_the_log_can_bear(text: str) -> None:
+    with pytest.raises(SettingsError, match="OPENSEAL_COVERS"):
+        Settings.load({"OPENSEAL_COVERS": text}, Path("data"))
+
+
+def test_there_are_covers_unless_they_are_switched_off() -> None:
+    assert Settings.load({}, Path("data")).covers == 60
+    assert Settings.load({"OPENSEAL_COVERS": "0"}, Path("data")).covers == 0
+
+
 def test_witnesses_are_a_quorum_and_who_is_asked_where() -> None:
     text = f"2:{A}@https://a.example/w, {B}@http://127.0.0.1:8080"
     settings = Settings.load({"OPENSEAL_WITNESSES": text}, Path("data"))
@@ -91,3 +102,20 @@ def test_roots_of_authorities_elsewhere_are_a_folder(tmp_path: Path) -> None:
     for wrong in (tmp_path / "absent", tmp_path / "file"):
         with pytest.raises(SettingsError, match="OPENSEAL_ROOTS"):
             Settings.load({"OPENSEAL_ROOTS": str(wrong)}, Path("data"))
+
+
+def test_documents_lie_in_a_folder_or_in_a_bucket() -> None:
+    assert Settings.load({"OPENSEAL_DOCUMENTS": ""}, Path("data")).documents == ""
+    for text in ("s3://sealed", "s3://sealed.example/tenders/2026"):
+        assert Settings.load({"OPENSEAL_DOCUMENTS": text}, Path("data")).documents == text
+    for wrong in (
+        "sealed",
+        "/srv/sealed",
+        "s3://",
+        "s3://a",
+        "s3://key:secret@sealed",
+        "http://sealed",
+        "s3://sealed/",
+    ):
+        with pytest.raises(SettingsError, match="OPENSEAL_DOCUMENTS"):
+            Settings.load({"OPENSEAL_DOCUMENTS": wrong}, Path("data"))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +38,12 @@ _HELD = """
     SELECT EXISTS (
       SELECT FROM pg_locks JOIN pg_database ON oid = database
       WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+        AND classid = 0 AND objid = 1
     )
+"""
+_LEADER = """
+    SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND classid <> 0 AND datname = current_database()
 """
 
 
@@ -105,29 +110,34 @@ class DoomedService:
         self._process.join()
         assert self._process.exitcode == -signal.SIGKILL
 
-    @asynccontextmanager
-    async def held_at(self, point: Point) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        """Whoever comes to `point` stops there till the end of the block; gives a wait for that."""
-        connection = await asyncpg.connect(self._dsn)
-        try:
-            await connection.execute(
-                _HOLD + ";" + (_AT_COMMIT if point.at_commit else _AFTER).format(point.change)
-            )
-            await connection.execute("SELECT pg_advisory_lock(1)")
+    def held_at(self, point: Point) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        """See the function of that name."""
+        return held_at(self._dsn, point)
 
-            async def held() -> None:
-                for _ in range(2000):
-                    if await connection.fetchval(_HELD):
-                        return
-                    await asyncio.sleep(0.01)
-                raise AssertionError(f"nobody came to the point: {point}")
 
-            yield held
-            await connection.execute("SELECT pg_advisory_unlock(1)")
-            table = point.change.rpartition(" ")[2]
-            await connection.execute(f"DROP TRIGGER held ON {table}")
-        finally:
-            await connection.close()
+@asynccontextmanager
+async def held_at(dsn: str, point: Point) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Whoever comes to `point` stops there till the end of the block; gives a wait for that."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(
+            _HOLD + ";" + (_AT_COMMIT if point.at_commit else _AFTER).format(point.change)
+        )
+        await connection.execute("SELECT pg_advisory_lock(1)")
+
+        async def held() -> None:
+            for _ in range(2000):
+                if await connection.fetchval(_HELD):
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError(f"nobody came to the point: {point}")
+
+        yield held
+        await connection.execute("SELECT pg_advisory_unlock(1)")
+        table = point.change.rpartition(" ")[2]
+        await connection.execute(f"DROP TRIGGER held ON {table}")
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -163,6 +173,27 @@ class ServiceProcess:
     def trust(self) -> bytes:
         return House.below(self.folder).trust.read_bytes()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started; the others are its descendants."""
+        return self._process.pid
+
+    def named(self, name: str) -> list[int]:
+        """Its processes of that name."""
+        return [pid for pid in descendants(self.pid) if _name(pid) == name]
+
+    async def leader(self) -> int:
+        """The one of its processes that sequences the log, once one does. On a database of its own."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            for _ in range(1000):
+                if leading := await connection.fetchval(_LEADER):
+                    return int(leading.removeprefix("openseal "))
+                await asyncio.sleep(0.02)
+            raise AssertionError("nobody leads")
+        finally:
+            await connection.close()
+
     async def start(self) -> None:
         self._process = self.launch(self.port)
         await answering(self.url)
@@ -172,6 +203,7 @@ class ServiceProcess:
         command = [sys.executable, "-m", "procurement", "serve", "--port", str(port)]
         return subprocess.Popen(
             [*command, "--data-dir", str(self.folder)],
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             env=self._environment,
@@ -195,13 +227,14 @@ class ServiceProcess:
         family = descendants(self._process.pid)
         self._process.terminate()
         _, said = self._process.communicate(timeout=30)
-        assert "Traceback" not in said
+        assert "Traceback" not in said, said
         return self._process.returncode, [pid for pid in family if alive(pid)]
 
     def end(self) -> None:
         """Whatever happened."""
         if self._process.poll() is None:
             self.kill(all_of_it=True)
+        self._process.communicate()
 
 
 def descendants(pid: int) -> list[int]:
@@ -215,6 +248,14 @@ def descendants(pid: int) -> list[int]:
     for each in found:
         found += parents.get(each, [])
     return found[1:]
+
+
+def _name(pid: int) -> str:
+    """Empty for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def alive(pid: int) -> bool:

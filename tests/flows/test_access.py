@@ -23,12 +23,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from bids.envelope import CoSignature, Envelope
+from bids.envelope import CoSignature, Envelope, UploadRequest, Withdrawal
 from bids.orders import OpeningPartial, OrderRefusal
 from bids.receipts import Receipt
 from crypto.ceremony import Commitment, Convening
 from crypto.certificates import Authority, Role, Signer, SigningKey, request
-from crypto.encoding import encode, from_base64, moment, to_base64
+from crypto.encoding import encode, from_base64, moment, sha256, to_base64
 from crypto.merkle import TILE_WIDTH
 from crypto.statements import Payload, Statement, sign
 from procurement.awards import (
@@ -57,7 +57,10 @@ from procurement.tenders import Notice, Proposal, padded
 from tests.authenticator import Passkey
 from tests.builders import a_lot, panel_rules
 from tests.flows.people import PracticeTender, Town, signed_anyhow
+from tests.flows.test_documents import enclose, upload
+from tests.flows.test_documents import seal as sealed_with
 from tests.flows.test_openapi import app_of
+from tests.flows.test_uploads import BYTES, TUS, Sender
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/access.md").read_text()
@@ -77,7 +80,7 @@ FORBIDDEN = {"certificate-invalid", "role-not-admitted"}
 ORIGIN = "http://localhost"
 OPEN_FOR = 1800.0
 """Seconds for which the open tenders stay open: longer than all tests of this module take."""
-LEAD, MARGIN = 4.0, 6.0
+LEAD, MARGIN = 7.0, 6.0
 """Seconds to the deadline of the others, and from there to their round: their closings are not to be late."""
 SECRET = f"sealed-{secrets.token_hex(8)}"
 
@@ -213,6 +216,8 @@ class Square:
     opened: dict[bool, str]
     latest: str
     """The business's envelope on its own open tender."""
+    files: dict[bool, Sender]
+    """Of the business on its own tenders: the first one is still to come, the second is there."""
     silent: SigningKey
     """The rival on the open tenders, who asks for nothing."""
     applied: str
@@ -291,7 +296,8 @@ def plain(data: bytes, depth: int = 2) -> Iterator[bytes]:
 
 
 @pytest.fixture(scope="module")
-async def square(town: Town) -> Square:
+async def square(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Square:
+    folder = tmp_path_factory.mktemp("documents")
     other = await another(town)
     roles = {
         "business": (Role.BUSINESS, "Hanbit"),
@@ -321,11 +327,13 @@ async def square(town: Town) -> Square:
         for after in (False, True):
             lead, margin = (LEAD, MARGIN) if after else (OPEN_FOR, MARGIN)
             lot = a_lot(panel_rules())
-            tenders[own, after] = await side.publish(lot, lead=lead, margin=margin, evaluators=evaluators)
-    opened = {own: await tenders[own, True].bid(rival, "1000") for own in waiting}
-    await tenders[True, True].bid(people["business"], "2000")
+            tenders[own, after] = await side.publish(
+                lot, lead=lead, margin=margin, evaluators=evaluators, document_limit=2, document_size=1000
+            )
+    opened = {own: await with_document(tenders[own, True], rival, folder) for own in waiting}
+    files = {True: await with_files(tenders[True, True], people["business"], "2000")}
     sealed = {own: await seal(tenders[own, False], silent) for own in waiting}
-    latest = await tenders[True, False].bid(people["business"], "3000")
+    files[False] = await with_files(tenders[True, False], people["business"], "3000")
     await asyncio.gather(*(opened_technical(tenders[own, True]) for own in waiting))
     return Square(
         town=town,
@@ -335,7 +343,8 @@ async def square(town: Town) -> Square:
         colleague=colleague,
         sealed=sealed,
         opened=opened,
-        latest=latest,
+        latest=files[False].envelope,
+        files=files,
         silent=silent,
         applied=applied[0].id,
         approval=await approved(town, applied[1].id),
@@ -363,6 +372,28 @@ async def seal(tender: PracticeTender, bidder: SigningKey) -> str:
     """A bid that nobody gets to see."""
     contents = tender.contents("5000") | {"technical": padded(Proposal(proposal=SECRET))}
     return await tender.bid(bidder, "5000", contents=contents)
+
+
+async def with_document(tender: PracticeTender, bidder: SigningKey, folder: Path) -> str:
+    """A bid with a document that is public with its technical part."""
+    one = enclose(folder, 1, tender.ocid, b"To be read once it is open.")
+    proposal = padded(Proposal(proposal="Oak.", documents=(one.document,)))
+    contents = tender.contents("1000") | {"technical": proposal}
+    envelope, _ = sealed_with(tender, bidder, contents, [one], {}, folder)
+    id = (await tender.submit(envelope)).statement
+    await upload(tender, bidder, id, one)
+    one.path.unlink()
+    return id
+
+
+async def with_files(tender: PracticeTender, bidder: SigningKey, amount: str) -> Sender:
+    """A bid with two files, of which one comes."""
+    sender = Sender(tender, bidder, [b"to come", b"sealed"])
+    await sender.bid(amount=amount)
+    for number in (1, 2):
+        assert (await sender.create(tender.town.http, number)).status_code == 201
+    assert (await sender.send(tender.town.http, b"sealed", number=2)).status_code == 204
+    return sender
 
 
 async def opened_technical(tender: PracticeTender) -> None:
@@ -476,6 +507,50 @@ async def submit(square: Square, case: Case) -> httpx.Response:
     previous = square.latest if case.own and not case.after else None
     data = tender.seal(bidder, previous=previous)
     return await square.send(case, "POST", f"{tender.path}/bids", content=data)
+
+
+async def withdraw(square: Square, case: Case) -> httpx.Response:
+    """A newcomer its own bid, so that those of others stay; or one that there is not."""
+    tender, previous = square.tender(case), NONE
+    bidder = square.key(case, Withdrawal.ROLES)
+    if case.column == "business" and not case.after:
+        bidder = await square.town.bidder("Newcomer")
+        previous = await tender.bid(bidder, "4000") if case.own else NONE
+    about = {"tender": tender.ocid, "notice": tender.notice_id, "previous": previous}
+    said = Withdrawal(signer=bidder.fingerprint, **about)
+    data = signed_anyhow(encode(said), said.PURPOSE, bidder)
+    return await square.send(case, "POST", f"{tender.path}/withdrawals", content=data)
+
+
+def received(square: Square, case: Case) -> str:
+    """An envelope that is no secret, or none."""
+    if case.after:
+        return square.opened[case.own]
+    return square.latest if case.own else NONE
+
+
+async def begin_upload(square: Square, case: Case) -> httpx.Response:
+    """For the first file of the business's bid, else of a rival's."""
+    rivals = square.opened if case.after else square.sealed
+    sender = square.files[case.after]
+    envelope = sender.envelope if case.own else rivals[case.own]
+    signer = square.key(case, UploadRequest.ROLES)
+    about = {"tender": square.tender(case).ocid, "notice": square.tender(case).notice_id, "time": now()}
+    token = sha256(sender.tokens[1]).hex()
+    asked = UploadRequest(signer=signer.fingerprint, envelope=envelope, number=1, token=token, **about)
+    request = to_base64(signed_anyhow(encode(asked), asked.PURPOSE, signer))
+    headers = TUS | {"Upload-Length": str(len(sender.files[0])), "Upload-Metadata": f"request {request}"}
+    return await square.send_as(headers, "POST", f"{square.tender(case).path}/uploads")
+
+
+def upload_of(method: str, number: int, **headers: str) -> Asked:
+    """Of the business's own, by its token."""
+
+    async def ask(square: Square, case: Case) -> httpx.Response:
+        sender = square.files[case.after]
+        return await square.send_as(sender.bearer(number) | headers, method, sender.path(number))
+
+    return ask
 
 
 def partial(square: Square, case: Case) -> dict[str, Any]:
@@ -663,6 +738,11 @@ def envelope(square: Square, case: Case) -> str:
     return (square.opened if case.after else square.sealed)[case.own]
 
 
+def opened_bid(square: Square, case: Case) -> str:
+    """Nobody knows an id before: whatever is asked for then is one of nothing."""
+    return square.opened[case.own] if case.after else NONE
+
+
 def round_of(square: Square, case: Case) -> str:
     return square.tender(case).notice.round
 
@@ -671,13 +751,15 @@ NONE = "0" * 64
 NO_AWARD = (LotAward(lot="1"),)
 PRICES = tuple(str(100 + i) for i in range(15))
 TENDER = "/api/v1/tenders/{ocid}"
+DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
     *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
     *("/", "/tenders/{ocid}", "/login"),
-    *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/journal"),
+    *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
+    "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
     *("/api", "/api/openapi.json"),
 )
@@ -686,11 +768,18 @@ PLAIN = (
 FILLED: dict[str, dict[str, Fill]] = {
     f"{TENDER}/entries/{{seq}}": {"seq": lambda *_: 2},
     f"{TENDER}/statements/{{id}}": {"id": envelope},
+    f"{TENDER}/receipts/{{id}}": {"id": received},
+    f"{TENDER}/bids/{{envelope}}/documents": {"envelope": opened_bid},
+    f"{TENDER}/bids/{{envelope}}/documents/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
+    f"{TENDER}/bids/{{envelope}}/all-documents": {"envelope": opened_bid},
+    DESK_DOCUMENTS: {"envelope": opened_bid},
+    f"{DESK_DOCUMENTS}/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
     "/api/v1/registrations/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/registry-statements/{id}": {"id": lambda square, _: square.approval},
     "/api/v1/applications/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/certificates/{fingerprint}": {"fingerprint": fingerprint},
     "/static/{name}": {"name": lambda *_: "style.css"},
+    "/api/v1/covers/{day}": {"day": lambda *_: "2026-01-01"},
     "/beacon/public/{number}": {"number": round_of},
     "/beacon/{chain}/info": {"chain": chain},
     "/beacon/{chain}/public/latest": {"chain": chain},
@@ -721,6 +810,14 @@ ASKED: dict[Route, Asked] = {
     Route("POST", "/api/v1/tenders"): publish,
     Route("POST", f"{TENDER}/countersignatures"): countersign,
     Route("POST", f"{TENDER}/bids"): submit,
+    Route("POST", f"{TENDER}/withdrawals"): withdraw,
+    Route("POST", f"{TENDER}/uploads"): begin_upload,
+    Route("HEAD", f"{TENDER}/uploads/{{id}}"): upload_of("HEAD", 2),
+    Route("PATCH", f"{TENDER}/uploads/{{id}}"): upload_of(
+        "PATCH", 1, **{"Content-Type": BYTES, "Upload-Offset": "0"}
+    ),
+    Route("GET", f"{TENDER}/uploads/{{id}}"): upload_of("GET", 2),
+    Route("DELETE", f"{TENDER}/uploads/{{id}}"): upload_of("DELETE", 2),
     Route("POST", f"{TENDER}/late-closings"): late_closing,
     Route("POST", f"{TENDER}/conflict-declarations"): declare,
     Route("POST", "/api/v1/ceremonies"): signed(
@@ -782,6 +879,7 @@ async def test_what_comes_is_what_the_table_says(square: Square, route: Route) -
 ANYHOW = {
     *("/api/v1/session", "/api/v1/journal", "/desk", "/desk/journal", "/api/v1/ceremonies/{id}"),
     *(each.path for each in ASKED if each.path.startswith(("/log", "/beacon"))),
+    *(f"{TENDER}/uploads/{{id}}", f"{TENDER}/receipts/{{id}}"),
 }
 """Differs from one moment to the next, whoever bids."""
 
@@ -851,9 +949,11 @@ async def test_the_journal_does_not_say_on_which_tender_a_business_looks_for_its
     square: Square,
 ) -> None:
     tender = square.tenders[True, False]
-    await ASKED[Route("GET", f"{TENDER}/own-bids")](square, Case("business", True, False))
+    for path in (f"{TENDER}/own-bids", "/desk/bids/{ocid}"):
+        await ASKED[Route("GET", path)](square, Case("business", True, False))
     journal = await ASKED[Route("GET", "/api/v1/journal")](square, Case("auditor", True, False))
     registration = square.keys["business"].certificate.registration
     read = [each["what"] for each in journal.json()["entries"] if each.get("registration") == registration]
-    assert any("own-bids" in what for what in read)
+    for path in ("/own-bids", "/desk/bids/"):
+        assert any(path in what for what in read)
     assert not any(tender.ocid in what for what in read)

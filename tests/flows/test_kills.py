@@ -94,8 +94,8 @@ CLOSING = points(
     "INSERT ON log_queue!",
     "INSERT ON log_entry",
     "UPDATE OF size ON log_head!",  # signed, and nobody else heard of it
-    "UPDATE OF published_size ON log_head",  # the checkpoint is out, and the database does not say so
-    "UPDATE OF published_size ON log_head!",
+    "UPDATE OF published_size ON log_head",  # all but the checkpoint is out
+    "UPDATE OF published_size ON log_head!",  # the checkpoint is out, and the database does not say so
     "INSERT ON log_checkpoint",  # the witness has co-signed, and only the witness knows
     "INSERT ON log_checkpoint!",
 )

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -19,6 +19,7 @@ import httpx
 import pytest
 from obstore.store import LocalStore
 
+import crypto.log
 from crypto.checkpoint import (
     LOG,
     WITNESS,
@@ -267,24 +268,95 @@ async def test_the_service_can_neither_change_nor_delete_what_is_sequenced(house
             await house.pool.execute(statement)
 
 
-async def test_two_sequencers_make_one_log(house: House) -> None:
-    entries = some(400)
-    second = house.another_sequencer()
-    for at in range(0, 400, 40):
-        await house.append(*entries[at : at + 40])
-        await asyncio.gather(house.sequencer.sequence(), second.sequence(), second.sequence())
+@asynccontextmanager
+async def running(*sequencers: Sequencer) -> AsyncIterator[list["asyncio.Task[None]"]]:
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(each.run(stop)) for each in sequencers]
+    yield tasks
+    stop.set()
+    await asyncio.wait(tasks)
+
+
+async def leader(*sequencers: Sequencer) -> Sequencer:
+    """The one of them that leads, once one does."""
+
+    async def leading() -> bool:
+        return any(each.leading.is_set() for each in sequencers)
+
+    await until(leading)
+    [found] = [each for each in sequencers if each.leading.is_set()]
+    return found
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once it does, within seconds."""
+    async with asyncio.timeout(5):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_of_two_sequencers_one_leads_and_the_other_takes_over_when_it_dies(house: House) -> None:
+    pair = house.sequencer, house.another_sequencer()
+    entries = some(200)
+    async with running(*pair) as tasks:
+        first = await leader(*pair)
+        for at in range(0, 100, 10):
+            await house.log.wait_for(await house.append(*entries[at : at + 10]), 5)
+            assert await leader(*pair) is first
+        leaves = await house.append(*entries[100:])
+        tasks[pair.index(first)].cancel()
+        await house.log.wait_for(leaves, 1)
+        assert (await leader(*pair)) is not first
+        assert [each.troubles for each in pair] == [{}, {}]
     assert await house.verified() == entries
-    assert await house.signed() == 400
+    assert not any(each.leading.is_set() for each in pair)
 
 
-async def test_a_second_sequencer_never_takes_the_checkpoint_back(house: House) -> None:
+async def test_a_sequencer_that_loses_its_lock_competes_again(house: House, dsn: str) -> None:
+    async with running(house.sequencer):
+        for term in range(2, 5):
+
+            async def elected(term: int = term) -> bool:
+                return bool(await house.pool.fetchval("SELECT term = $1 FROM log_head", term))
+
+            await until(elected)
+            await house.log.wait_for(await house.append(*some(3)), 5)
+            await take_the_lock_away(dsn)
+        await house.log.wait_for(await house.append(*some(3)), 5)
+    assert len(await house.verified()) == 12
+
+
+async def take_the_lock_away(dsn: str) -> None:
+    """What the database does with a leader that says nothing any more."""
+    connection = await asyncpg.connect(dsn)
+    await connection.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON oid = database"
+        " WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+    )
+    await connection.close()
+
+
+async def test_a_silent_leader_loses_the_lead(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crypto.log, "LEASE", 1)
+
+    async def say_nothing(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(house.sequencer, "_hold", say_nothing)
     second = house.another_sequencer()
-    sizes = []
-    for _ in range(10):
-        await house.append(*some(5))
-        await asyncio.gather(house.sequencer.sequence(), second.publish())
-        sizes.append((await read_checkpoint(house.store, KEY.verifier)).size)
-    assert sizes == list(range(5, 55, 5))
+    async with running(house.sequencer):
+        await leader(house.sequencer)
+        await house.log.wait_for(await house.append(*some(3)), 5)
+        async with running(second):
+            await leader(second)
+            await house.log.wait_for(await house.append(*some(3)), 5)
+
+            async def one_leads() -> bool:
+                return second.leading.is_set() and not house.sequencer.leading.is_set()
+
+            await until(one_leads)
 
 
 async def test_thirty_two_writers_see_every_entry_sequenced_once(house: House) -> None:
@@ -352,6 +424,7 @@ async def main(dsn, folder, pause):
             key=SigningKey("tenders.example/log1", LOG, bytes(range(32))),
             head_file=Path(folder, "head.json"), now=lambda: datetime.fromisoformat("2026-11-21T09:00:00Z"),
         )
+        await sequencer.recover()
         setattr(sequencer, pause, wait)
         await sequencer.sequence()
 
@@ -388,6 +461,61 @@ async def test_a_kill_between_signing_and_publishing_is_made_good(house: House, 
     assert await restarted.sequence() == 0
 
 
+STALLS = ["_sign_batch", *PAUSES, "_store_witnessed"]
+
+
+@pytest.mark.parametrize("stall", STALLS)
+async def test_a_leader_that_wakes_up_after_another_took_over_changes_nothing(
+    pool: "asyncpg.Pool[Any]", tmp_path: Path, dsn: str, stall: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(pool, tmp_path, Witness())
+    await house.sequencer.recover()
+    await house.grow(5)
+    asleep, wake = asyncio.Event(), asyncio.Event()
+    goes_on = getattr(house.sequencer, stall)
+
+    async def sleep(*arguments: Any) -> Any:
+        asleep.set()
+        await wake.wait()
+        return await goes_on(*arguments)
+
+    monkeypatch.setattr(house.sequencer, stall, sleep)
+    await house.append(*some(5))
+
+    async def work(sequencer: Sequencer) -> None:
+        await sequencer.sequence()
+        await sequencer.ask_witnesses()
+
+    old = asyncio.create_task(work(house.sequencer))
+    await asyncio.wait_for(asleep.wait(), 5)
+    await end_transactions(dsn)
+
+    house.sequencer, deposed = house.another_sequencer(), house.sequencer
+    await house.sequencer.recover()
+    entries = await house.grow(300)
+    published = await read_object(house.store, "checkpoint")
+    wake.set()
+    with pytest.raises((LogError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await old
+    for write in (deposed.sequence, deposed.publish, deposed.ask_witnesses):
+        await house.append(*some(1))
+        with pytest.raises(LogError, match="another sequencer leads"):
+            await write()
+    assert await read_object(house.store, "checkpoint") == published
+    assert (await house.verified())[-300:] == entries
+    await house.grow(1)
+
+
+async def end_transactions(dsn: str) -> None:
+    """What the database does with a transaction whose process says nothing any more."""
+    connection = await asyncpg.connect(dsn)
+    await connection.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle in transaction'"
+    )
+    await connection.close()
+
+
 async def test_a_torn_object_beyond_the_checkpoint_is_written_again(house: House, dsn: str) -> None:
     await house.grow(10)
     await house.append(*some(10))
@@ -403,12 +531,13 @@ async def test_a_tampered_object_is_noticed_and_a_lost_one_restored(house: House
     file = house.file(path)
     good = file.read_bytes()
     file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    restarted = house.another_sequencer()
     with pytest.raises(LogError, match=path):
-        await house.another_sequencer().recover()
+        await restarted.recover()
     with pytest.raises(LogError, match=path):
-        await house.sequencer.publish(since=0)
+        await restarted.publish(since=0)
     file.unlink()
-    await house.sequencer.publish(since=0)
+    await restarted.publish(since=0)
     assert file.read_bytes() == good
 
 
@@ -441,11 +570,11 @@ async def test_a_database_behind_the_head_file_signs_nothing(house: House, dsn: 
     house.file("checkpoint").unlink()
     await roll_back(dsn, 3)
     await house.append(*some(1))
-    for sequencer in (house.sequencer, house.another_sequencer()):
-        with pytest.raises(LogError, match="head file has 7 leaves"):
-            await sequencer.sequence()
+    for sequencer in (house.another_sequencer(), house.sequencer):
         with pytest.raises(LogError, match="head file has 7 leaves"):
             await sequencer.recover()
+        with pytest.raises(LogError, match="head file has 7 leaves"):
+            await sequencer.sequence()
     assert await house.signed() == 3
     house.head_file.unlink()
     await house.sequencer.publish()
@@ -489,31 +618,52 @@ async def test_a_fork_signed_with_the_log_s_key_in_the_store_signs_nothing(house
     house.file("checkpoint").write_bytes(good)
 
 
-async def test_a_clock_that_went_back_signs_nothing_until_it_has_caught_up(house: House) -> None:
+async def test_a_clock_that_went_back_is_told_and_stops_nothing(house: House) -> None:
     await house.grow(3)
-    await house.append(*some(1))
-    house.clock.time = START - timedelta(microseconds=1)
-    with pytest.raises(LogError, match="clock went back"):
-        await house.sequencer.sequence()
-    assert await house.signed() == 3
-    house.clock.time = START
-    assert await house.sequencer.sequence() == 1
+    for later in (-3600, -1800):
+        house.clock.time = START + timedelta(seconds=later)
+        await house.grow(1)
+        assert "went back" in house.sequencer.troubles["clock"]
+        assert await house.pool.fetchval("SELECT signed_at FROM log_head") == START
+    house.clock.time = START + timedelta(seconds=1)
+    await house.grow(1)
+    assert house.sequencer.troubles == {}
+    assert await house.pool.fetchval("SELECT signed_at FROM log_head") == house.clock.time
 
 
 async def test_a_running_sequencer_tells_its_trouble_and_goes_on_after_it(house: House) -> None:
-    house.clock.time = START - timedelta(seconds=1)
-    await house.pool.execute("UPDATE log_head SET signed_at = $1", START)
-    stop = asyncio.Event()
-    running = asyncio.create_task(house.sequencer.run(stop))
-    leaves = await house.append(*some(1))
-    with pytest.raises(TimeoutError):
-        await house.log.wait_for(leaves, 0.3)
-    assert "clock went back" in house.sequencer.troubles["sequenced"]
-    house.clock.time = START
-    assert await house.log.wait_for(leaves, 5) == {leaves[0]: 0}
-    stop.set()
-    await running
+    good = house.head_file.read_bytes()
+    house.head_file.write_bytes(b"garbage")
+    elsewhere = Log(house.pool)
+    async with running(house.sequencer):
+        leaves = await house.append(*some(1))
+        with pytest.raises(TimeoutError):
+            await house.log.wait_for(leaves, 0.3)
+        assert "JSON" in house.sequencer.troubles["sequenced"]
+        await told(elsewhere, "sequenced")
+        house.head_file.write_bytes(good)
+        assert await house.log.wait_for(leaves, 5) == {leaves[0]: 0}
+        await told(elsewhere)
     assert house.sequencer.troubles == {}
+
+
+async def told(log: Log, *whats: str) -> None:
+    """Returns once these are the troubles that any process reads."""
+
+    async def are_these() -> bool:
+        return (await log.troubles()).keys() == set(whats)
+
+    await until(are_these)
+    assert all(datetime.now(UTC) - timedelta(minutes=1) < since for since in (await log.troubles()).values())
+
+
+async def test_a_log_that_nobody_sequences_is_behind(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crypto.log, "BEHIND", timedelta(seconds=0.3))
+    await house.append(*some(1))
+    assert await house.log.troubles() == {}
+    await told(house.log, "behind")
+    await house.sequencer.sequence()
+    assert await house.log.troubles() == {}
 
 
 # Witnesses
@@ -622,9 +772,14 @@ async def test_a_fork_that_only_the_witness_remembers_is_noticed(
     await house.sequencer.ask_witnesses()
     await roll_back(dsn, 3)
     fork = await empty_folder_house(house)
+    fork.witnesses, asked = (), fork.witnesses
+    fork.sequencer = fork.another_sequencer()
+    await fork.sequencer.recover()
     await fork.grow(grown)
+    fork.witnesses = asked
+    fork.sequencer = fork.another_sequencer()
     with pytest.raises(LogError, match=reason):
-        await fork.sequencer.ask_witnesses()
+        await fork.sequencer.recover()
     await fork.append(*some(1))
     with pytest.raises(LogError, match=reason):
         await fork.sequencer.sequence()

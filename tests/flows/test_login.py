@@ -26,6 +26,7 @@ from crypto.errors import CertificateError, RevokedError, StatusError, Verificat
 from crypto.statements import Statement, sign
 from procurement.authorities import Authorities
 from procurement.evaluation import Committed, LowestPrice, Rules
+from procurement.evaluation.explain import rules_in_words
 from procurement.login import client, store
 from procurement.login.client import COOKIE
 from procurement.login.errors import LogInError
@@ -46,7 +47,6 @@ from procurement.registry.standings import Standings
 from procurement.registry.statements import Reason, Representative
 from procurement.settings import Settings, SettingsError
 from procurement.tenders import Declaration
-from procurement.web.drafts import rules_in_words
 from procurement.web.pages import when
 from tests.authenticator import PRESENT, Passkey
 from tests.builders import a_lot, panel_rules

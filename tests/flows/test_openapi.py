@@ -19,7 +19,9 @@ HOSTILE = '<script src="https://evil.example/x.js"></script><img src=//evil.exam
 WITHOUT_SCHEMA = {
     *("/", "/tenders/{ocid}", "/static/{name}", "/api", "/api/openapi.json"),
     *("/login", "/logout", "/logout-everywhere", "/desk/passkeys/{id}/remove"),
-    *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/journal"),
+    *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
+    *("/desk/journal", "/desk/tenders/{ocid}/bids/{envelope}/documents"),
+    "/desk/tenders/{ocid}/bids/{envelope}/documents/{number}",
 }
 ADDRESSES = {"src", "href", "action", "srcset", "data", "poster", "formaction", "background"}
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bids.envelope import Envelope, Part, bid_id
 from bids.orders import OrderRefusal
 from bids.receipts import Refusal
-from crypto.certificates import P256_ORDER, Authority, Role, SigningKey, request
+from crypto.certificates import BACKDATED, P256_ORDER, Authority, Role, SigningKey, request
 from crypto.checkpoint import WITNESS
 from crypto.checkpoint import SigningKey as Witness
 from crypto.encoding import encode, from_base64, moment, sha256, to_base64
@@ -291,8 +291,14 @@ async def test_a_notice_whose_committee_was_not_certified_when_it_was_published_
     town: Town,
 ) -> None:
     """Its award record would not verify."""
-    convened = await town.convene()
-    published = moment(datetime.now(UTC) - timedelta(minutes=4))
+    issuer = Authority.load(Role.COMMITTEE, (town.house.keys / "committee.pem").read_bytes())
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    since_now = now + BACKDATED - timedelta(seconds=2)
+    new = SigningKey(key, issuer.issue(request(key, Role.COMMITTEE, "Member 1", "new"), since_now))
+    await known(town, new)
+    others = [await town.enrol(Role.COMMITTEE, f"Member {number}") for number in (2, 3)]
+    convened = convene(town.officer, [new, *others], 2, now, secrets.token_bytes)
+    published = moment(now - timedelta(minutes=4))
     notice = town.notice(
         a_lot(), committee=convened.committee, transcript=convened.transcript, published=published
     )

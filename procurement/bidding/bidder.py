@@ -1,0 +1,384 @@
+"""A bidder at its own machine: seals, submits, sends files, withdraws, and looks what became of it.
+
+Every step can be broken off at any point and taken up again: what was signed is kept before it is sent, and
+what the service answered before anybody is told.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bids.client import LONGEST_PAUSE, BrokenPromiseError, RefusedError, Service, ServiceError, Upload, parse
+from bids.documents import digest, seal_file
+from bids.envelope import SealedFile, UploadRequest, Withdrawal
+from bids.receipts import Closing, Committed, CommittedDocument, DocumentReceipt, Receipt
+from crypto import durable
+from crypto.certificates import SigningKey
+from crypto.encoding import moment, sha256
+from crypto.errors import LogError
+from crypto.statements import sign
+from procurement.bidding.draft import DraftDocument, contents, faults, media_type, template, title
+from procurement.bidding.folder import Element, Folder, Shown
+from procurement.client import (
+    PublishedBid,
+    path_of,
+    read_bids,
+    read_closing,
+    read_evaluation,
+    read_notice,
+    seal_bid,
+)
+from procurement.errors import FolderError
+from procurement.evaluation import Ranked
+from procurement.registry.holding import Holding
+from procurement.tenders import Document
+
+KEEP_TRYING = timedelta(minutes=10)
+"""How long a bidder goes on where the service does not answer, or says to come back."""
+_BREATHER = 3.0  # seconds between two rounds of attempts
+
+Tell = Callable[[str], None]
+Sent = Callable[[SealedFile, int], None]
+"""Told how many bytes of a file are there."""
+_Said = Receipt | DocumentReceipt | Committed | CommittedDocument
+T = TypeVar("T")
+
+
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a bid, verified but for `opened`. `listed`: how the closing has the element that counts.
+    `results` by lot."""
+
+    status: str
+    closed: bool = False
+    listed: str = ""
+    missing: tuple[int, ...] = ()
+    opened: PublishedBid | None = None
+    results: tuple[tuple[str, Ranked], ...] = ()
+
+
+class _Timeline(msgspec.Struct, frozen=True):
+    status: str
+
+
+async def compose(service: Service, holding: Holding, file: Path, path: Path, ocid: str) -> Folder:
+    """A new folder at `path` with a draft to fill in, for a tender whose notice is verified now; `holding` is
+    what the bidder's `file` has in it."""
+    tender = await read_notice(service, ocid)
+    notice = (await service.logged(f"{path_of(ocid)}/entries/0")).statement
+    if notice.id != tender.notice_id:
+        raise LogError("the service shows two notices for one tender")
+    draft = template(tender.notice)
+    folder = Folder.make(path, holding, file, notice, draft)
+    _remember(folder, service)
+    return folder
+
+
+def check(folder: Folder) -> list[str]:
+    """What is missing or wrong in the draft, in words."""
+    draft = folder.draft
+    sizes = {each.file: _size(folder, each) for each in draft.documents}
+    return faults(draft, folder.tender.notice, sizes)
+
+
+def check_sealable(folder: Folder, replace: bool) -> None:
+    """Nothing stands in the way of another element. Raises FolderError."""
+    last = next(reversed(folder.chain), None)
+    if last is None or last.state in ("sealed", "refused"):
+        return
+    _check_answered(last)
+    if not replace and not last.withdrawal:
+        raise FolderError(f"number {last.number} is in the box: --replace makes the one that takes its place")
+
+
+async def seal(service: Service, folder: Folder, key: SigningKey, partners: Sequence[str] = ()) -> Element:
+    """The draft, sealed and signed as the next element of the chain; it replaces the latest in the box.
+
+    Raises FolderError for a notice that is not the one in the folder, and what `seal_bid` raises.
+    """
+    if (await read_notice(service, folder.tender.notice.tender)).notice_id != folder.tender.notice_id:
+        raise FolderError("the tender has another notice than the one in the folder")
+    draft, room, latest = folder.draft, folder.room(), _latest(folder)
+    reusable = _reusable(latest, folder)
+    sealed = [
+        await asyncio.to_thread(_seal_document, folder, each, number, room / "files", reusable)
+        for number, each in enumerate(draft.documents, start=1)
+    ]
+    found = contents(draft, folder.tender.notice, [document for document, _ in sealed])
+    bid = await seal_bid(
+        service,
+        folder.tender,
+        key,
+        found.open,
+        partners,
+        latest.statement.id if latest else None,
+        [file for _, file in sealed],
+        found.restricted,
+    )
+    for number, file in bid.files.items():
+        durable.replace(room / "files" / str(number), file)
+    _remember(folder, service)
+    return folder.add(bid.envelope, Shown.of(bid))
+
+
+async def submit(service: Service, folder: Folder, element: Element, tell: Tell) -> Receipt:
+    """The receipt for an element of the chain, kept before this returns.
+
+    A service that does not answer is asked again, with the very same statement, for ten minutes. Raises
+    RefusedError or BrokenPromiseError, whose statements are kept as well, and what `Service.submit` raises.
+    """
+    element.mark_sent()
+    send = service.withdraw if element.withdrawal else service.submit
+    terms, deadline = folder.tender.terms, folder.tender.notice.deadline
+    try:
+        receipt = await _persist(
+            service,
+            lambda: send(element.statement.data, terms, deadline, element.keep, element.answer),
+            tell,
+        )
+    except RefusedError as error:
+        element.keep_refusal(error.statement)
+        raise
+    except BrokenPromiseError as error:
+        if error.against is not None:
+            element.keep_contradiction(error.against)
+        raise
+    _remember(folder, service)
+    return receipt
+
+
+def withdrawal(folder: Folder, key: SigningKey) -> Element:
+    """The statement that takes the latest bid back, as the next element of the chain: to be submitted.
+
+    Raises FolderError where there is nothing to take back.
+    """
+    last = next(reversed(folder.chain), None)
+    if last is not None and last.withdrawal and last.state in ("sealed", "sent", "promised"):
+        return last
+    latest = _latest(folder)
+    if latest is None or latest.withdrawal:
+        raise FolderError("there is no bid in the box that could be withdrawn")
+    if last is not None:
+        _check_answered(last)
+    folder.check_signer(key, latest)
+    tender = folder.tender
+    said = Withdrawal(
+        signer=key.fingerprint,
+        tender=tender.notice.tender,
+        notice=tender.notice_id,
+        previous=latest.statement.id,
+    )
+    folder.room()
+    return folder.add(sign(said, key))
+
+
+def unsent_files(folder: Folder) -> tuple[Element, list[SealedFile]]:
+    """The bid in the box, and its files without a receipt. Raises FolderError where there is no bid."""
+    latest = _latest(folder)
+    if latest is None or latest.withdrawal:
+        raise FolderError("files follow a bid with a receipt: openseal bid submit comes first")
+    return latest, [each for each in latest.files if latest.document_receipt(each.number) is None]
+
+
+async def upload(
+    service: Service,
+    folder: Folder,
+    key: SigningKey,
+    element: Element,
+    file: SealedFile,
+    sent: Sent,
+    tell: Tell,
+) -> DocumentReceipt:
+    """The receipt for a sealed file of `element`, kept before this returns. What the service has of it is not
+    sent again."""
+    folder.check_signer(key, element)
+    tender = folder.tender
+
+    async def once() -> DocumentReceipt:
+        return await service.upload(
+            _upload(service, folder, key, element, file),
+            tender.terms,
+            tender.notice.complete,
+            lambda answer: element.keep_document(file.number, answer),
+            lambda count: sent(file, count),
+        )
+
+    receipt = await _persist(service, once, tell)
+    _remember(folder, service)
+    return receipt
+
+
+async def fate(service: Service, folder: Folder) -> Fate:
+    """What the service says of the tender; after the closing and the opening, of the own bid in it."""
+    notice = folder.tender.notice
+    status = parse(await service.get(f"{path_of(notice.tender)}/timeline"), _Timeline).status
+    found = Fate(status=status)
+    kept = [each for each in folder.chain if each.state in ("accepted", "promised")]
+    if service.now() < notice.complete or not kept or not await _there(service, folder, "closing"):
+        _remember(folder, service)
+        return found
+    announced = await read_notice(service, notice.tender)
+    closing = (await read_closing(service, announced)).closing
+    last, counted = kept[-1], set(closing.counted())
+    for each in kept:
+        _check_listed(each, closing)
+    own = last.statement.id in counted
+    found = msgspec.structs.replace(
+        found,
+        closed=True,
+        listed="it counts" if own else "withdrawn" if last.withdrawal else "it does not count",
+        missing=tuple(each.number for each in closing.missing if each.envelope == last.statement.id),
+    )
+    if own and await _there(service, folder, "bids"):
+        published = await read_bids(service, notice.tender)
+        mine = next((each for each in published if each.envelope == last.statement.id), None)
+        found = msgspec.structs.replace(found, opened=mine)
+    if own and await _there(service, folder, "evaluation"):
+        _, evaluated = await read_evaluation(service, announced)
+        results = tuple(
+            (lot.lot, ranked)
+            for lot in evaluated.lots
+            for ranked in lot.evaluation.ranking
+            if ranked.bid == last.statement.id
+        )
+        found = msgspec.structs.replace(found, results=results)
+    _remember(folder, service)
+    return found
+
+
+def _check_listed(element: Element, closing: Closing) -> None:
+    """The closing has the element and its files just as their receipts say. Raises LogError."""
+    id, listed = element.statement.id, {each.statement: each for each in closing.commitments}
+    files = {(each.envelope, each.number): each for each in closing.documents}
+    pairs: list[tuple[str, _Said | None, _Said | None]] = [
+        (f"number {element.number}", element.receipt, listed.get(id))
+    ]
+    for file in element.files:
+        if receipt := element.document_receipt(file.number):
+            name = f"file {file.number} of number {element.number}"
+            pairs.append((name, receipt, files.get((id, file.number))))
+    for name, said, shown in pairs:
+        if said and (shown is None or (said.time, said.salt) != (shown.time, shown.salt)):
+            raise LogError(
+                f"the closing does not list {name}, for which there is a receipt:"
+                " keep this folder, it proves that the service lost or changed what it took"
+            )
+
+
+def _check_answered(last: Element) -> None:
+    if last.state == "sent":
+        raise FolderError(
+            f"number {last.number} was sent and not answered: openseal bid submit finishes that first"
+        )
+
+
+def _latest(folder: Folder) -> Element | None:
+    """The latest element that is in the box."""
+    return next((each for each in reversed(folder.chain) if each.state in ("accepted", "promised")), None)
+
+
+def _reusable(latest: Element | None, folder: Folder) -> dict[tuple[str, int], tuple[Document, Path]]:
+    """The sealed files of the bid that is replaced, by the hash and size of what is in them: a file that
+    stays need not be sent a second time."""
+    if latest is None or latest.withdrawal:
+        return {}
+    return {
+        (document.sha256, document.size): (document, latest.file(number))
+        for number, document in latest.documents(folder.tender.notice).items()
+    }
+
+
+def _seal_document(
+    folder: Folder,
+    draft: DraftDocument,
+    number: int,
+    room: Path,
+    reusable: dict[tuple[str, int], tuple[Document, Path]],
+) -> tuple[Document, SealedFile]:
+    source, target = folder.path / draft.file, room / str(number)
+    plain = digest(source)
+    if known := reusable.get((plain.sha256, plain.size)):
+        before, path = known
+        _link(path, target)
+        key, sealed = before.key, digest(target)
+    else:
+        key = secrets.token_hex(32)
+        made = seal_file(source, target, bytes.fromhex(key))
+        plain, sealed = made.plain, made.sealed
+    document = Document(
+        number=number,
+        title=title(draft),
+        format=media_type(draft),
+        key=key,
+        sha256=plain.sha256,
+        size=plain.size,
+    )
+    return document, SealedFile(number=number, sha256=sealed.sha256, size=sealed.size)
+
+
+def _link(path: Path, target: Path) -> None:
+    """The same file under another name, or a copy where the file system has no such thing."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+        durable.sync(target)
+
+
+def _upload(service: Service, folder: Folder, key: SigningKey, element: Element, file: SealedFile) -> Upload:
+    """Asked for anew each time: whoever takes an upload up again needs no secret from before."""
+    token = secrets.token_bytes(32)
+    said = UploadRequest(
+        signer=key.fingerprint,
+        tender=folder.tender.notice.tender,
+        notice=folder.tender.notice_id,
+        envelope=element.statement.id,
+        number=file.number,
+        token=sha256(token).hex(),
+        time=moment(service.now()),
+    )
+    return Upload(request=sign(said, key), token=token, file=file, path=element.file(file.number))
+
+
+async def _persist(service: Service, work: Callable[[], Awaitable[T]], tell: Tell) -> T:
+    """Do it until the service answers for itself. Raises what the last attempt raised."""
+    end: datetime = service.now() + KEEP_TRYING
+    while True:
+        try:
+            return await work()
+        except ServiceError as error:
+            if isinstance(error, RefusedError) or not _may_pass(error) or service.now() >= end:
+                raise
+            tell(f"{error}; trying again")
+            await asyncio.sleep(min(max(_BREATHER, error.retry_after), LONGEST_PAUSE))
+
+
+def _may_pass(error: ServiceError) -> bool:
+    return error.status in (0, 202, 429) or error.status >= 500
+
+
+async def _there(service: Service, folder: Folder, what: str) -> bool:
+    """Whether the service shows that of the tender by now."""
+    try:
+        await service.get(f"{path_of(folder.tender.notice.tender)}/{what}")
+    except ServiceError as error:
+        if error.code == "not-yet":
+            return False
+        raise
+    return True
+
+
+def _size(folder: Folder, document: DraftDocument) -> int | None:
+    path = folder.path / document.file
+    return path.stat().st_size if path.is_file() else None
+
+
+def _remember(folder: Folder, service: Service) -> None:
+    if service.seen is not None:
+        folder.keep_seen(service.seen)

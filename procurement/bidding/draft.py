@@ -1,0 +1,346 @@
+"""The draft of a bid, as its bidder edits it: what is missing or wrong in it, in words, and what is sealed.
+
+Whether it would open as a bid is asked of the functions that the opening asks.
+"""
+
+import mimetypes
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from bids.envelope import LARGEST_RESTRICTED, MOST_DOCUMENTS, Part
+from bids.errors import Unopenable
+from crypto.encoding import encode
+from crypto.errors import MalformedError, VerificationError
+from crypto.stream import TAG, sealed_size
+from procurement.evaluation import KrPriceFloor
+from procurement.evaluation.explain import Facts, duration, rules_in_words
+from procurement.money import grouped
+from procurement.scoring import read_part
+from procurement.tenders import (
+    Bid,
+    Document,
+    Item,
+    LotOffer,
+    Notice,
+    Proposal,
+    Restricted,
+    padded,
+    read_bid,
+    read_restricted,
+)
+
+WORDS = {
+    "content-malformed": "something is too long, empty, or holds a sign that cannot be sealed",
+    "declarations-wrong": "not exactly the declarations of the notice are made",
+    "lots-wrong": "a lot is offered twice, or is none of the notice's",
+    "offer-wrong": "a price or its picks cannot be read under the lot's rules",
+    "documents-wrong": "two documents have one number",
+}
+"""Why a bid would not open (docs/formats.md), for its bidder."""
+_NOT_PLAIN = "is no plain number: digits, no separators, a point before decimals"
+
+
+class _Edited(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Base of what people edit."""
+
+
+class DraftOffer(_Edited, frozen=True, kw_only=True):
+    """A price for a lot; `title` is the lot's, for whoever edits."""
+
+    lot: str
+    title: str = ""
+    amount: str = ""
+    picks: tuple[int, int] | None = None
+
+
+class DraftDeclaration(_Edited, frozen=True, kw_only=True):
+    """A declaration that the notice asks for, to be made by `declared`."""
+
+    id: str
+    text: str = ""
+    declared: bool = False
+
+
+class DraftDocument(_Edited, frozen=True, kw_only=True):
+    """A file beside the draft, or anywhere. `restricted`: never published, for officials alone. `part` is the
+    one with which it opens, by default the first."""
+
+    file: str
+    title: str = ""
+    format: str = ""
+    restricted: bool = False
+    part: Part | None = None
+
+
+class Draft(_Edited, frozen=True, kw_only=True):
+    """A whole bid. `restricted` is text for officials alone."""
+
+    offers: tuple[DraftOffer, ...] = ()
+    proposal: str = ""
+    declarations: tuple[DraftDeclaration, ...] = ()
+    documents: tuple[DraftDocument, ...] = ()
+    restricted: str = ""
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sealed of each part, and what is restricted."""
+
+    open: dict[Part, bytes]
+    restricted: dict[Part, bytes]
+
+    def __repr__(self) -> str:
+        return "Contents()"
+
+
+def template(notice: Notice) -> Draft:
+    """A draft with everything that is to be filled in."""
+    return Draft(
+        offers=tuple(DraftOffer(lot=lot.id, title=lot.title) for lot in notice.lots),
+        declarations=tuple(DraftDeclaration(id=each.id, text=each.text) for each in notice.declarations),
+    )
+
+
+def write(draft: Draft) -> bytes:
+    """JSON to edit."""
+    return msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n"
+
+
+def read(data: bytes) -> Draft:
+    """Raises MalformedError, which says where."""
+    try:
+        return msgspec.json.decode(data, type=Draft)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"the draft cannot be read: {error}") from error
+
+
+def rules(notice: Notice) -> Facts:
+    """What is bought and by which rules, in words."""
+    facts = [
+        ("Tender", f"{notice.tender}, number {notice.number}: {notice.title}"),
+        ("Procuring entity", f"{notice.procuring_entity.name} ({notice.procuring_entity.id})"),
+        ("Contact", ", ".join(filter(None, (notice.contact.name, notice.contact.email)))),
+        ("Deadline", f"{notice.deadline}: a bid has to be there before"),
+        ("Opening", f"not before {notice.opens:%Y-%m-%dT%H:%M:%SZ}, by {_openers(notice)}"),
+        ("Parts", " and ".join(notice.parts)),
+        ("Documents", _documents(notice)),
+        ("Standstill", duration(notice.standstill)),
+    ]
+    for lot in notice.lots:
+        facts.append((f"Lot {lot.id}", lot.title))
+        facts += [(f"  item {item.id}", _item(item)) for item in lot.items]
+        facts += [(f"  {label.lower()}", text) for label, text in rules_in_words(lot.rules, notice.currency)]
+    facts += [(f"Declaration {each.id}", each.text) for each in notice.declarations]
+    if notice.practice:
+        facts.append(("Practice", "this tender is for practice"))
+    return facts
+
+
+def faults(draft: Draft, notice: Notice, sizes: Mapping[str, int | None]) -> list[str]:
+    """Everything because of which the bid would not open, or not be taken; nothing where it is in order.
+
+    `sizes` are the documents' in bytes, none where there is no such file.
+    """
+    found = [
+        *_offer_faults(draft, notice),
+        *_declaration_faults(draft, notice),
+        *_document_faults(draft, notice, sizes),
+        *_proposal_faults(draft, notice),
+    ]
+    return found or list(_content_faults(draft, notice))
+
+
+def contents(draft: Draft, notice: Notice, documents: Sequence[Document]) -> Contents:
+    """The draft as it is sealed, with a document for each of the draft's, in its order.
+
+    Raises MalformedError for what has no canonical form.
+    """
+    first = notice.parts[0]
+    declared = tuple(each.id for each in draft.declarations if each.declared)
+    given = list(zip(draft.documents, documents, strict=True))
+
+    def of(part: Part, restricted: bool) -> tuple[Document, ...]:
+        return tuple(
+            document
+            for each, document in given
+            if (each.part or first, each.restricted) == (part, restricted)
+        )
+
+    priced = notice.parts[-1]
+    bid = Bid(
+        offers=tuple(_offer(each) for each in draft.offers),
+        declarations=declared if priced == first else (),
+        documents=of(priced, False),
+    )
+    found: dict[Part, bytes] = {priced: padded(bid)}
+    if priced != first:
+        proposal = Proposal(proposal=draft.proposal, declarations=declared, documents=of(first, False))
+        found = {first: padded(proposal), **found}
+    withheld = {
+        part: Restricted(text=draft.restricted if part == first else "", documents=of(part, True))
+        for part in notice.parts
+    }
+    return Contents(
+        open=found,
+        restricted={part: padded(each) for part, each in withheld.items() if each.text or each.documents},
+    )
+
+
+def restricted_parts(draft: Draft, notice: Notice) -> set[Part]:
+    """The parts that have restricted content."""
+    first = notice.parts[0]
+    parts = {each.part or first for each in draft.documents if each.restricted}
+    return parts | ({first} if draft.restricted else set())
+
+
+def title(document: DraftDocument) -> str:
+    """As it is stated, or the file's name."""
+    return document.title or document.file.replace("\\", "/").rpartition("/")[2]
+
+
+def media_type(document: DraftDocument) -> str:
+    """As it is stated, or by the file's name."""
+    return document.format or mimetypes.guess_type(document.file)[0] or "application/octet-stream"
+
+
+def in_words(content: Bid | Proposal | Restricted, notice: Notice) -> Facts:
+    """What a content says."""
+    facts: Facts = []
+    if isinstance(content, Bid):
+        for offer in content.offers:
+            picks = f", picks {offer.picks[0]} and {offer.picks[1]}" if offer.picks else ""
+            facts.append((f"Lot {offer.lot}", f"{grouped(offer.amount)} {notice.currency}{picks}"))
+    if isinstance(content, Proposal):
+        facts.append(("Proposal", content.proposal))
+    if isinstance(content, Restricted):
+        facts.append(("For officials alone", content.text or "documents"))
+    else:
+        facts += [("Declares", each) for each in content.declarations]
+    for each in content.documents:
+        facts.append((f"Document {each.number}", f"{each.title}, {each.format}, {each.size:,} bytes"))
+    return facts
+
+
+# ── what is wrong ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _offer_faults(draft: Draft, notice: Notice) -> Iterator[str]:
+    """Each offer by itself, as the opening would read it if there were no other."""
+    if not draft.offers:
+        yield "no lot is offered for"
+    lots = {lot.id: lot for lot in notice.lots}
+    seen: set[str] = set()
+    for offer in draft.offers:
+        if offer.lot not in lots:
+            yield f"lot {offer.lot}: the notice has no such lot"
+        elif offer.lot in seen:
+            yield f"lot {offer.lot}: offered twice"
+        elif not offer.amount:
+            yield f"lot {offer.lot}: no amount; who does not bid for a lot removes its offer"
+        elif offer.picks is None and isinstance(lots[offer.lot].rules, KrPriceFloor):
+            yield f"lot {offer.lot}: no picks; two different numbers of 1 to 15, like [3, 12]"
+        else:
+            yield from _fault(offer, notice)
+        seen.add(offer.lot)
+
+
+def _fault(offer: DraftOffer, notice: Notice) -> Iterator[str]:
+    declared = tuple(each.id for each in notice.declarations) if notice.parts == ("bid",) else ()
+    try:
+        read_bid(encode(Bid(offers=(_offer(offer),), declarations=declared)), notice)
+    except Unopenable as error:
+        because = error.__cause__ if error.code == "offer-wrong" else None
+        malformed = error.code == "content-malformed"
+        yield f"lot {offer.lot}: {'the amount ' + _NOT_PLAIN if malformed else because or WORDS[error.code]}"
+    except MalformedError as error:
+        yield f"lot {offer.lot}: {error}"
+
+
+def _declaration_faults(draft: Draft, notice: Notice) -> Iterator[str]:
+    asked, made = {each.id for each in notice.declarations}, [each.id for each in draft.declarations]
+    for each in draft.declarations:
+        if each.id not in asked:
+            yield f"declaration {each.id}: the notice asks for no such declaration"
+        elif not each.declared:
+            yield f"declaration {each.id} is not made: “{each.text}”"
+    for missing in sorted(asked - set(made)):
+        yield f"declaration {missing} is missing"
+    for twice in sorted({each for each in made if made.count(each) > 1}):
+        yield f"declaration {twice} stands twice"
+
+
+def _document_faults(draft: Draft, notice: Notice, sizes: Mapping[str, int | None]) -> Iterator[str]:
+    restricted = restricted_parts(draft, notice)
+    count = len(draft.documents) + len(restricted)
+    if count > notice.document_limit:
+        counted = f" (restricted content counts as {len(restricted)})" if restricted else ""
+        yield f"{count} documents{counted}, and the tender takes {notice.document_limit or 'none'}"
+    for each in draft.documents:
+        if each.part is not None and each.part not in notice.parts:
+            yield f"{each.file}: the tender has no part {each.part}, only {' and '.join(notice.parts)}"
+        size = sizes.get(each.file)
+        if size is None:
+            yield f"{each.file}: there is no such file"
+        elif sealed_size(size) > notice.document_size:
+            most = f"at most {notice.document_size:,} are taken"
+            yield f"{each.file}: sealed it has {sealed_size(size):,} bytes, and {most}"
+
+
+def _proposal_faults(draft: Draft, notice: Notice) -> Iterator[str]:
+    if draft.proposal and "technical" not in notice.parts:
+        yield "a proposal is given, and the tender has no technical part"
+    if not draft.proposal and "technical" in notice.parts:
+        yield "the proposal is empty"
+
+
+def _content_faults(draft: Draft, notice: Notice) -> Iterator[str]:
+    """The contents as a whole, as the opening reads them, with stand-ins for documents not yet sealed."""
+    stand_ins = [
+        Document(
+            number=min(i, MOST_DOCUMENTS),
+            title=title(each),
+            format=media_type(each),
+            key="0" * 64,
+            sha256="0" * 64,
+            size=0,
+        )
+        for i, each in enumerate(draft.documents, start=1)
+    ]
+    try:
+        found = contents(draft, notice, stand_ins)
+        for part, content in found.open.items():
+            yield from _too_long(part, len(content), notice.content_limit)
+            read_part(part, content, notice)
+        for part, content in found.restricted.items():
+            most = min(LARGEST_RESTRICTED, notice.document_size - TAG)
+            yield from _too_long(f"restricted {part}", len(content), most)
+            read_restricted(content)
+    except VerificationError as error:
+        yield WORDS.get(error.code, str(error)) if isinstance(error, Unopenable) else str(error)
+
+
+def _too_long(what: str, size: int, most: int) -> Iterator[str]:
+    if size > most:
+        yield f"part {what}: {size:,} bytes of content, and at most {most:,} are taken"
+
+
+def _offer(offer: DraftOffer) -> LotOffer:
+    return LotOffer(lot=offer.lot, amount=offer.amount, picks=offer.picks)
+
+
+def _openers(notice: Notice) -> str:
+    return f"{notice.committee.threshold} of {len(notice.committee.members)} committee members"
+
+
+def _documents(notice: Notice) -> str:
+    if not notice.document_limit:
+        return "none are taken"
+    most = f"at most {notice.document_limit}, each at most {notice.document_size:,} bytes sealed"
+    if not notice.upload_grace:
+        return f"{most}, all before the deadline"
+    return f"{most}; they may follow for {duration(notice.upload_grace)} after the deadline"
+
+
+def _item(item: Item) -> str:
+    quantity = grouped(item.quantity) if item.quantity else None
+    return ", ".join(filter(None, (item.description, " ".join(filter(None, (quantity, item.unit))))))

@@ -1,0 +1,332 @@
+"""A bid's folder: the draft, and every element of its chain with what the service answered.
+
+    tender.json    the notice as it was verified, whom its bidder trusts, whose file signs
+    log.json       the newest head of the log that was shown
+    bid.json       the draft
+    1/, 2/, …      the chain: sealed bids and withdrawals, each in a folder that appears whole or not at all
+      statement.json   what is sent
+      sealed.json      what is in it: for the bidder's eyes and those of partners
+      files/N          sealed files, which follow
+      sent             there from just before it is sent for the first time
+      receipt.json     the service's answer: a promise until the receipt takes its place
+      refusal.json     the service's signed no
+      contradiction.json  what the service signed against its answer, if it ever did
+      receipts/N.json  the service's answer for each file
+
+Everything is durable before anybody is told of it.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bids.envelope import Envelope, Part, SealedFile, Withdrawal
+from bids.receipts import DocumentReceipt, Promise, Receipt, Refusal
+from crypto import durable
+from crypto.certificates import SigningKey
+from crypto.checkpoint import Checkpoint
+from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, encode, from_base64, to_base64
+from crypto.errors import MalformedError
+from crypto.statements import PAYLOAD_TYPE, Statement
+from crypto.trust import Trust
+from procurement.bidding.draft import Draft, read, write
+from procurement.client import Sealed, Stated
+from procurement.errors import FolderError
+from procurement.registry.holding import Holding
+from procurement.scoring import read_part
+from procurement.tenders import Bid, Document, Notice, Proposal, Restricted, read_restricted, terms
+
+State = Literal["sealed", "sent", "promised", "accepted", "refused"]
+
+_SEALING = ".sealing"
+
+
+class _Tender(Value, frozen=True, kw_only=True):
+    """What `tender.json` holds. `file` is the bidder's, made by `openseal enrol`."""
+
+    service: Text
+    trust: Trust
+    file: Text
+    notice: Base64
+
+
+class _Head(Value, frozen=True, kw_only=True):
+    size: Small
+    root: Hex32
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    receipt: Base64 | None = None
+    promise: Base64 | None = None
+
+
+class Shown(Value, frozen=True, kw_only=True):
+    """What `sealed.json` holds: an envelope with what is in it. Who reads it reads the bid."""
+
+    envelope: Base64
+    contents: dict[Part, Base64]
+    entropy: Base64
+    restricted: dict[Part, Base64] = msgspec.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sealed: Sealed) -> "Shown":
+        """For the file."""
+        return cls(
+            envelope=to_base64(sealed.envelope),
+            contents={part: to_base64(each) for part, each in sealed.contents.items()},
+            entropy=to_base64(sealed.entropy),
+            restricted={part: to_base64(each) for part, each in sealed.restricted.items()},
+        )
+
+    def sealed(self) -> Sealed:
+        """From the file. Raises MalformedError."""
+        return Sealed(
+            envelope=from_base64(self.envelope),
+            contents={part: from_base64(each) for part, each in self.contents.items()},
+            entropy=from_base64(self.entropy),
+            restricted={part: from_base64(each) for part, each in self.restricted.items()},
+        )
+
+
+class Element:
+    """One sealed bid or withdrawal of the chain, with what came of it.
+
+    Everything raises OSError, and MalformedError for what somebody has altered.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = int(path.name)
+        self.statement = Statement((path / "statement.json").read_bytes())
+
+    @property
+    def withdrawal(self) -> bool:
+        """Whether it is one; else it is an envelope."""
+        return self.statement.payload_type == PAYLOAD_TYPE.format(purpose=Withdrawal.PURPOSE)
+
+    @property
+    def previous(self) -> str | None:
+        """Id of the element before, as it is signed."""
+        if self.withdrawal:
+            return self.statement.read(Withdrawal).previous
+        return self.statement.read(Envelope).previous
+
+    @property
+    def files(self) -> tuple[SealedFile, ...]:
+        """The sealed files that follow."""
+        return () if self.withdrawal else self.statement.read(Envelope).documents
+
+    @property
+    def answer(self) -> bytes | None:
+        """What the service answered last, promise or receipt."""
+        return _read_if_there(self.path / "receipt.json")
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What the answer says: a Promise while there is no receipt. It was verified before it was kept."""
+        if self.answer is None:
+            return None
+        said = _answer(self.answer)
+        if said.promise is not None:
+            return Statement(from_base64(said.promise)).read(Promise)
+        return Statement(from_base64(said.receipt or "")).read(Receipt)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The service's no."""
+        data = _read_if_there(self.path / "refusal.json")
+        return Statement(data).read(Refusal) if data is not None else None
+
+    @property
+    def state(self) -> State:
+        """How far it has come."""
+        match self.receipt:
+            case Promise():
+                return "promised"
+            case Receipt():
+                return "accepted"
+        if (self.path / "refusal.json").exists():
+            return "refused"
+        return "sent" if (self.path / "sent").exists() else "sealed"
+
+    def file(self, number: int) -> Path:
+        """Where that sealed file is."""
+        return self.path / "files" / str(number)
+
+    def document_receipt(self, number: int) -> DocumentReceipt | None:
+        """The service's word for that file, verified before it was kept."""
+        data = _read_if_there(self.path / "receipts" / f"{number}.json")
+        if data is None:
+            return None
+        return Statement(from_base64(_answer(data).receipt or "")).read(DocumentReceipt)
+
+    def shown(self) -> Shown:
+        """What is in the envelope."""
+        return decode((self.path / "sealed.json").read_bytes(), Shown)
+
+    def documents(self, notice: Notice) -> dict[int, Document]:
+        """What the contents say of the files, by number. The files with restricted content are not among
+        them."""
+        found = self.shown().sealed()
+        said: list[Proposal | Bid | Restricted] = [
+            *(read_part(part, each, notice) for part, each in found.contents.items()),
+            *map(read_restricted, found.restricted.values()),
+        ]
+        return {document.number: document for each in said for document in each.documents}
+
+    def mark_sent(self) -> None:
+        """From here on the service may have it."""
+        if not (self.path / "sent").exists():
+            durable.replace(self.path / "sent", b"")
+
+    def keep(self, answer: bytes) -> None:
+        """Put the service's verified answer into its place."""
+        durable.replace(self.path / "receipt.json", answer)
+
+    def keep_refusal(self, statement: bytes) -> None:
+        """Put the service's verified no into its place."""
+        durable.replace(self.path / "refusal.json", statement)
+
+    def keep_contradiction(self, statement: bytes) -> None:
+        """Put what the service said against its own word beside that."""
+        durable.replace(self.path / "contradiction.json", statement)
+
+    def keep_document(self, number: int, answer: bytes) -> None:
+        """Put the service's verified answer for a file into its place."""
+        (self.path / "receipts").mkdir(exist_ok=True)
+        durable.sync(self.path)
+        durable.replace(self.path / "receipts" / f"{number}.json", answer)
+
+
+class Folder:
+    """A bid's folder. Methods raise OSError, MalformedError; FolderError for one that is none."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is there."""
+        self.path = path
+        found = _read_if_there(path / "tender.json")
+        if found is None:
+            raise FolderError(f"{path} is no bid's folder: openseal bid compose makes one")
+        self._tender = decode(found, _Tender)
+        statement = Statement(from_base64(self._tender.notice))
+        notice = statement.read(Notice)
+        self.tender = Stated(notice=notice, notice_id=statement.id, terms=terms(notice, statement.id))
+
+    @classmethod
+    def make(cls, path: Path, holding: Holding, file: Path, notice: Statement, draft: Draft) -> "Folder":
+        """A new one, for a notice that was verified. An empty folder may be there already."""
+        path.mkdir(mode=0o700, exist_ok=True)
+        if any(path.iterdir()):
+            raise FolderError(f"{path} is not empty")
+        tender = _Tender(
+            service=holding.service,
+            trust=holding.trust,
+            file=str(file.resolve()),
+            notice=to_base64(notice.data),
+        )
+        durable.replace(path / "bid.json", write(draft))
+        durable.replace(path / "tender.json", encode(tender))
+        durable.sync(path.parent)
+        return cls(path)
+
+    @property
+    def service(self) -> str:
+        """The service's address."""
+        return self._tender.service
+
+    @property
+    def trust(self) -> Trust:
+        """Whom the bidder trusts."""
+        return self._tender.trust
+
+    @property
+    def signer(self) -> Path:
+        """The bidder's file."""
+        return Path(self._tender.file)
+
+    @property
+    def draft(self) -> Draft:
+        """The draft, as it is edited now."""
+        return read((self.path / "bid.json").read_bytes())
+
+    @property
+    def seen(self) -> Checkpoint | None:
+        """The newest head of the log that was shown here."""
+        data = _read_if_there(self.path / "log.json")
+        if data is None:
+            return None
+        head = decode(data, _Head)
+        return Checkpoint(origin="", size=head.size, root=bytes.fromhex(head.root))
+
+    def keep_seen(self, head: Checkpoint) -> None:
+        """Who keeps it notices a fork the next time, too."""
+        if head != self.seen:
+            durable.replace(self.path / "log.json", encode(_Head(size=head.size, root=head.root.hex())))
+
+    @property
+    def chain(self) -> list[Element]:
+        """Everything that was sealed here, the oldest first."""
+        numbers = sorted(int(each.name) for each in self.path.iterdir() if each.name.isdecimal())
+        return [Element(self.path / str(number)) for number in numbers]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else at work in the folder. Raises FolderError."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderError(f"another command is at work in {self.path}") from error
+        else:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def room(self) -> Path:
+        """An empty place to put the next element together; what was left there half done is gone."""
+        room = self.path / _SEALING
+        shutil.rmtree(room, ignore_errors=True)
+        room.mkdir(mode=0o700)
+        (room / "files").mkdir()
+        return room
+
+    def add(self, statement: bytes, shown: Shown | None = None) -> Element:
+        """What was put together, as the next element of the chain."""
+        room, number = self.path / _SEALING, max([each.number for each in self.chain], default=0) + 1
+        if shown is not None:
+            durable.replace(room / "sealed.json", encode(shown))
+        durable.sync(room / "files")
+        durable.replace(room / "statement.json", statement)
+        room.rename(self.path / str(number))
+        durable.sync(self.path)
+        return Element(self.path / str(number))
+
+    def check_signer(self, key: SigningKey, element: Element) -> None:
+        """Only the certificate that signed an envelope sends its files and withdraws it."""
+        if key.fingerprint != element.statement.signer:
+            raise FolderError(
+                f"number {element.number} was signed under the certificate {element.statement.signer},"
+                " and only that one can go on with it"
+            )
+
+
+def read_shown(path: Path) -> Sealed:
+    """A partner's look at what the lead of a joint bid has sealed. Raises OSError, MalformedError."""
+    return decode(path.read_bytes(), Shown).sealed()
+
+
+def _answer(data: bytes) -> _Answer:
+    try:
+        return msgspec.json.decode(data, type=_Answer)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("what is kept is no service's answer") from error
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

@@ -1,0 +1,279 @@
+"""What a business reads of its own bid, and nobody else's: its chain with receipts and files at any time, how
+the closing lists it, and what was opened and scored once everybody may know."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+import bids.store as box
+from bids import intake
+from bids.envelope import Envelope, SealedFile
+from bids.receipts import Closing
+from bids.store import StoredDocument, StoredEnvelope
+from bids.uploads import document_entry, document_receipt
+from crypto.certificates import Certificate
+from crypto.encoding import Base64, Hex32, Moment, moment, to_base64
+from crypto.log import Log
+from crypto.merkle import leaf_hash
+from crypto.statements import Statement, sign
+from procurement.awards import Evaluated
+from procurement.chronicle import Situation
+from procurement.evaluation import Ranked, explain
+from procurement.history import EventType
+from procurement.procedure import Procedure
+from procurement.publication import PublishedPart, published_part, read_closing
+from procurement.registry import store as registry
+from procurement.tenders import Organisation
+
+ChainState = Literal["counts", "replaced", "withdrawn"]
+"""The last of a chain counts: an envelope to be opened, or a withdrawal that leaves nothing to open."""
+FileState = Literal["stored", "awaited", "missing"]
+
+
+class OwnFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A sealed file that an envelope lists. It is awaited until the end of the upload grace, and missing
+    afterwards; a stored one has its receipt (DSSE, base64) and tlog-proof once the log has its commitment."""
+
+    number: int
+    sha256: Hex32
+    size: int
+    state: FileState
+    part: str | None = None
+    """Of restricted content, which part's."""
+    in_doubt: bool = False
+    receipt: Base64 | None = None
+    proof: str | None = None
+    index: int | None = None
+    """Where the closing statement lists it in the log."""
+
+
+class OwnBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """An envelope or withdrawal (DSSE, base64) as it was submitted, and its receipt with its proof, or the
+    promise of them while the log is behind.
+
+    `tenderers` are who bids by it: the lead, and after it the partners of a joint bid. `index` is where the
+    closing statement lists it in the log.
+    """
+
+    id: Hex32
+    kind: str
+    state: ChainState
+    time: Moment
+    tenderers: list[Organisation]
+    envelope: Base64
+    receipt: Base64 | None = None
+    proof: str | None = None
+    promise: Base64 | None = None
+    in_doubt: bool = False
+    """Whether the service's clock was in doubt: `time` may be wrong, and the bid is none the worse for it."""
+    index: int | None = None
+    files: list[OwnFile] = []
+
+
+class OwnResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the evaluation of one lot says of one's own offer: without a rank it is out, and `reason` says
+    why. `lines` explain each number, in English."""
+
+    lot: str
+    amount: str
+    reason: str
+    lines: list[str]
+    rank: int | None = None
+    total: str | None = None
+
+
+class OwnBids(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One's own chain in a tender's box, the oldest first; the closing statement's id once there is one, and
+    what was opened of, and what came of, the envelope that counts."""
+
+    bids: list[OwnBid]
+    closing: Hex32 | None = None
+    parts: tuple[PublishedPart, ...] = ()
+    results: list[OwnResult] = []
+
+
+async def own_bids(procedure: Procedure, ocid: str, registration: str) -> OwnBids:
+    """What the business with that registration number, alone or as a partner, reads of its own bid. A partner
+    that a later envelope drops does not read that one. Raises TenderError or LogError."""
+    situation = await procedure.situation(ocid)
+    tender_id = situation.row.tender_id
+    chain = _in_order(await box.load_envelopes_of(procedure.pool, tender_id, registration))
+    own = await _own(procedure, chain, registration)
+    if not own:
+        return OwnBids(bids=[])
+    closing = await read_closing(procedure, situation)
+    files = await _files(procedure, situation, [each.id for each in chain if each.id in own])
+    found = [
+        await _bid(procedure, situation, stored, own[stored.id], _state(chain, place), files, closing)
+        for place, stored in enumerate(chain)
+        if stored.id in own
+    ]
+    counts = chain[-1].id if chain[-1].id in own else None
+    return OwnBids(
+        bids=found,
+        closing=situation.of(EventType.CLOSED)[0].statement if closing else None,
+        parts=await _parts(procedure, situation, counts),
+        results=await _results(procedure, situation, counts),
+    )
+
+
+def _in_order(found: Iterable[StoredEnvelope]) -> list[StoredEnvelope]:
+    """A chain from its start: the clock may have been turned between two of its links."""
+    after = {each.previous: each for each in found}
+    chain: list[StoredEnvelope] = []
+    while following := after.pop(chain[-1].id if chain else None, None):
+        chain.append(following)
+    return chain
+
+
+def _state(chain: Sequence[StoredEnvelope], place: int) -> ChainState:
+    following = chain[place + 1 : place + 2]
+    if not following:
+        return "counts"
+    return "withdrawn" if following[0].kind == "withdrawal" else "replaced"
+
+
+async def _own(
+    procedure: Procedure, chain: Sequence[StoredEnvelope], registration: str
+) -> dict[str, list[Organisation]]:
+    """By id, of the links that are the business's own, who bids by them; a withdrawal takes back the bid of
+    everybody who was in the envelope before it."""
+    own, tenderers = {}, list[Organisation]()
+    for stored in chain:
+        if stored.kind == "envelope":
+            tenderers = await _tenderers(procedure, Statement(stored.body).read(Envelope))
+        if registration in {each.id for each in tenderers}:
+            own[stored.id] = tenderers
+    return own
+
+
+async def _tenderers(procedure: Procedure, envelope: Envelope) -> list[Organisation]:
+    named = [envelope.signer, *envelope.consortium]
+    certificates = await registry.load_certificates(procedure.pool, named)
+    holders = [Certificate(certificates[each]) for each in named]
+    return [Organisation(id=each.registration, name=each.name) for each in holders]
+
+
+async def _files(
+    procedure: Procedure, situation: Situation, envelopes: Sequence[str]
+) -> Mapping[tuple[str, int], StoredDocument]:
+    found = await box.load_documents_of(procedure.pool, situation.row.tender_id, envelopes)
+    return {(each.envelope, each.number): each for each in found}
+
+
+async def _bid(
+    procedure: Procedure,
+    situation: Situation,
+    stored: StoredEnvelope,
+    tenderers: list[Organisation],
+    state: ChainState,
+    files: Mapping[tuple[str, int], StoredDocument],
+    closing: Closing | None,
+) -> OwnBid:
+    tender, notice, key = situation.row.ocid, situation.row.notice_id, procedure.key
+    proof = await _proof(procedure.log, intake.entry(stored, notice))
+    give = intake.receipt if proof else intake.promise
+    word = to_base64(sign(give(stored, tender, notice, key), key))
+    listed = _indexes(closing)
+    return OwnBid(
+        id=stored.id,
+        kind=stored.kind,
+        state=state,
+        time=moment(stored.accepted_at),
+        tenderers=tenderers,
+        envelope=to_base64(stored.body),
+        receipt=word if proof else None,
+        proof=proof,
+        promise=None if proof else word,
+        in_doubt=stored.in_doubt,
+        index=listed.get((stored.id, 0)),
+        files=[
+            msgspec.structs.replace(
+                await _file(procedure, situation, stored, each, files.get((stored.id, each.number))),
+                index=listed.get((stored.id, each.number)),
+            )
+            for each in _listed(stored)
+        ],
+    )
+
+
+def _indexes(closing: Closing | None) -> dict[tuple[str, int], int]:
+    """By statement and number of the file (0: the statement itself) the index in the log."""
+    if closing is None:
+        return {}
+    files = {(each.envelope, each.number): each.index for each in closing.documents}
+    return {(each.statement, 0): each.index for each in closing.commitments} | files
+
+
+def _listed(stored: StoredEnvelope) -> tuple[SealedFile, ...]:
+    return Statement(stored.body).read(Envelope).documents if stored.kind == "envelope" else ()
+
+
+async def _file(
+    procedure: Procedure,
+    situation: Situation,
+    envelope: StoredEnvelope,
+    listed: SealedFile,
+    stored: StoredDocument | None,
+) -> OwnFile:
+    tender, notice, key = situation.row.ocid, situation.row.notice_id, procedure.key
+    proof = receipt = None
+    if stored:
+        proof = await _proof(procedure.log, document_entry(stored, notice))
+        said = document_receipt(stored, tender, notice, envelope.registration, key)
+        receipt = to_base64(sign(said, key)) if proof else None
+    return OwnFile(
+        number=listed.number,
+        sha256=listed.sha256,
+        size=listed.size,
+        part=listed.part,
+        state="stored" if stored else _unstored(situation, procedure.now()),
+        in_doubt=bool(stored and stored.in_doubt),
+        receipt=receipt,
+        proof=proof,
+    )
+
+
+def _unstored(situation: Situation, now: datetime) -> FileState:
+    over = situation.has(EventType.CLOSED) or now >= situation.tender.notice.complete
+    return "missing" if over else "awaited"
+
+
+async def _proof(log: Log, entry: bytes) -> str | None:
+    """Where the entry is in the log, as a tlog-proof; None while the log does not have it."""
+    index = await log.index_of(leaf_hash(entry))
+    return None if index is None else await log.tlog_proof(index)
+
+
+async def _parts(procedure: Procedure, situation: Situation, id: str | None) -> tuple[PublishedPart, ...]:
+    if id is None or not situation.has(EventType.OPENED):
+        return ()
+    opened = await box.load_opened_parts(procedure.pool, situation.row.tender_id, id)
+    parts = situation.tender.notice.parts
+    return tuple(published_part(part, opened[part]) for part in parts if part in opened)
+
+
+async def _results(procedure: Procedure, situation: Situation, id: str | None) -> list[OwnResult]:
+    scored = situation.of(EventType.SCORED)
+    if id is None or not scored:
+        return []
+    evaluated = await procedure.said(procedure.pool, situation, scored[0], Evaluated)
+    return [
+        _result(each.lot, ranked)
+        for each in evaluated.lots
+        for ranked in each.evaluation.ranking
+        if ranked.bid == id
+    ]
+
+
+def _result(lot: str, ranked: Ranked) -> OwnResult:
+    return OwnResult(
+        lot=lot,
+        amount=ranked.amount,
+        reason=explain.reason(ranked.reason, "en"),
+        lines=[explain.sentence(line, "en") for line in ranked.lines],
+        rank=ranked.rank,
+        total=ranked.total,
+    )

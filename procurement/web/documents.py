@@ -1,0 +1,115 @@
+"""Documents of opened bids: sealed for everybody who wants to check, opened for the tender's officials."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, SkipValidation
+from litestar.response import Stream, Template
+
+from bids.envelope import MOST_DOCUMENTS
+from bids.errors import UploadError
+from crypto.certificates import Role
+from procurement.documents import FAULTS
+from procurement.downloads import Download, Downloads, ShownBid, ShownDocument
+from procurement.web.api import PROBLEMS, Hash, Ocid
+from procurement.web.problems import Problem, come_back
+from procurement.web.session import PRIVATE, SCHEME, UNSEEN, Who, requires
+
+OCTETS = "application/octet-stream"
+AS_IT_IS = {"uncompressed": True}
+"""What is sealed gets no smaller, and how much of it comes is to be said beforehand."""
+OF_DOCUMENTS = (Role.OFFICER, Role.EVALUATOR)
+
+Number = Annotated[
+    int, PathParameter(ge=1, le=MOST_DOCUMENTS, description="The document's number in the envelope.")
+]
+Given = NamedDependency[SkipValidation[Downloads]]
+
+
+class ShownDocuments(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents of a bid, by number."""
+
+    documents: list[ShownDocument]
+
+
+def on_absent_store(_: Request[Any, Any, Any], error: UploadError) -> Response[Problem]:
+    """Nothing is wrong with the request."""
+    return come_back(error.code, str(error))
+
+
+LATER: dict[int | type[Exception], Any] = {UploadError: on_absent_store}
+
+
+@get("/tenders/{ocid:str}/bids/{envelope:str}/documents", tags=["results"], responses=PROBLEMS)
+async def list_documents(ocid: Ocid, envelope: Hash, downloads: Given) -> ShownDocuments:
+    """The documents of an opened bid: what everybody may know of them."""
+    return ShownDocuments(documents=await downloads.listed(ocid, envelope))
+
+
+@get(
+    "/tenders/{ocid:str}/bids/{envelope:str}/documents/{number:int}",
+    tags=["results"],
+    responses=PROBLEMS,
+    media_type=OCTETS,
+    exception_handlers=LATER,
+    opt=AS_IT_IS,
+)
+async def read_document(ocid: Ocid, envelope: Hash, number: Number, downloads: Given) -> Stream:
+    """A sealed file as it was uploaded. `openseal document` opens it by the key in the bid's content."""
+    return _stream(await downloads.sealed(ocid, envelope, number))
+
+
+@get(
+    "/tenders/{ocid:str}/bids/{envelope:str}/all-documents",
+    tags=["private"],
+    guards=[requires(*OF_DOCUMENTS)],
+    security=SCHEME,
+    responses=PRIVATE,
+    exception_handlers=LATER,
+)
+async def list_all_documents(ocid: Ocid, envelope: Hash, downloads: Given, visitor: Who) -> ShownBid:
+    """The documents of an opened bid for the tender's officials: what is restricted, too."""
+    return await downloads.shown(ocid, envelope, visitor)
+
+
+@get(
+    "/desk/tenders/{ocid:str}/bids/{envelope:str}/documents/{number:int}",
+    guards=[requires(*OF_DOCUMENTS)],
+    include_in_schema=False,
+    exception_handlers=LATER,
+    opt=AS_IT_IS,
+)
+async def read_opened_document(
+    ocid: Ocid, envelope: Hash, number: Number, downloads: Given, visitor: Who
+) -> Stream:
+    """A document for the tender's officials, opened on its way out."""
+    return _stream(await downloads.opened(ocid, envelope, number, visitor))
+
+
+@get(
+    "/desk/tenders/{ocid:str}/bids/{envelope:str}/documents",
+    guards=[requires(*OF_DOCUMENTS)],
+    include_in_schema=False,
+    exception_handlers=LATER,
+)
+async def documents_page(ocid: Ocid, envelope: Hash, downloads: Given, visitor: Who) -> Template:
+    """The documents of an opened bid for the tender's officials, with what is restricted."""
+    bid = await downloads.shown(ocid, envelope, visitor)
+    context = {"ocid": ocid, "envelope": envelope, "bid": bid, "faults": FAULTS}
+    return Template("documents.html", context=context)
+
+
+router = Router("/api/v1", route_handlers=[list_documents, read_document])
+readings = Router("/api/v1", cache_control=UNSEEN, route_handlers=[list_all_documents])
+
+
+def _stream(download: Download) -> Stream:
+    """To be kept as a file, whatever it says it is: bidders write it."""
+    headers: dict[str, Any] = {
+        "Content-Length": str(download.size),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(download.name, safe='')}",
+    }
+    return Stream(download.chunks, media_type=OCTETS, headers=headers)

@@ -1,0 +1,276 @@
+"""The draft of a bid: each fault is named in words, and what has none opens as a bid."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from bids.errors import Unopenable
+from crypto.encoding import decode
+from crypto.errors import MalformedError
+from crypto.stream import sealed_size
+from procurement.bidding.draft import (
+    Draft,
+    DraftDeclaration,
+    DraftDocument,
+    DraftOffer,
+    contents,
+    faults,
+    in_words,
+    media_type,
+    read,
+    rules,
+    template,
+    title,
+    write,
+)
+from procurement.scoring import read_part
+from procurement.tenders import Bid, Declaration, Document, Notice, Proposal, Restricted, read_restricted
+from tests.builders import a_lot, a_notice, panel_rules, the_world
+from tests.core.evaluation_builders import a_price_floor
+
+DECLARATIONS = (Declaration(id="clean", text="We bribe nobody."), Declaration(id="able", text="We can."))
+TAKES: dict[str, Any] = {"document_limit": 3, "document_size": 10_000}
+
+
+def notice(**changes: Any) -> Notice:
+    lots = a_lot(id="1"), a_lot(id="2")
+    return a_notice(the_world(), *lots, **({"declarations": DECLARATIONS} | TAKES | changes))
+
+
+def filled(**changes: Any) -> Draft:
+    values: dict[str, Any] = {
+        "offers": (DraftOffer(lot="1", amount="900"), DraftOffer(lot="2", amount="1000000")),
+        "declarations": tuple(DraftDeclaration(id=each.id, declared=True) for each in DECLARATIONS),
+    }
+    return Draft(**(values | changes))
+
+
+def offered(*offers: DraftOffer) -> Draft:
+    return filled(offers=offers)
+
+
+def found(draft: Draft, under: Notice | None = None, **sizes: int | None) -> list[str]:
+    return faults(draft, under or notice(), {name.replace("_", "."): size for name, size in sizes.items()})
+
+
+def test_a_template_asks_for_everything_and_is_no_bid_yet() -> None:
+    draft = template(notice())
+    assert read(write(draft)) == draft
+    assert [offer.lot for offer in draft.offers] == ["1", "2"]
+    assert found(draft) == [
+        "lot 1: no amount; who does not bid for a lot removes its offer",
+        "lot 2: no amount; who does not bid for a lot removes its offer",
+        "declaration clean is not made: “We bribe nobody.”",
+        "declaration able is not made: “We can.”",
+    ]
+
+
+def test_a_draft_that_is_filled_in_opens_as_a_bid() -> None:
+    assert found(filled()) == []
+    sealed = contents(filled(), notice(), []).open
+    assert len(sealed["bid"]) % 256 == 0
+    bid = read_part("bid", sealed["bid"], notice())
+    assert isinstance(bid, Bid)
+    assert [(offer.lot, offer.amount) for offer in bid.offers] == [("1", "900"), ("2", "1000000")]
+    assert ("Lot 2", "1,000,000 KRW") in in_words(bid, notice())
+
+
+@pytest.mark.parametrize("amount", ["1,000", "-1", "1e9", "١٢", " 900", "0x1", "9" * 16, "1.", "01"])
+def test_an_amount_that_is_no_plain_number_is_named(amount: str) -> None:
+    (fault,) = found(offered(DraftOffer(lot="2", amount=amount)))
+    assert fault.startswith("lot 2: the amount is no plain number")
+
+
+@pytest.mark.parametrize(
+    ("offers", "said"),
+    [
+        ([DraftOffer(lot="2", amount="0")], "lot 2: the price is zero"),
+        ([DraftOffer(lot="2", amount="1.5")], "lot 2: not a plain number with at most 0 decimals"),
+        ([DraftOffer(lot="3", amount="1")], "lot 3: the notice has no such lot"),
+        ([DraftOffer(lot="1", amount="1")] * 2, "lot 1: offered twice"),
+        ([DraftOffer(lot="1", amount="1", picks=(1, 2))], "lot 1: "),
+        ([], "no lot is offered for"),
+    ],
+)
+def test_what_is_wrong_with_an_offer_is_said_in_words(offers: list[DraftOffer], said: str) -> None:
+    (fault,) = found(offered(*offers))
+    assert fault.startswith(said)
+
+
+@pytest.mark.parametrize("picks", [None, (3, 3), (0, 4), (1, 16)])
+def test_picks_are_asked_for_where_the_rules_draw_a_price(picks: tuple[int, int] | None) -> None:
+    under = a_notice(the_world(), a_lot(a_price_floor()))
+    draft = Draft(offers=(DraftOffer(lot="1", amount="900", picks=picks),))
+    (fault,) = found(draft, under)
+    assert fault.startswith("lot 1: ")
+    right = Draft(offers=(DraftOffer(lot="1", amount="900", picks=(3, 12)),))
+    assert found(right, under) == []
+
+
+def test_declarations_are_exactly_those_of_the_notice() -> None:
+    made = filled().declarations
+    assert found(filled(declarations=made[:1])) == ["declaration able is missing"]
+    other = DraftDeclaration(id="other", declared=True)
+    assert found(filled(declarations=(*made, other))) == [
+        "declaration other: the notice asks for no such declaration"
+    ]
+    assert found(filled(declarations=(*made, made[0]))) == ["declaration clean stands twice"]
+
+
+def test_documents_are_there_and_not_too_many_or_too_large() -> None:
+    plan = DraftDocument(file="plan.pdf")
+    assert found(filled(documents=(plan,)), plan_pdf=100) == []
+    assert found(filled(documents=(plan,)), plan_pdf=None) == ["plan.pdf: there is no such file"]
+    largest = 10_000 - 16
+    assert sealed_size(largest) == 10_000
+    assert found(filled(documents=(plan,)), plan_pdf=largest) == []
+    (fault,) = found(filled(documents=(plan,)), plan_pdf=largest + 1)
+    assert fault == "plan.pdf: sealed it has 10,001 bytes, and at most 10,000 are taken"
+    hidden = DraftDocument(file="plan.pdf", restricted=True)
+    (fault,) = found(filled(documents=(plan, plan, hidden)), plan_pdf=1)
+    assert fault.startswith("4 documents (restricted content counts as 1)")
+    none = notice(document_limit=0, document_size=0)
+    assert found(filled(documents=(plan,)), none, plan_pdf=1)[0].endswith("the tender takes none")
+    (fault,) = found(filled(restricted="x" * 9_990), plan_pdf=1)
+    assert fault == "part restricted bid: 10,240 bytes of content, and at most 9,984 are taken"
+    (fault,) = found(filled(documents=(DraftDocument(file="plan.pdf", part="price"),)), plan_pdf=1)
+    assert fault == "plan.pdf: the tender has no part price, only bid"
+
+
+def test_a_proposal_is_given_where_a_panel_reads_it() -> None:
+    under = a_notice(the_world(), a_lot(panel_rules()))
+    draft = Draft(offers=(DraftOffer(lot="1", amount="900"),))
+    assert found(draft, under) == ["the proposal is empty"]
+    assert found(msgspec.structs.replace(draft, proposal="We have done this before."), under) == []
+    assert found(filled(proposal="We have done this before.")) == [
+        "a proposal is given, and the tender has no technical part"
+    ]
+
+
+def test_a_part_that_is_too_long_is_named() -> None:
+    under = a_notice(the_world(), a_lot(panel_rules()), content_limit=1000)
+    draft = Draft(offers=(DraftOffer(lot="1", amount="900"),), proposal="x" * 1000)
+    assert found(draft, under) == ["part technical: 1,280 bytes of content, and at most 1,000 are taken"]
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x07", "\x7f", "\r", "\t"])
+def test_signs_that_cannot_be_sealed_are_found_before_the_sealing(sign: str) -> None:
+    assert found(filled(restricted=f"Secret{sign}")) != []
+
+
+def test_each_document_is_in_its_part_open_or_restricted() -> None:
+    under = a_notice(the_world(), a_lot(panel_rules()), **TAKES)
+    drafts = (
+        DraftDocument(file="method.pdf"),
+        DraftDocument(file="costs.csv", part="price", title="Costs", format="text/plain"),
+        DraftDocument(file="people.bin", restricted=True),
+    )
+    draft = Draft(
+        offers=(DraftOffer(lot="1", amount="900"),),
+        proposal="As before.",
+        documents=drafts,
+        restricted="Born in 1980.",
+    )
+    given_ = [a_document(i, each) for i, each in enumerate(drafts, start=1)]
+    sealed = contents(draft, under, given_)
+    proposal, bid = (read_part(part, each, under) for part, each in sealed.open.items())
+    assert isinstance(proposal, Proposal)
+    assert isinstance(bid, Bid)
+    withheld = {part: read_restricted(each) for part, each in sealed.restricted.items()}
+    assert [each.title for each in proposal.documents] == ["method.pdf"]
+    assert [(each.title, each.format) for each in bid.documents] == [("Costs", "text/plain")]
+    assert set(withheld) == {"technical"}
+    assert withheld["technical"].text == "Born in 1980."
+    assert [each.format for each in withheld["technical"].documents] == ["application/octet-stream"]
+    assert ("Proposal", "As before.") in in_words(proposal, under)
+    assert ("For officials alone", "Born in 1980.") in in_words(withheld["technical"], under)
+    assert b"1980" not in b"".join(sealed.open.values())
+
+
+def a_document(number: int, draft: DraftDocument) -> Document:
+    name, kind = title(draft), media_type(draft)
+    return Document(number=number, title=name, format=kind, key="a" * 64, sha256="b" * 64, size=1)
+
+
+def test_the_rules_are_shown_in_words() -> None:
+    under = a_notice(the_world(), a_lot(a_price_floor()), declarations=DECLARATIONS, upload_grace=60, **TAKES)
+    shown = dict(rules(under))
+    assert shown["Declaration able"] == "We can."
+    assert "kr-price-floor/1" in shown["  rule set"]
+    assert "follow for 1 minute after the deadline" in shown["Documents"]
+    assert "Twelve school desks, 12 EA" in shown["  item 1"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"[" * 100_000,
+        b'{"offers":[{"lot":1}]}',
+        b'{"price":"900"}',
+        b'{"offers":[{"lot":"1","picks":[1]}]}',
+        b"\xff",
+    ],
+)
+def test_a_draft_that_cannot_be_read_says_where(data: bytes) -> None:
+    with pytest.raises(MalformedError, match="the draft cannot be read"):
+        read(data)
+
+
+TEXTS = some.text(max_size=20) | some.sampled_from(["1", "2", "900", "1.5", "clean", "able", "plan.pdf"])
+DRAFTS = some.builds(
+    Draft,
+    offers=some.lists(
+        some.builds(
+            DraftOffer,
+            lot=TEXTS,
+            amount=TEXTS,
+            picks=some.none() | some.tuples(some.integers(-1, 20), some.integers(-1, 20)),
+        ),
+        max_size=3,
+    ).map(tuple),
+    proposal=TEXTS,
+    declarations=some.lists(
+        some.builds(DraftDeclaration, id=TEXTS, declared=some.booleans()), max_size=3
+    ).map(tuple),
+    documents=some.lists(
+        some.builds(
+            DraftDocument,
+            file=TEXTS,
+            title=TEXTS,
+            format=TEXTS,
+            restricted=some.booleans(),
+            part=some.sampled_from([None, "bid", "technical", "price"]),
+        ),
+        max_size=3,
+    ).map(tuple),
+    restricted=TEXTS,
+)
+UNDER: list[Callable[[], Notice]] = [
+    notice,
+    lambda: a_notice(the_world(), a_lot(panel_rules()), **TAKES),
+    lambda: a_notice(the_world(), a_lot(a_price_floor())),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(draft=DRAFTS, which=some.integers(0, 2))
+def test_a_draft_without_a_fault_opens_and_no_other_passes(draft: Draft, which: int) -> None:
+    """Whatever somebody writes into it: faults are words, and without any the opening reads every part."""
+    under = UNDER[which]()
+    said = faults(draft, under, {each.file: 10 for each in draft.documents})
+    given_ = [a_document(i, each) for i, each in enumerate(draft.documents, start=1)]
+    try:
+        sealed = contents(draft, under, given_)
+        for part, content in sealed.open.items():
+            read_part(part, content, under)
+        for content in sealed.restricted.values():
+            decode(content, Restricted)
+    except (Unopenable, MalformedError):
+        assert said
+    assert all(isinstance(each, str) and each for each in said)
