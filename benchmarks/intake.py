@@ -12,10 +12,9 @@ import random
 import re
 import secrets
 import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
@@ -33,7 +32,7 @@ from crypto.encoding import moment
 from procurement import store
 from procurement.service import House
 from tests.builders import a_lot
-from tests.flows.doomed import ServiceProcess, descendants
+from tests.flows.doomed import ServiceProcess, descendants, in_a_folder
 from tests.flows.people import PracticeTender, Town
 from tests.load.crowd import businesses, unopenable
 
@@ -88,13 +87,13 @@ def bid_cost_growth(scale: Scale) -> Iterator[Measure]:
 async def _intake_ratio(scale: Scale) -> tuple[float, Counter[int]]:
     answers: Counter[int] = Counter()
     ratios = []
-    async with _rush(scale.rush) as rush:
+    async with a_rush(scale.rush) as rush:
         yardstick = await _yardstick(rush)
         for _ in range(scale.rounds):
-            envelopes = await _envelopes(rush)
+            envelopes = await one_bid_each(rush)
             committed = await asyncio.to_thread(_pgbench, rush.process, yardstick, scale.seconds)
             start = perf_counter()
-            got = await _all_at_once(rush.process.port, envelopes)
+            got = await all_at_once(rush.process.port, envelopes)
             ratios.append(len(envelopes) / (perf_counter() - start) / committed)
             answers.update(got)
     return median(ratios), answers
@@ -102,9 +101,9 @@ async def _intake_ratio(scale: Scale) -> tuple[float, Counter[int]]:
 
 async def _receipts(scale: Scale) -> tuple[int, list[Measure]]:
     errors, measures = 0, []
-    async with _rush(int(max(RATES) * scale.minute)) as rush:
+    async with a_rush(int(max(RATES) * scale.minute)) as rush:
         for rate in RATES:
-            requests = (await _envelopes(rush))[: int(rate * scale.minute)]
+            requests = (await one_bid_each(rush))[: int(rate * scale.minute)]
             times, got = await _as_they_come(rush.process.port, requests, rate)
             errors += got.total() - got[201]
             at = quantiles(times, n=100, method="inclusive")
@@ -117,7 +116,7 @@ async def _receipts(scale: Scale) -> tuple[int, list[Measure]]:
 
 async def _cost_growth(scale: Scale) -> float:
     ratios = []
-    async with _rush(scale.commits // 12) as rush:
+    async with a_rush(scale.commits // 12) as rush:
         small, large = [await rush.town.publish(a_lot(), lead=LONG) for _ in range(2)]
         await _fill(rush, small, SMALL * scale.crowd)
         await _fill(rush, large, LARGE * scale.crowd)
@@ -132,7 +131,7 @@ async def _cost(rush: Rush, tender: PracticeTender, keys: Sequence[SigningKey]) 
     """Seconds of processor time that the service and its database take for one bid by each of `keys`."""
     envelopes = [_post(rush, tender, each) for each in unopenable(tender.terms, keys)]
     before = _worked(rush.process)
-    got = await _all_at_once(rush.process.port, envelopes)
+    got = await all_at_once(rush.process.port, envelopes)
     assert set(got) == {201}, got
     return (_worked(rush.process) - before) / len(keys)
 
@@ -225,7 +224,7 @@ async def _asked(line: _Line, request: bytes) -> int:
         return 0
 
 
-async def _all_at_once(port: int, requests: Sequence[bytes]) -> Counter[int]:
+async def all_at_once(port: int, requests: Sequence[bytes]) -> Counter[int]:
     """All of them, as fast as answers come; how often each status did."""
     waiting, got = iter(requests), Counter[int]()
 
@@ -270,20 +269,10 @@ async def _as_they_come(
 # ── service ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@contextmanager
-def _open_folder() -> Iterator[Path]:
-    """One that the account which runs PostgreSQL can enter."""
-    with tempfile.TemporaryDirectory(prefix="openseal-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-
-
 @asynccontextmanager
-async def _rush(crowd: int) -> AsyncIterator[Rush]:
+async def a_rush(crowd: int) -> AsyncIterator[Rush]:
     """A service in an empty folder, and so many businesses."""
-    with _open_folder() as folder:
-        process = ServiceProcess(folder)
+    with in_a_folder(ServiceProcess) as process:
         await process.start()
         try:
             async with httpx.AsyncClient(base_url=process.url, timeout=30, trust_env=False) as http:
@@ -294,7 +283,7 @@ async def _rush(crowd: int) -> AsyncIterator[Rush]:
             process.stop()
 
 
-async def _envelopes(rush: Rush) -> list[bytes]:
+async def one_bid_each(rush: Rush) -> list[bytes]:
     """Requests with a bid by each business to one fresh tender."""
     tender = await rush.town.publish(a_lot(), lead=LONG)
     sealed = await asyncio.to_thread(unopenable, tender.terms, rush.crowd)

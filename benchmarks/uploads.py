@@ -11,8 +11,7 @@ from time import perf_counter
 
 import httpx
 
-from benchmarks import intake
-from benchmarks.intake import Rush
+from benchmarks.intake import LONG, Rush, a_rush, all_at_once, one_bid_each
 from benchmarks.measuring import Measure, Scale
 from tests.builders import a_lot
 from tests.flows.doomed import descendants
@@ -43,7 +42,7 @@ def slow_uploads(scale: Scale) -> Iterator[Measure]:
 
 
 async def _upload(scale: Scale) -> tuple[float, float]:
-    async with intake._rush(1) as rush, _client(rush) as http:
+    async with a_rush(1) as rush, _client(rush) as http:
         sender = await _sender(rush, secrets.token_bytes(scale.upload * MIB), 0)
         ours = [pid for pid in descendants(rush.process.pid) if _is_ours(pid)] + [rush.process.pid]
         before = sum(_resident(pid, forget=True) for pid in ours)
@@ -56,7 +55,7 @@ async def _upload(scale: Scale) -> tuple[float, float]:
 
 async def _slow_uploads(scale: Scale) -> float:
     ratios = []
-    async with intake._rush(max(SLOW, scale.rush // 2)) as rush, _client(rush) as http:
+    async with a_rush(max(SLOW, scale.rush // 2)) as rush, _client(rush) as http:
         senders = [await _sender(rush, secrets.token_bytes(SIZE), number) for number in range(SLOW)]
         for _ in range(scale.rounds):
             without = await _bids_per_second(rush)
@@ -66,9 +65,9 @@ async def _slow_uploads(scale: Scale) -> float:
 
 
 async def _bids_per_second(rush: Rush) -> float:
-    envelopes = await intake._envelopes(rush)
+    envelopes = await one_bid_each(rush)
     start = perf_counter()
-    got = await intake._all_at_once(rush.process.port, envelopes)
+    got = await all_at_once(rush.process.port, envelopes)
     assert set(got) == {201}, got
     return len(envelopes) / (perf_counter() - start)
 
@@ -108,7 +107,7 @@ async def _client(rush: Rush) -> AsyncIterator[httpx.AsyncClient]:
 async def _sender(rush: Rush, file: bytes, number: int) -> Sender:
     """With a bid that lists the file, and an upload begun."""
     limits = {"document_limit": 1, "document_size": len(file)}
-    sender = Sender(await rush.town.publish(a_lot(), lead=intake.LONG, **limits), rush.crowd[number], [file])
+    sender = Sender(await rush.town.publish(a_lot(), lead=LONG, **limits), rush.crowd[number], [file])
     await sender.bid()
     assert (await sender.create(rush.town.http)).status_code == 201
     return sender

@@ -21,6 +21,7 @@ from bids.envelope import Envelope, SealedFile, SubmissionTerms, UploadRequest, 
 from bids.receipts import (
     PROMISED,
     DocumentReceipt,
+    Held,
     Kind,
     Promise,
     Receipt,
@@ -53,6 +54,8 @@ SMALLEST_CHUNK = 64 * 1024
 """Bytes of a sealed file that are sent at once. After each lost answer it is half as many."""
 TUS = "1.0.0"
 """The version of the resumable upload protocol."""
+_COME_BACK = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}
+_FINAL = {"document-differs"}  # codes after which sending a part of a file again is no use
 
 Clock = Callable[[], datetime]
 Keep = Callable[[bytes], None]
@@ -132,14 +135,6 @@ class _Problem(msgspec.Struct, frozen=True):
     title: str = ""
     detail: str = ""
     refusal: Base64 | None = None
-
-
-class _Accepted(msgspec.Struct, frozen=True):
-    """201 or 200: the receipt; 202: the promise of one."""
-
-    receipt: Base64 | None = None
-    proof: str = ""
-    promise: Base64 | None = None
 
 
 class _Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,16 +334,16 @@ class Service:
                 raise
             said = "what was taken first was refused later"
             raise BrokenPromiseError(said, before.data, error.statement) from error
-        answer = parse(response.content, _Accepted)
-        if answer.promise is not None:
-            promised = await self._read(sent, answer.promise, Promise, before)
+        answer = Held.parse(response.content)
+        if answer.proof is None:
+            promised = await self._read(sent, answer, Promise, before)
             if before is None or isinstance(before.receipt, Promise):  # a receipt that is held is worth more
                 sent.keep(response.content)
                 before = promised
             response = await self._redeem(sent, promised.data)
-            answer = parse(response.content, _Accepted)
-        receipt = (await self._read(sent, answer.receipt or "", Receipt, before)).receipt
-        await self._proven(answer.proof, commitment_entry(receipt.commitment()))
+            answer = Held.parse(response.content)
+        receipt = (await self._read(sent, answer, Receipt, before)).receipt
+        await self._committed(answer, receipt)
         sent.keep(response.content)
         return receipt
 
@@ -356,17 +351,15 @@ class Service:
         """What the service said when it was sent this before."""
         if held is None:
             return None
-        answer = parse(held, _Accepted)
-        if answer.promise:
-            return await self._read(sent, answer.promise, Promise)
-        return await self._read(sent, answer.receipt or "", Receipt)
+        answer = Held.parse(held)
+        return await self._read(sent, answer, Receipt if answer.proof else Promise)
 
     async def _read(
-        self, sent: _Submission, text: str, type_: type[Receipt], before: _Word | None = None
+        self, sent: _Submission, answer: Held, type_: type[Receipt], before: _Word | None = None
     ) -> _Word:
         """The service's signed word that it has taken just this, in time, from bidders who counted; the same
         commitment as it spoke of `before`."""
-        statement = Statement(from_base64(text))
+        statement = answer.receipt
         receipt = await self.verified_unless_revoked(statement, type_, self.now())
         if milliseconds(receipt.time) >= milliseconds(sent.deadline) and not receipt.in_doubt:
             raise LogError(f"the receipt says that the {sent.kind} came after the deadline")
@@ -468,9 +461,8 @@ class Service:
         terms: SubmissionTerms,
         complete: datetime,
     ) -> DocumentReceipt:
-        answer, asked = parse(data, _Accepted), request.read(UploadRequest)
-        statement = Statement(from_base64(answer.receipt or ""))
-        receipt = await self.verified_unless_revoked(statement, DocumentReceipt, self.now())
+        answer, asked = Held.parse(data), request.read(UploadRequest)
+        receipt = await self.verified_unless_revoked(answer.receipt, DocumentReceipt, self.now())
         bidder = await self._certificate(request.signer)
         said = receipt.tender, receipt.notice, receipt.bidder, receipt.envelope
         if said != (terms.tender, terms.notice, bidder.registration, asked.envelope):
@@ -479,13 +471,13 @@ class Service:
             raise LogError("the receipt is for another file")
         if parse_moment(receipt.time) >= complete and not receipt.in_doubt:
             raise LogError("the receipt says that the file came after the end of the grace")
-        await self._proven(answer.proof, commitment_entry(receipt.commitment()))
+        await self._committed(answer, receipt)
         return receipt
 
     async def _entry(self, path: str, seconds: float) -> tuple[_Entry, Proven]:
         answer = parse(await self.wait_for(path, seconds), _Entry)
         entry = from_base64(answer.entry)
-        proof = await self._proven(answer.proof, entry)
+        proof = await self._proven(TlogProof.parse(answer.proof), entry)
         self.trust.witnesses.verify(proof.checkpoint)
         return answer, Proven(entry=entry, index=proof.index, note=proof.checkpoint)
 
@@ -524,8 +516,13 @@ class Service:
             raise LogError("the refusal is for another envelope")
         return RefusedError(refusal, statement.data, response.status_code)
 
-    async def _proven(self, text: str, entry: bytes) -> TlogProof:
-        proof = TlogProof.parse(text)
+    async def _committed(self, answer: Held, receipt: Receipt | DocumentReceipt) -> None:
+        """The log has the commitment that `receipt`, the one in `answer`, is about."""
+        if answer.proof is None:
+            raise MalformedError("the receipt comes without its place in the log")
+        await self._proven(answer.proof, commitment_entry(receipt.commitment()))
+
+    async def _proven(self, proof: TlogProof, entry: bytes) -> TlogProof:
         await self._follow(proof.verify(entry, self._log))
         return proof
 
@@ -605,9 +602,6 @@ async def _attempt(
         raise ServiceError("unreachable", f"no answer from {http.base_url}: {reason}") from error
 
 
-_COME_BACK = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}
-
-
 def _retry_after(response: httpx.Response) -> float:
     """The seconds that the service asks for; 0 where it says nothing that is a number of them."""
     said = response.headers.get("Retry-After", "")
@@ -630,9 +624,6 @@ def _passing(error: ServiceError) -> bool:
     """Whether what stood in the way of a part of a file may be gone the next time: no answer, somebody else
     at the same offset, damage on the way, or a service that asks to come back."""
     return error.status in {0, 409, 423, 460, 500, 502, 504, *_COME_BACK} and error.code not in _FINAL
-
-
-_FINAL = {"document-differs"}
 
 
 def _check_agree(before: _Word | None, now: "_Word") -> None:

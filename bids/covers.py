@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from bids import store
 from bids.receipts import ZERO, CommittedCover, CoversEntry, RevealedCovers, commitment, commitment_entry
 from bids.store import StoredCover
 from crypto.certificates import SigningKey
-from crypto.encoding import encode, moment
+from crypto.encoding import encode, moment, rounded_down
 from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
@@ -67,9 +68,7 @@ class Covers:
             at = await self._at(connection)
             if (last := await store.last_revealed(connection)) is not None:
                 at = max(at, _end(last))
-            cover = StoredCover(
-                salt=self._entropy(32).hex(), made_at=at.replace(microsecond=at.microsecond // 1000 * 1000)
-            )
+            cover = StoredCover(salt=self._entropy(32).hex(), made_at=rounded_down(at))
             await store.add_cover(connection, cover)
             await self._log.append(connection, [cover_entry(cover)])
         self._log.appended.set()
@@ -121,7 +120,10 @@ class Covers:
         stop: asyncio.Event,
         leading: asyncio.Event,
     ) -> None:
-        while not await _wait(stop, pause()):
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause())
+                return
             try:
                 if leading.is_set():
                     await act()
@@ -149,12 +151,3 @@ def _start(day: date) -> datetime:
 
 def _end(day: date) -> datetime:
     return _start(day) + timedelta(days=1)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Whether `event` was set within `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -21,7 +21,7 @@ from bids.errors import EnvelopeError
 from bids.receipts import PROMISED, Committed, Kind, Promise, Receipt, commitment, commitment_entry
 from bids.store import Key, Latest, StoredEnvelope
 from crypto.certificates import Certificate, SigningKey
-from crypto.encoding import moment
+from crypto.encoding import moment, rounded_down
 from crypto.log import Log
 from crypto.statements import Statement
 
@@ -79,8 +79,13 @@ class Intake:
 
     @classmethod
     async def look(cls, connection: Any, arrivals: Sequence[Arrival]) -> "Intake":
-        """As of the caller's transaction, which holds the tenders' rows."""
+        """As of the caller's transaction, which holds the tenders' rows.
+
+        Where another one is just keeping the same statement, this waits for its end: what it keeps is never
+        refused here.
+        """
         statements = [(each.tender_id, each.statement.id) for each in arrivals]
+        await store.hold_statements(connection, {id for _, id in statements})
         withdrawn = [(each.tender_id, id) for each in arrivals if (id := each.withdraws)]
         bidders = sorted({(each.tender_id, name) for each in arrivals for name in each.registrations})
         joint = [(each.tender_id, each.statement.id) for each in arrivals if each.partners]
@@ -112,7 +117,7 @@ class Intake:
             registration=lead,
             previous=arrival.said.previous,
             body=arrival.statement.data,
-            accepted_at=at.replace(microsecond=at.microsecond // 1000 * 1000),
+            accepted_at=rounded_down(at),
             salt=arrival.salt,
             status=status,
             kind=arrival.kind,

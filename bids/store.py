@@ -107,6 +107,18 @@ SELECT * FROM unnest(
 """
 
 
+async def hold_statements(connection: Any, ids: Iterable[str]) -> None:
+    """Whoever decides about the same statement does so afterwards: to the end of the transaction.
+
+    In one order everywhere, so that nobody deadlocks; and in a key space of pairs, which nothing else uses.
+    """
+    keys = [(int(id[:8], 16) - (1 << 31), int(id[8:16], 16) - (1 << 31)) for id in sorted(ids)]
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(one, two) FROM unnest($1::int[], $2::int[]) AS key (one, two)",
+        *map(list, zip(*keys, strict=True)),
+    )
+
+
 async def add_envelopes(connection: Any, rows: Sequence[tuple[UUID, StoredEnvelope]]) -> int:
     """How many of them are in their tender's box now because of this call.
 
@@ -364,7 +376,7 @@ async def add_upload(connection: Any, tender_id: UUID, upload: StoredUpload) -> 
 async def load_upload(
     connection: Any, tender_id: UUID, id: str, lock: Literal["", "FOR UPDATE OF u"] = ""
 ) -> StoredUpload | None:
-    """The upload with that id, its row locked."""
+    """The upload with that id; with `lock` nobody else changes its row until the transaction ends."""
     row = await connection.fetchrow(
         "SELECT u.id, envelope_id, number, sha256, size, token_hash, received, registration,"
         " (SELECT count(*) FROM upload_part p WHERE p.tender_id = u.tender_id AND upload_id = u.id) AS parts"
@@ -403,6 +415,18 @@ async def add_parts(connection: Any, tender_id: UUID, upload: str, parts: Sequen
         [each.name for each in parts],
     )
     return bool(added)
+
+
+async def count_received(connection: Any, tender_id: UUID, registration: str) -> int:
+    """Bytes that have come of all files of this bidder, those of replaced bids among them."""
+    received: int = await connection.fetchval(
+        "SELECT coalesce(sum(u.received), 0)::bigint FROM envelope e"
+        " JOIN upload u ON u.tender_id = e.tender_id AND u.envelope_id = e.id"
+        " WHERE e.tender_id = $1 AND e.registration = $2",
+        tender_id,
+        registration,
+    )
+    return received
 
 
 async def load_parts(connection: Any, tender_id: UUID, upload: str) -> list[StoredPart]:

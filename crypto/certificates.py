@@ -18,13 +18,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
-from nacl.bindings import crypto_core_ed25519_is_valid_point
+from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from crypto.encoding import sha256
 from crypto.errors import CertificateError, MalformedError, SignatureError
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 LONGEST_CERTIFICATE = 8 * 1024  # bytes of DER
+MOST_KNOWN = 1 << 14
+"""Certificates of which it is kept that they are genuine."""
 BACKDATED = timedelta(hours=2)
 """A certificate is in time from so long before it is issued: a service whose clock went back by an hour still
 takes the bids of those who got theirs today."""
@@ -99,10 +102,10 @@ class Holder:
             raise SignatureError("a signature has 64 bytes")
         try:
             if isinstance(self.public_key, ed25519.Ed25519PublicKey):
-                self.public_key.verify(signature, message)
+                crypto_sign_open(signature + message, _raw(self.public_key))  # in half the time of OpenSSL's
             else:
                 self.public_key.verify(_p256_der(signature), message, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature as error:
+        except (InvalidSignature, BadSignatureError) as error:
             raise SignatureError("the signature does not belong to this statement and key") from error
 
 
@@ -243,6 +246,9 @@ class Roots:
         for root in (each for several in roots.values() for each in several):
             _check_p256(root)
         self.roots = roots
+        self._in_time: dict[str, tuple[datetime, datetime]] = {}
+        """By fingerprint, of certificates that a root issued: first and last second of both. Time is all that
+        can change what the library says of them, and it takes longer to say it than a signature does."""
         self._policies = {role: _policy(several, role) for role, several in roots.items() if several}
 
     def verify(self, certificate: Certificate, role: Role, at: datetime) -> Certificate:
@@ -254,11 +260,22 @@ class Roots:
             raise CertificateError(f"a certificate of role {certificate.role}, not {role}")
         if role not in self._policies:
             raise CertificateError(f"no root is trusted for role {role}")
+        known = self._in_time.get(certificate.fingerprint)
+        if known is None or not known[0] <= at <= known[1]:
+            self._verify(certificate, role, at)
+        return certificate
+
+    def _verify(self, certificate: Certificate, role: Role, at: datetime) -> None:
         try:
-            self._policies[role].time(at).build_client_verifier().verify(certificate.x509, [])
+            verifier = self._policies[role].time(at).build_client_verifier()
+            chain = verifier.verify(certificate.x509, []).chain
         except verification.VerificationError as error:
             raise CertificateError(f"not issued by a trusted {role} root, or out of time") from error
-        return certificate
+        if len(self._in_time) >= MOST_KNOWN:
+            self._in_time.clear()
+        first = max(each.not_valid_before_utc for each in chain)
+        last = min(each.not_valid_after_utc for each in chain)
+        self._in_time[certificate.fingerprint] = first, last
 
 
 def request(key: PrivateKey, role: Role, name: str, registration: str) -> Request:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -70,7 +70,7 @@ def encode(value: object) -> bytes:
         data = msgspec.json.encode(value, order="sorted")
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedError("value has no canonical form") from error
-    _check(_parse(data), DEEPEST)
+    _check(data)
     return data
 
 
@@ -82,7 +82,7 @@ def decode(data: bytes, type_: type[T], *, limit: int = SIGNED_LIMIT) -> T:
         value = msgspec.json.decode(data, type=type_)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"not a {_name(type_)}: {error}") from error
-    _check(_parse(data), DEEPEST)  # takes a second for megabytes of anything, so only for what is of the type
+    _check(data)  # takes a second for megabytes of anything, so only for what is of the type
     if msgspec.json.encode(value, order="sorted") != data:
         raise MalformedError(f"not the canonical encoding of a {_name(type_)}")
     return value
@@ -106,7 +106,7 @@ def to_base64(data: bytes) -> str:
 def from_base64(text: str) -> bytes:
     """Standard base64 that re-encodes to the same text. Raises MalformedError."""
     try:
-        data = base64.b64decode(text, validate=True)
+        data = msgspec.convert(text, bytes)  # twice as fast as the standard library's
     except ValueError as error:
         raise MalformedError("not base64") from error
     if to_base64(data) != text:
@@ -117,6 +117,11 @@ def from_base64(text: str) -> bytes:
 def moment(time: datetime) -> str:
     """An aware datetime as a Moment, rounded down to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def rounded_down(time: datetime) -> datetime:
+    """To the millisecond, as its Moment says it."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def parse_moment(text: str) -> datetime:
@@ -138,19 +143,23 @@ def milliseconds(text: str) -> int:
     return since
 
 
-def _parse(data: bytes) -> Any:
+def _check(data: bytes) -> None:
     try:
-        return msgspec.json.decode(data)
+        value = msgspec.json.decode(data)
     except (ValueError, RecursionError) as error:
         raise MalformedError("not JSON") from error
+    # Bytes in which nothing is escaped hold no control character: quicker to tell than of each string.
+    plain = data.isascii() and b"\\" not in data and b"\x7f" not in data
+    _check_value(value, DEEPEST, plain)
 
 
-def _check(value: Any, depth: int) -> None:
+def _check_value(value: Any, depth: int, plain: bool) -> None:
     match value:
         case str():
-            _check_text(value)
+            if not plain:
+                _check_text(value)
         case dict() | list():
-            _check_children(value, depth - 1)
+            _check_children(value, depth - 1, plain)
         case int():  # true and false, too
             if not 0 <= value <= LARGEST_INTEGER:
                 raise MalformedError("integer outside 0..2^53-1")
@@ -158,15 +167,21 @@ def _check(value: Any, depth: int) -> None:
             raise MalformedError("floats and nulls have no canonical form")
 
 
-def _check_children(value: dict[str, Any] | list[Any], depth: int) -> None:
+def _check_children(value: dict[str, Any] | list[Any], depth: int, plain: bool) -> None:
     if depth < 0:
         raise MalformedError(f"deeper than {DEEPEST}")
     if isinstance(value, dict):
         for key in value:
-            if not _KEY.fullmatch(key):
-                raise MalformedError("key outside [a-z][A-Za-z0-9]*")
+            _check_key(key)
     for child in value.values() if isinstance(value, dict) else value:
-        _check(child, depth)
+        if not plain or type(child) is not str:
+            _check_value(child, depth, plain)
+
+
+@lru_cache
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise MalformedError("key outside [a-z][A-Za-z0-9]*")
 
 
 def _check_text(value: str) -> None:

@@ -73,6 +73,7 @@ HOLDING = 0.2  # seconds between two words
 BEHIND = timedelta(seconds=5)  # that an entry waits before that is a trouble
 
 _CACHED_TILES = 256  # 8 KiB each
+_CACHED_HASHES = 1 << 14
 _LEADER = 0x6F70656E6C6F67  # "openlog"; advisory locks are per node: all sequence on the coordinator
 _DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _PASSING = (VerificationError, *_DATABASE, StoreError, OSError)
@@ -137,6 +138,8 @@ class Log:
         self._watch: asyncio.Task[None] | None = None
         self._proving = asyncio.Lock()
         self._tiles: OrderedDict[Tile, bytes] = OrderedDict()
+        self._hashes: dict[tuple[int, int], bytes] = {}
+        """By the range of leaves that each is the root of."""
 
     async def append(self, connection: Any, entries: Sequence[bytes]) -> list[bytes]:
         """Queues `entries` in the caller's transaction; returns their leaf hashes, to `wait_for`.
@@ -245,7 +248,14 @@ class Log:
         return encode_bundle(rows) if tile.level == ENTRIES else b"".join(rows)
 
     async def _prove(self, connection: Any, plan: Plan) -> list[bytes]:
-        return plan.hashes({tile: await self._cached(connection, tile) for tile in plan.tiles})
+        """Proofs of neighbours have most of their hashes in common, and these never change."""
+        known = self._hashes
+        missing = Plan(size=plan.size, ranges=tuple(each for each in plan.ranges if each not in known))
+        tiles = {tile: await self._cached(connection, tile) for tile in missing.tiles}
+        known |= dict(zip(missing.ranges, missing.hashes(tiles), strict=True))
+        if len(known) > _CACHED_HASHES:
+            self._hashes = {}
+        return [known[each] for each in plan.ranges]
 
     async def _cached(self, connection: Any, tile: Tile) -> bytes:
         if tile not in self._tiles:
@@ -781,7 +791,8 @@ class _Objects:
         """Replaces the object; durable when this returns. A local store does not sync by itself."""
         await self._store.put_async(path, data)
         if isinstance(self._store, LocalStore) and self._store.prefix is not None:
-            await asyncio.to_thread(_fsync_upwards, self._store.prefix, path)
+            root = self._store.prefix
+            await asyncio.to_thread(durable.sync_upwards, root / path, root)
 
     async def drop(self, prefix: str) -> None:
         """Deletes all objects below `prefix`."""
@@ -796,11 +807,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-def _fsync_upwards(folder: Path, path: str) -> None:
-    file = folder / path
-    for each in (file, *file.parents):
-        durable.sync(each)
-        if each == folder:
-            return

@@ -148,40 +148,38 @@ class _Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A proof about a tree of `size` leaves before its tiles are read: the subtrees behind each hash."""
+    """A proof about a tree of `size` leaves before its tiles are read: each hash is that of a range of
+    leaves, from the first to before the second."""
 
     size: int
-    parts: tuple[tuple[_Node, ...], ...]
+    ranges: tuple[tuple[int, int], ...]
 
     @property
     def tiles(self) -> frozenset[Tile]:
         """The tiles to read."""
-        return frozenset(node.tile(self.size) for part in self.parts for node in part)
+        return frozenset(node.tile(self.size) for each in self.ranges for node in _subtrees(*each))
 
     def hashes(self, tiles: Mapping[Tile, bytes]) -> list[bytes]:
         """The proof, from the contents of `tiles`. Raises LogError where one is missing or cut short."""
         return [
-            _fold([node.hash(_whole(tiles, node.tile(self.size))) for node in part]) for part in self.parts
+            _fold([node.hash(_whole(tiles, node.tile(self.size))) for node in _subtrees(*each)])
+            for each in self.ranges
         ]
 
 
 def plan_inclusion(index: int, size: int) -> Plan:
     """The proof that leaf `index` is in the tree of `size` leaves. Raises LogError if it cannot be."""
-    return _plan(size, _inclusion_ranges(index, size))
+    return Plan(size=size, ranges=tuple(_inclusion_ranges(index, size)))
 
 
 def plan_consistency(old_size: int, new_size: int) -> Plan:
     """The proof that the tree of `new_size` leaves extends that of `old_size`. Raises LogError."""
-    return _plan(new_size, _consistency_ranges(old_size, new_size))
+    return Plan(size=new_size, ranges=tuple(_consistency_ranges(old_size, new_size)))
 
 
 def plan_root(size: int) -> Plan:
     """A plan whose only hash is the root of the tree of `size` ≥ 1 leaves."""
-    return _plan(size, [(0, size)])
-
-
-def _plan(size: int, ranges: Iterable[tuple[int, int]]) -> Plan:
-    return Plan(size=size, parts=tuple(tuple(_subtrees(start, end)) for start, end in ranges))
+    return Plan(size=size, ranges=((0, size),))
 
 
 class TileHash(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,8 @@ class _Signature(Value, frozen=True, kw_only=True):
 
 
 class _Envelope(Value, frozen=True, kw_only=True):
-    payload: Base64
+    payload: str
+    """Base64, of any length: told when it is decoded."""
     payload_type: str
     signatures: tuple[_Signature, ...]
 

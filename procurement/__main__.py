@@ -15,7 +15,17 @@ from rich.console import Console
 from rich.text import Text
 
 from crypto.errors import VerificationError
-from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, plain, read, read_code, stdout
+from procurement.console import (
+    FAILED,
+    INTERRUPTED,
+    UNUSABLE,
+    Stop,
+    parse_trust,
+    plain,
+    read,
+    read_code,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from crypto.certificates import SigningKey
@@ -278,6 +288,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = _fail(stop.status, str(stop))
     except CycloptsError as error:
         status = _fail(UNUSABLE, " ".join(str(error).split()))
+    except KeyboardInterrupt:  # while a command is still being imported
+        status = INTERRUPTED
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -1,7 +1,7 @@
 """A tender's history as it is kept: where it stands, and how a step adds to it, in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +18,6 @@ from crypto.certificates import Certificate, SigningKey
 from crypto.committee import JointKey
 from crypto.encoding import decode, moment, parse_moment
 from crypto.log import Log
-from crypto.merkle import leaf_hash
 from crypto.statements import Payload, Statement, sign
 from procurement import store
 from procurement.awards import ConflictDeclaration
@@ -161,7 +160,11 @@ class Chronicle:
         closing = await self.said(connection, situation, closed[0], Closing)
         stored = {each.id: each for each in await box.load_envelopes(connection, situation.row.tender_id)}
         opened = await box.load_opened(connection, situation.row.tender_id)
-        return [_counted(stored[id], opened, situation.tender.notice) for id in closing.counted()]
+        notice = situation.tender.notice
+        return [
+            opened_bid(stored[id], {part: opened.get((id, part)) for part in notice.parts}, notice)
+            for id in closing.counted()
+        ]
 
     # ── how steps are made ───────────────────────────────────────────────────────────────────────────
 
@@ -296,10 +299,6 @@ class Chronicle:
     async def _genuine(self, data: bytes, type_: type[P]) -> tuple[Statement, P, Certificate]:
         return await self.standings.genuine(self.pool, data, type_, self.now())
 
-    async def _index(self, entry: bytes) -> int:
-        leaf = leaf_hash(entry)
-        return (await self.log.wait_for([leaf], PATIENCE))[leaf]
-
 
 def published_as(notice: Notice, notice_id: str) -> Tender:
     """The tender that a notice makes. Raises what `check_notice` raises."""
@@ -321,11 +320,12 @@ def one(situation: Situation, type_: EventType) -> Entry:
     return found[0]
 
 
-def _counted(stored: StoredEnvelope, opened: dict[tuple[str, str], bytes | str], notice: Notice) -> OpenedBid:
+def opened_bid(stored: StoredEnvelope, parts: Mapping[str, bytes | str | None], notice: Notice) -> OpenedBid:
+    """An envelope with what can be read of it: `parts` are contents, or the codes why there is none."""
     envelope = Statement(stored.body).read(Envelope)
     bid = OpenedBid(id=stored.id, registration=stored.registration, envelope=envelope)
     for part in notice.parts:
-        content = opened.get((stored.id, part), "")
+        content = parts.get(part)
         if isinstance(content, bytes):
             bid = with_part(bid, read_part(part, content, notice))
     return bid

@@ -14,6 +14,8 @@ FAILED = 1
 """Exit status: something is not as it should be, and the output says what."""
 UNUSABLE = 2
 """Exit status: what was given could not be worked with at all."""
+INTERRUPTED = 130
+"""Exit status: broken off by Ctrl-C."""
 
 
 class Stop(Exception):  # not an error of ours: how a command ends early

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 import bids.store as box
-from bids.envelope import Envelope, Part, SealedFile
+from bids.envelope import Part, SealedFile
 from bids.errors import Unopenable
 from bids.orders import Opening, PartToOpen, open_restricted
 from bids.store import StoredDocument
@@ -19,8 +19,7 @@ from bids.uploads import Depot
 from crypto import stream
 from crypto.certificates import Certificate, Role
 from crypto.errors import LockError
-from crypto.statements import Statement
-from procurement.chronicle import Situation
+from procurement.chronicle import Situation, opened_bid
 from procurement.documents import Enclosed, documents_of, enclosed, public_documents
 from procurement.duties import check_no_conflict
 from procurement.errors import TenderError
@@ -28,7 +27,7 @@ from procurement.history import BID_EVENTS, EventType
 from procurement.login.sessions import Visitor
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
-from procurement.scoring import OpenedBid, read_part, with_part
+from procurement.scoring import OpenedBid
 from procurement.tenders import Document, Restricted, read_restricted
 
 
@@ -139,21 +138,12 @@ class Downloads:
         return _Bid(situation, opened, {each.number: each for each in stored})
 
     async def _opened(self, situation: Situation, envelope: str) -> OpenedBid:
-        pool, tender_id, notice = self._procedure.pool, situation.row.tender_id, situation.tender.notice
+        pool, tender_id = self._procedure.pool, situation.row.tender_id
         stored = await box.load_envelope(pool, tender_id, envelope)
-        contents = await box.load_opened_parts(pool, tender_id, envelope)
+        parts = await box.load_opened_parts(pool, tender_id, envelope)
         if stored is None:
             raise _absent()
-        bid = OpenedBid(
-            id=envelope,
-            registration=stored.registration,
-            envelope=Statement(stored.body).read(Envelope),
-        )
-        for part in notice.parts:
-            content = contents.get(part)
-            if isinstance(content, bytes):
-                bid = with_part(bid, read_part(part, content, notice))
-        return bid
+        return opened_bid(stored, parts, situation.tender.notice)
 
     async def _restricted(self, bid: _Bid) -> dict[Part, tuple[bytes, Restricted]]:
         """Of each open part that has restricted content: its bytes, and what it says."""

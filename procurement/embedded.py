@@ -41,6 +41,9 @@ _LONGEST_SOCKET = 107  # bytes; sun_path holds 108 with its closing zero
 _SET_PARENT_DEATH_SIGNAL = 1  # linux/prctl.h
 _POLL = 0.02  # seconds
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""What a service is told to end by."""
+
 _ACCESS = "local all all peer map=openseal\n"
 _SETTINGS = {
     "listen_addresses": "",
@@ -230,7 +233,7 @@ class EmbeddedPostgres:
         log = self._home / "log"
         if log.exists():
             log.replace(log.with_suffix(".1"))
-        with log.open("wb") as output:
+        with log.open("wb") as output, uninterrupted():
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self._cluster, "-p", str(_PORT), *options],
                 stdin=subprocess.DEVNULL,
@@ -353,8 +356,21 @@ def die_with_parent(number: signal.Signals = signal.SIGINT) -> Callable[[], None
         libc.prctl(_SET_PARENT_DEATH_SIGNAL, number)
         if os.getppid() != parent:
             os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     return prepare
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM wait for the end of the block, in which a child is started that `die_with_parent`
+    prepares: what they raise would be lost in the hooks that Python runs around such a fork, or with it the
+    child. That hears them again."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _reason(log: Path) -> str:

@@ -190,10 +190,7 @@ async def _bid(
         in_doubt=stored.in_doubt,
         index=listed.get((stored.id, 0)),
         files=[
-            msgspec.structs.replace(
-                await _file(procedure, situation, stored, each, files.get((stored.id, each.number))),
-                index=listed.get((stored.id, each.number)),
-            )
+            await _file(procedure, situation, stored, each, files.get((stored.id, each.number)), listed)
             for each in _listed(stored)
         ],
     )
@@ -215,8 +212,9 @@ async def _file(
     procedure: Procedure,
     situation: Situation,
     envelope: StoredEnvelope,
-    listed: SealedFile,
+    file: SealedFile,
     stored: StoredDocument | None,
+    listed: Mapping[tuple[str, int], int],
 ) -> OwnFile:
     tender, notice, key = situation.row.ocid, situation.row.notice_id, procedure.key
     proof = receipt = None
@@ -225,14 +223,15 @@ async def _file(
         said = document_receipt(stored, tender, notice, envelope.registration, key)
         receipt = to_base64(sign(said, key)) if proof else None
     return OwnFile(
-        number=listed.number,
-        sha256=listed.sha256,
-        size=listed.size,
-        part=listed.part,
+        number=file.number,
+        sha256=file.sha256,
+        size=file.size,
+        part=file.part,
         state="stored" if stored else _unstored(situation, procedure.now()),
         in_doubt=bool(stored and stored.in_doubt),
         receipt=receipt,
         proof=proof,
+        index=listed.get((envelope.id, file.number)),
     )
 
 

@@ -5,8 +5,8 @@
     submit ──► examine: form, terms, signature ──► keep: one transaction for all ──► answer: receipt
                (off the loop, many at a time)       that came during the one before    or promise
 
-Nobody waits for a timer: a batch is whatever came while the last one was under way. Whether something was in
-time the database's clock decides, after the tender's row is locked. A step that holds a tender's row keeps
+Who comes alone waits for nobody: a batch is whatever came since the last one was begun. Whether something was
+in time the database's clock decides, after the tender's row is locked. A step that holds a tender's row keeps
 nobody waiting who bids for another one.
 """
 
@@ -36,7 +36,7 @@ from crypto.errors import LogError, VerificationError
 from crypto.merkle import leaf_hash
 from crypto.revocation import Standing
 from crypto.statements import Statement, sign
-from procurement import store
+from procurement import database, store
 from procurement.chronicle import Chronicle, Tender
 from procurement.duties import Officials
 from procurement.errors import TenderError
@@ -51,6 +51,7 @@ USUAL = 64 * 1024  # bytes of a body that are always let in, so that large ones 
 MOST_BYTES = 64 * 1024 * 1024  # of bodies under way together, beyond what is usual of each
 BATCH = 128  # arrivals
 BATCH_BYTES = 8 * 1024 * 1024
+REST = 0.02  # seconds after a batch, so that under load many share what each batch costs
 OLDEST = 20.0  # seconds that an entry may wait for the log while it is still promised to others
 LOOK = 1.0  # seconds between looks at the log's queue
 AT_ONCE = 8  # of one bidder under way
@@ -58,14 +59,7 @@ BURST, PER_SECOND = 60, 2.0  # of one bidder: so many in a row, then so many a s
 LONGEST_DETAIL = 300  # characters: what is wrong may be quoted at length in an error's message
 
 _REDONE_AFTER = (0.0, 0.02, 0.1, 0.5, 1.5)  # seconds: a batch whose commit is uncertain or was raced
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
+_AWAY = (*database.AWAY, asyncpg.TooManyConnectionsError)
 _UNCERTAIN = (Raced, asyncpg.TransactionRollbackError, *_AWAY)
 _WAITING_LINES = 2  # of tenders whose row is held by a step
 
@@ -217,6 +211,7 @@ class _Line(Generic[S]):
             except Exception:  # what one of them brought about is not the others' fault
                 for each in batch:
                     await self._alone(each)
+            await asyncio.sleep(REST)
 
     async def _alone(self, sent: S) -> None:
         try:
@@ -257,11 +252,11 @@ class _Batch:
 
     def _outcome(self, arrival: Arrival, officials: Officials) -> StoredEnvelope | Exception:
         try:
-            return self._taken(arrival, officials)
+            return self._admitted(arrival, officials)
         except VerificationError as error:
             return error
 
-    def _taken(self, arrival: Arrival, officials: Officials) -> StoredEnvelope:
+    def _admitted(self, arrival: Arrival, officials: Officials) -> StoredEnvelope:
         # A bidder whose answer was lost gets the receipt for what was in time, even if revoked since.
         if found := self._intake.find(arrival):
             return found
@@ -437,12 +432,12 @@ class Reception:
         """
         for pause in _REDONE_AFTER:
             try:
-                return await self._kept(batch, wait=wait)
+                return await self._keep_once(batch, wait=wait)
             except _UNCERTAIN:
                 await asyncio.sleep(pause)
-        return await self._kept(batch, wait=wait)
+        return await self._keep_once(batch, wait=wait)
 
-    async def _kept(self, batch: list[_Examined], *, wait: bool) -> list[_Examined]:
+    async def _keep_once(self, batch: list[_Examined], *, wait: bool) -> list[_Examined]:
         if wait:
             await self._shut_overdue(batch)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -537,9 +532,15 @@ class Reception:
             statement=_id_of(data),
             reason=error.code,
             detail=str(error)[:LONGEST_DETAIL],
-            time=moment(self._clock.now()),
+            time=moment(self._refused_at(ocid, error)),
         )
         return sign(refusal, self._key)
+
+    def _refused_at(self, ocid: str, error: VerificationError) -> datetime:
+        """Now; but the database's clock said that the deadline had passed, and this one may be behind it."""
+        now = self._clock.now()
+        late = error.code == "after-deadline" and ocid in self._tenders
+        return max(now, self._tenders[ocid][0].notice.closes) if late else now
 
 
 class _Read(NamedTuple):

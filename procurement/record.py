@@ -446,7 +446,7 @@ class _Check:
         receipt = held.receipt.verify(held.type, certificate)
         self.authorities.verify(certificate, Role.SERVICE, parse_moment(receipt.time))
         if (receipt.tender, receipt.notice) != (self.notice.tender, self.notice_id):
-            raise RecordError("a receipt is for another tender")
+            raise RecordError(f"a receipt is for another tender or notice: {receipt.tender}")
         index = self.shown_index(held, commitment_entry(receipt.commitment()))
         if isinstance(receipt, Promise):
             _check_promised(receipt)
@@ -466,7 +466,7 @@ class _Check:
         refusal = statement.verify(Refusal, certificate)
         self.authorities.verify(certificate, Role.SERVICE, parse_moment(refusal.time))
         if refusal.tender != self.notice.tender:
-            raise RecordError("a refusal is for another tender")
+            raise RecordError(f"a refusal is for another tender: {refusal.tender}")
         if refusal.reason == "after-deadline" and parse_moment(refusal.time) < self.notice.closes:
             raise LogError(f"what came at {refusal.time} was refused as late, before the deadline")
         taken = refusal.statement in {each.statement for each in self.closing.commitments}

@@ -9,6 +9,7 @@
 
 import asyncio
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -52,6 +53,7 @@ from procurement.supervision import Forked, Supervisor, run, until_told
 from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
+from procurement.web.connection import Connection
 from procurement.worker import Worker
 
 Application = Any
@@ -141,6 +143,7 @@ def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", work
     """
     selftest.run()
     settings = Settings.load(os.environ, data_dir)
+    _open_many_files()
     supervisor = Supervisor()
 
     def look_after(postgres: EmbeddedPostgres) -> None:
@@ -159,6 +162,12 @@ def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", work
             for name, live, number in (("openseal-back", _lead, 2), ("openseal-web", _answer, workers)):
                 supervisor.keep(name, partial(Forked, name, partial(live, charter, listening)), number=number)
             supervisor.watch(told)
+
+
+def _open_many_files() -> None:
+    """As many as the system lets us: each connection is one, and 1024 is the usual number."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager
@@ -208,6 +217,7 @@ def _answer(charter: Charter, listening: socket.socket) -> None:
                 timeout_graceful_shutdown=GRACE,
                 server_header=False,
                 proxy_headers=False,  # the peer's address is what the peer cannot choose
+                http=Connection,
             )
             await Server(config).serve([listening])
 

@@ -73,7 +73,7 @@ async def add_tender(connection: Any, row: TenderRow) -> bool:
 async def load_tender(
     connection: Any, ocid: str, lock: Literal["", "FOR SHARE", "FOR UPDATE"] = ""
 ) -> TenderRow:
-    """The tender's row, locked. Raises TenderError if there is none."""
+    """The tender's row, with `lock` until the transaction ends. Raises TenderError if there is none."""
     row = await connection.fetchrow(f"SELECT * FROM tender WHERE tender_id = $1 {lock}", id_of(ocid))
     if row is None:
         raise TenderError("no-such-tender", "there is no tender with this ocid")

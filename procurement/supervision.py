@@ -18,7 +18,7 @@ from threading import Event
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from procurement.embedded import die_with_parent
+from procurement.embedded import ENDING, die_with_parent, uninterrupted
 
 LOOK = 0.02  # seconds between looks at who has died
 LASTING = 5.0  # seconds: who lived for that long started well
@@ -30,7 +30,6 @@ _SET_NAME = 15  # linux/prctl.h
 _LOGGER = logging.getLogger(__name__)
 _FORK = multiprocessing.get_context("fork")
 T = TypeVar("T")
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class FailedError(Exception):
@@ -60,7 +59,7 @@ def until_told() -> Iterator[Event]:
     told = Event()
 
     def tell(*_: object) -> None:
-        for number in _ENDING:
+        for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
         told.set()
         try:
@@ -69,7 +68,7 @@ def until_told() -> Iterator[Event]:
             raise _Told from None
         loop.call_soon_threadsafe(_cancel_all)
 
-    before = {number: signal.signal(number, tell) for number in _ENDING}
+    before = {number: signal.signal(number, tell) for number in ENDING}
     try:
         yield told
     except (_Told, asyncio.CancelledError):
@@ -89,17 +88,17 @@ def run(work: Callable[[], Coroutine[None, None, T]]) -> T:
     """As asyncio.run, but SIGINT and SIGTERM wait while the loop is made, and while it is closed."""
 
     async def interruptible() -> T:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         try:
             return await work()
         finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         return asyncio.run(interruptible())
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 class Forked:
@@ -111,20 +110,16 @@ class Forked:
         prepare = die_with_parent(signal.SIGKILL)
 
         def begin() -> None:
-            prepare()
             os.setsid()
             ctypes.CDLL(None).prctl(_SET_NAME, name.encode())
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+            prepare()  # not before: the child is not to take a signal for its parent's
             work()
 
         self._process: ForkProcess = _FORK.Process(target=begin)
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # lest the child take one for its parent's
-        try:
+        with uninterrupted():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
     def poll(self) -> int | None:
         return self._process.exitcode
@@ -158,7 +153,8 @@ class _Charge:
         """Starts it again, in its time, if it is dead. Raises FailedError."""
         if self._running is None:
             if now >= self._next:
-                self._running, self._started = self._start(), now
+                with uninterrupted():
+                    self._running, self._started = self._start(), now
         elif (status := self._running.poll()) is not None:
             self._running = None
             self._note_death(status, now)
@@ -208,13 +204,15 @@ class Supervisor:
     ) -> None:
         """Starts `number` of them, and each again when it dies; one that is `running` is not started now.
 
-        `start` is called in the supervisor's thread, and is not to wait.
+        `start` is called in the supervisor's thread, and is not to wait. SIGINT and SIGTERM are held back
+        meanwhile; `die_with_parent` lets its child hear them again.
         """
         names = [name] if number == 1 else [f"{name} {i}" for i in range(1, number + 1)]
         group: list[_Charge] = []
         self._groups.append(group)
         for each in names:
-            group.append(_Charge(each, start, running))
+            with uninterrupted():
+                group.append(_Charge(each, start, running))
 
     def watch(self, told: Event) -> None:
         """Until `told` is set. Raises FailedError."""

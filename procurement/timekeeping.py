@@ -104,7 +104,7 @@ class Watch:
         self._witnesses = witnesses
         self._since = since
         self._seen: dict[str, Sight] = {}
-        self._witnessed = -1
+        self._witnessed = self._round = -1
         self._asked = float("-inf")
         self.trouble: str | None = None
         """Why the clock was in doubt when it was last looked at."""
@@ -132,7 +132,9 @@ class Watch:
     async def run(self, pool: Any, stop: asyncio.Event) -> None:
         """Looks from time to time until `stop`."""
         while not stop.is_set():
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with suppress(
+                asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
+            ):
                 await self.look(pool)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LOOK)
@@ -148,13 +150,15 @@ class Watch:
             self._seen["witnesses"] = Sight("the witnesses", found[len(found) // 2].time, now, lag)
 
     async def _ask_beacon(self) -> None:
-        """The newest round; its time is past by a period at most, and by what the relays take."""
+        """The newest round; its time is past by a period at most, and by what the relays take. A network that
+        stands still, or is hidden, says nothing: the last new round goes on saying what it said."""
         if self._clock.monotonic() < self._asked + ASK:
             return
         self._asked = self._clock.monotonic()
         with suppress(BeaconError):
             newest = await self._beacon.newest()
-            if newest is not None:
+            if newest is not None and newest.round > self._round:
+                self._round = newest.round
                 network = self._beacon.network
                 lag = timedelta(seconds=network.period) + ROUNDABOUT
                 time = network.time_of(newest.round)

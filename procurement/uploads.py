@@ -16,7 +16,7 @@ from bids.errors import UploadError
 from bids.store import StoredDocument, StoredPart, StoredUpload
 from bids.uploads import Checksum, Depot, document_entry, document_receipt
 from crypto.certificates import Certificate
-from crypto.encoding import sha256
+from crypto.encoding import rounded_down, sha256
 from crypto.merkle import leaf_hash
 from crypto.statements import Statement, sign
 from procurement import store
@@ -29,6 +29,8 @@ MOST_AT_ONCE = 256
 """Senders at a time in one process. A slow line may take hours, so that they must not keep each other out."""
 MOST_EACH = 8
 """Of them of one bidder."""
+MOST_BIDS = 8
+"""Of the largest size: so many one bidder's files of a tender may fill, those of replaced bids among them."""
 PATIENCE = 2.0  # seconds that a receipt waits for the log
 
 
@@ -124,6 +126,7 @@ class Uploads:
             raise UploadError("wrong-offset", f"the upload stands at {upload.offset}")
         if upload.document:
             return upload
+        await self._check_room(upload)
         with self._slot(upload.stored.registration):
             try:
                 received = await self._depot.receive(upload.tender_id, upload.stored, chunks, checksum)
@@ -154,12 +157,12 @@ class Uploads:
             raise UploadError("not-complete", f"{upload.offset} bytes of {upload.stored.size} are there")
         leaf = leaf_hash(document_entry(document, upload.tender.notice_id))
         try:
-            index = (await chronicle.log.wait_for([leaf], PATIENCE))[leaf]
+            proof = await chronicle.log.prove(leaf, PATIENCE)
         except TimeoutError:
             return None
         about = upload.tender.notice.tender, upload.tender.notice_id, upload.stored.registration
         receipt = document_receipt(document, *about, chronicle.key)
-        return sign(receipt, chronicle.key), await chronicle.log.tlog_proof(index)
+        return sign(receipt, chronicle.key), proof
 
     async def sweep(self, ocid: str) -> None:
         """Once the tender is closed, what no document came of is deleted."""
@@ -203,6 +206,13 @@ class Uploads:
     def _check_time(self, tender: Tender, at: datetime) -> None:
         if at >= tender.notice.complete and self._doubt(at) is None:
             raise _after_grace()
+
+    async def _check_room(self, upload: Upload) -> None:
+        """Nobody fills the store by replacing its bid again and again. Raises UploadError."""
+        notice, who = upload.tender.notice, upload.stored.registration
+        there = await box.count_received(self._chronicle.pool, upload.tender_id, who)
+        if there >= MOST_BIDS * notice.document_limit * notice.document_size:
+            raise UploadError("too-much", "the files of this bidder's replaced bids leave no room for more")
 
     async def _known(self, upload: Upload) -> Upload:
         """There at once, where the same bytes came with an earlier bid of the same bidder."""
@@ -258,7 +268,7 @@ class Uploads:
             number=stored.number,
             sha256=stored.sha256,
             size=stored.size,
-            stored_at=at.replace(microsecond=at.microsecond // 1000 * 1000),
+            stored_at=rounded_down(at),
             salt=self._entropy(32).hex(),
             in_doubt=in_doubt,
             source=source,

@@ -18,7 +18,7 @@ import msgspec
 from bids.client import LONGEST_PAUSE, BrokenPromiseError, RefusedError, Service, ServiceError, Upload, parse
 from bids.documents import digest, seal_file
 from bids.envelope import SealedFile, UploadRequest, Withdrawal
-from bids.receipts import Closing, Committed, CommittedDocument, DocumentReceipt, Receipt
+from bids.receipts import Closing, Committed, CommittedDocument, DocumentReceipt, Promise, Receipt
 from crypto import durable
 from crypto.certificates import SigningKey
 from crypto.encoding import moment, sha256
@@ -27,6 +27,7 @@ from crypto.statements import sign
 from procurement.bidding.draft import DraftDocument, contents, faults, media_type, template, title
 from procurement.bidding.folder import Element, Folder, Shown
 from procurement.client import (
+    Announced,
     PublishedBid,
     path_of,
     read_bids,
@@ -52,11 +53,12 @@ T = TypeVar("T")
 
 
 class Fate(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a bid, verified but for `opened`. `listed`: how the closing has the element that counts.
-    `results` by lot."""
+    """What became of a bid, verified but for `opened`. `listed`: how the closing has the latest element that
+    the service took, and `number` which one that is. `results` by lot."""
 
     status: str
     closed: bool = False
+    number: int = 0
     listed: str = ""
     missing: tuple[int, ...] = ()
     opened: PublishedBid | None = None
@@ -133,13 +135,19 @@ async def submit(service: Service, folder: Folder, element: Element, tell: Tell)
     A service that does not answer is asked again, with the very same statement, for ten minutes. Raises
     RefusedError or BrokenPromiseError, whose statements are kept as well, and what `Service.submit` raises.
     """
+
+    def keep(answer: bytes) -> None:
+        element.keep(answer)
+        if isinstance(said := element.receipt, Promise):
+            tell(f"taken at {said.time}; the log is slow, and the receipt promised by {said.included_by}")
+
     element.mark_sent()
     send = service.withdraw if element.withdrawal else service.submit
     terms, deadline = folder.tender.terms, folder.tender.notice.deadline
     try:
         receipt = await _persist(
             service,
-            lambda: send(element.statement.data, terms, deadline, element.keep, element.answer),
+            lambda: send(element.statement.data, terms, deadline, keep, element.answer),
             tell,
         )
     except RefusedError as error:
@@ -153,19 +161,28 @@ async def submit(service: Service, folder: Folder, element: Element, tell: Tell)
     return receipt
 
 
+def check_withdrawable(folder: Folder) -> Element:
+    """The element in the box that a withdrawal takes back, or a withdrawal that is under way.
+
+    Raises FolderError where there is nothing to take back.
+    """
+    if under_way := _withdrawal_under_way(folder):
+        return under_way
+    latest = _latest(folder)
+    if latest is None or latest.withdrawal:
+        raise FolderError("there is no bid in the box that could be withdrawn")
+    _check_answered(folder.chain[-1])
+    return latest
+
+
 def withdrawal(folder: Folder, key: SigningKey) -> Element:
     """The statement that takes the latest bid back, as the next element of the chain: to be submitted.
 
     Raises FolderError where there is nothing to take back.
     """
-    last = next(reversed(folder.chain), None)
-    if last is not None and last.withdrawal and last.state in ("sealed", "sent", "promised"):
-        return last
-    latest = _latest(folder)
-    if latest is None or latest.withdrawal:
-        raise FolderError("there is no bid in the box that could be withdrawn")
-    if last is not None:
-        _check_answered(last)
+    if under_way := _withdrawal_under_way(folder):
+        return under_way
+    latest = check_withdrawable(folder)
     folder.check_signer(key, latest)
     tender = folder.tender
     said = Withdrawal(
@@ -178,11 +195,24 @@ def withdrawal(folder: Folder, key: SigningKey) -> Element:
     return folder.add(sign(said, key))
 
 
+def successor(element: Element, chain: Sequence[Element]) -> Element | None:
+    """What took the element's place: the next of the chain that is in the box, or for what was never sent the
+    next that was sealed."""
+    later = [each for each in chain if each.number > element.number]
+    if element.state == "sealed":
+        return next(iter(later), None)
+    if element.state == "refused":
+        return None
+    return next((each for each in later if each.state in ("accepted", "promised")), None)
+
+
 def unsent_files(folder: Folder) -> tuple[Element, list[SealedFile]]:
     """The bid in the box, and its files without a receipt. Raises FolderError where there is no bid."""
     latest = _latest(folder)
-    if latest is None or latest.withdrawal:
+    if latest is None:
         raise FolderError("files follow a bid with a receipt: openseal bid submit comes first")
+    if latest.withdrawal:
+        raise FolderError("the bid is withdrawn: no files are awaited")
     return latest, [each for each in latest.files if latest.document_receipt(each.number) is None]
 
 
@@ -220,36 +250,47 @@ async def fate(service: Service, folder: Folder) -> Fate:
     status = parse(await service.get(f"{path_of(notice.tender)}/timeline"), _Timeline).status
     found = Fate(status=status)
     kept = [each for each in folder.chain if each.state in ("accepted", "promised")]
-    if service.now() < notice.complete or not kept or not await _there(service, folder, "closing"):
-        _remember(folder, service)
-        return found
-    announced = await read_notice(service, notice.tender)
-    closing = (await read_closing(service, announced)).closing
-    last, counted = kept[-1], set(closing.counted())
-    for each in kept:
-        _check_listed(each, closing)
-    own = last.statement.id in counted
-    found = msgspec.structs.replace(
-        found,
-        closed=True,
-        listed="it counts" if own else "withdrawn" if last.withdrawal else "it does not count",
-        missing=tuple(each.number for each in closing.missing if each.envelope == last.statement.id),
-    )
-    if own and await _there(service, folder, "bids"):
-        published = await read_bids(service, notice.tender)
-        mine = next((each for each in published if each.envelope == last.statement.id), None)
-        found = msgspec.structs.replace(found, opened=mine)
-    if own and await _there(service, folder, "evaluation"):
-        _, evaluated = await read_evaluation(service, announced)
-        results = tuple(
-            (lot.lot, ranked)
-            for lot in evaluated.lots
-            for ranked in lot.evaluation.ranking
-            if ranked.bid == last.statement.id
-        )
-        found = msgspec.structs.replace(found, results=results)
+    if kept and service.now() >= notice.complete and await _there(service, folder, "closing"):
+        found = await _after_closing(service, folder, kept, found)
     _remember(folder, service)
     return found
+
+
+async def _after_closing(service: Service, folder: Folder, kept: Sequence[Element], found: Fate) -> Fate:
+    """`kept` is what the service took, all of which the closing has to list. Raises LogError."""
+    announced = await read_notice(service, folder.tender.notice.tender)
+    closing = (await read_closing(service, announced)).closing
+    for each in kept:
+        _check_listed(each, closing)
+    last = kept[-1]
+    id, counts = last.statement.id, last.statement.id in closing.counted()
+    return msgspec.structs.replace(
+        found,
+        closed=True,
+        number=last.number,
+        listed="it counts" if counts else "withdrawn" if last.withdrawal else "it does not count",
+        missing=tuple(each.number for each in closing.missing if each.envelope == id),
+        opened=await _opened(service, folder, id) if counts else None,
+        results=await _results(service, folder, announced, id) if counts else (),
+    )
+
+
+async def _opened(service: Service, folder: Folder, id: str) -> PublishedBid | None:
+    if not await _there(service, folder, "bids"):
+        return None
+    published = await read_bids(service, folder.tender.notice.tender)
+    return next((each for each in published if each.envelope == id), None)
+
+
+async def _results(
+    service: Service, folder: Folder, announced: Announced, id: str
+) -> tuple[tuple[str, Ranked], ...]:
+    if not await _there(service, folder, "evaluation"):
+        return ()
+    _, evaluated = await read_evaluation(service, announced)
+    return tuple(
+        (lot.lot, ranked) for lot in evaluated.lots for ranked in lot.evaluation.ranking if ranked.bid == id
+    )
 
 
 def _check_listed(element: Element, closing: Closing) -> None:
@@ -276,6 +317,13 @@ def _check_answered(last: Element) -> None:
         raise FolderError(
             f"number {last.number} was sent and not answered: openseal bid submit finishes that first"
         )
+
+
+def _withdrawal_under_way(folder: Folder) -> Element | None:
+    last = next(reversed(folder.chain), None)
+    if last is not None and last.withdrawal and last.state in ("sealed", "sent", "promised"):
+        return last
+    return None
 
 
 def _latest(folder: Folder) -> Element | None:

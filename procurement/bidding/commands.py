@@ -14,7 +14,8 @@ from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, Transfe
 from bids.client import BrokenPromiseError, RefusedError, Service
 from bids.envelope import SealedFile
 from bids.receipts import Promise, Receipt
-from crypto.certificates import SigningKey
+from crypto.certificates import Role, SigningKey
+from crypto.encoding import moment
 from crypto.errors import VerificationError
 from procurement.bidding import bidder, draft
 from procurement.bidding.bidder import Fate
@@ -22,7 +23,6 @@ from procurement.bidding.folder import Element, Folder, read_shown
 from procurement.client import Sealed, co_sign, read_notice
 from procurement.console import FAILED, UNUSABLE, Stop, confirm
 from procurement.evaluation import explain
-from procurement.money import grouped
 from procurement.registry import terminal
 from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
@@ -37,6 +37,7 @@ Act = Callable[[Service, Folder], Awaitable[None]]
 Signed = Callable[[Service, Folder, SigningKey], Awaitable[None]]
 
 _WHEN = "%Y-%m-%d %H:%MZ"
+_FOR_OFFICIALS = '{"file": "staff.csv", "restricted": true}'
 
 app = App(name="bid", help="Your bid: write, check, seal, submit, send its files, follow, withdraw.")
 
@@ -81,9 +82,12 @@ def compose(folder: Path, /, *, key: Path, tender: str) -> int:
     """
 
     async def work(line: Service, safe: Safe, holding: Holding) -> None:
-        _key(holding, safe.path)
+        _business(_key(holding, safe.path), safe.path)
         made = await bidder.compose(line, holding, safe.path, folder, tender)
-        _facts(draft.rules(made.tender.notice))
+        notice = made.tender.notice
+        _facts(draft.rules(notice))
+        if notice.document_limit:
+            say(f'documents, in {folder}: {{"file": "plan.pdf"}}; for officials alone: {_FOR_OFFICIALS}')
         say(f"fill in {folder / 'bid.json'}, then: openseal bid check {folder}")
 
     return terminal.at(key, work)
@@ -165,15 +169,17 @@ def upload(folder: Path, /, *, key: Key = None) -> int:
     found = _found(folder)
     with _refusing():
         element, files = bidder.unsent_files(found)
+    for later in (each for each in found.chain if each.number > element.number and each.state == "sealed"):
+        warn(f"number {later.number} is sealed, not sent: these are the files of number {element.number}")
     if not files:
         say("every file has its receipt")
         return 0
 
     async def work(line: Service, found: Folder, signing: SigningKey) -> None:
-        with _bars(element, found.tender.notice, files) as sent:
-            for file in files:
-                receipt = await bidder.upload(line, found, signing, element, file, sent, warn)
-                say(f"file {file.number}: there since {receipt.time}{_doubt(receipt.in_doubt)}")
+        for file in files:
+            with _bar(element, found.tender.notice, file) as (sent, tell):
+                receipt = await bidder.upload(line, found, signing, element, file, sent, tell)
+            say(f"file {file.number}: there since {receipt.time}{_doubt(receipt.in_doubt)}")
 
     return _signed(found, key, work)
 
@@ -183,6 +189,8 @@ def withdraw(folder: Path, /, *, key: Key = None, yes: Yes = False) -> int:
     """Take your bid back, before the deadline. Afterwards another one may be sealed."""
     found = _found(folder)
     notice = found.tender.notice
+    with _refusing():
+        bidder.check_withdrawable(found)
 
     async def work(line: Service, found: Folder, signing: SigningKey) -> None:
         say(f"Withdrawal from {notice.tender}: {notice.title}, of {notice.procuring_entity.name}")
@@ -225,8 +233,11 @@ def status(folder: Path, /) -> int:
     found = _found(folder)
     with _refusing():
         _facts([("Tender", f"{found.tender.notice.tender}: {found.tender.notice.title}")])
-        for element in found.chain:
-            _show_element(element, found.tender.notice)
+        chain = found.chain
+        for element in chain:
+            _show_element(element, found.tender.notice, bidder.successor(element, chain))
+        if not chain:
+            say(f"nothing is sealed yet: openseal bid seal {folder}")
 
     async def work(line: Service, found: Folder) -> None:
         _show_fate(await bidder.fate(line, found), found.tender.notice)
@@ -260,6 +271,11 @@ def _key(holding: Holding, file: Path) -> SigningKey:
         return holding.signing_key
     except VerificationError as error:
         raise Stop(UNUSABLE, f"{file}: {error}") from error
+
+
+def _business(key: SigningKey, file: Path) -> None:
+    if (role := key.certificate.role) is not Role.BUSINESS:
+        raise Stop(UNUSABLE, f"{file}: the certificate is for the role {role}, and bids are a business's")
 
 
 def _at(folder: Folder, act: Act) -> int:
@@ -305,13 +321,15 @@ def _words(found: Folder, question: str, yes: bool) -> None:
     say(f"Bid for {notice.tender}: {notice.title}, of {notice.procuring_entity.name}")
     filled = found.draft
     for offer in filled.offers:
-        picks = f", picks {offer.picks[0]} and {offer.picks[1]}" if offer.picks else ""
-        say(f"  lot {offer.lot}: {grouped(offer.amount)} {notice.currency}{picks}")
+        say(f"  lot {offer.lot}: {draft.price(offer, notice)}")
     for each in filled.documents:
         seen = "for officials alone" if each.restricted else "public after the opening"
         say(f"  {draft.title(each)} ({draft.media_type(each)}), {seen}")
+    for name, text in (("proposal", filled.proposal), ("for officials alone", filled.restricted)):
+        if text:
+            say(f"  {name}: {text}")
     for declaration in filled.declarations:
-        say(f"  declared: {declaration.text}")
+        say(f"  declared: {draft.declaration_text(notice, declaration.id)}")
     confirm(question, yes)
 
 
@@ -322,14 +340,20 @@ def _show_sealed(sealed: Sealed, notice: Notice) -> None:
         _facts([("Restricted", part), *draft.in_words(read_restricted(content), notice)])
 
 
-def _show_element(element: Element, notice: Notice) -> None:
+def _show_element(element: Element, notice: Notice, successor: Element | None) -> None:
     kind = "withdrawal" if element.withdrawal else "bid"
     say(f"number {element.number}, {kind} {element.statement.id[:16]}…: {_state(element)}")
+    if successor:
+        said = "taken back by" if successor.withdrawal else "superseded by"
+        say(f"  {said} number {successor.number}")
+    if successor or element.state == "refused":
+        return  # its files are awaited by nobody
     named = {} if element.withdrawal else element.documents(notice)
     for file in element.files:
         receipt = element.document_receipt(file.number)
         name = named[file.number].title if file.number in named else "restricted content"
-        there = f"there since {receipt.time}{_doubt(receipt.in_doubt)}" if receipt else "no receipt yet"
+        awaited = f"no receipt yet, awaited until {moment(notice.complete)}"
+        there = f"there since {receipt.time}{_doubt(receipt.in_doubt)}" if receipt else awaited
         say(f"  file {file.number}, {name}, {file.size:,} bytes sealed: {there}")
 
 
@@ -347,7 +371,7 @@ def _state(element: Element) -> str:
 def _show_fate(fate: Fate, notice: Notice) -> None:
     say(f"the tender: {fate.status}, deadline {notice.deadline}")
     if fate.closed:
-        say(f"closed: your latest statement is listed, {fate.listed}")
+        say(f"closed: number {fate.number} is listed, {fate.listed}")
     for number in fate.missing:
         say(f"  file {number} did not come in time")
     if fate.opened:
@@ -362,11 +386,12 @@ def _show_fate(fate: Fate, notice: Notice) -> None:
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> None:
+    width = max([16, *(len(label) for label, _ in facts)])
     for label, text in facts:
         first, *more = text.splitlines() or [""]
-        say(f"{label:16} {first}")
+        say(f"{label:{width}} {first}")
         for each in more:
-            say(f"{'':16} {each}")
+            say(f"{'':{width}} {each}")
 
 
 def _doubt(in_doubt: bool) -> str:
@@ -378,18 +403,14 @@ def _count(number: int, noun: str) -> str:
 
 
 @contextmanager
-def _bars(
-    element: Element, notice: Notice, files: Sequence[SealedFile]
-) -> Iterator[Callable[[SealedFile, int], None]]:
-    """A bar for each file, on a terminal."""
+def _bar(
+    element: Element, notice: Notice, file: SealedFile
+) -> Iterator[tuple[Callable[[SealedFile, int], None], Callable[[str], None]]]:
+    """A bar for a file, on a terminal; and how something is said above it."""
     named = element.documents(notice)
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     columns = "[progress.description]{task.description}", DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-        tasks = {
-            file.number: bars.add_task(
-                escape(named[file.number].title if file.number in named else "restricted"), total=file.size
-            )
-            for file in files
-        }
-        yield lambda file, sent: bars.update(tasks[file.number], completed=sent)
+        title = escape(named[file.number].title if file.number in named else "restricted")
+        task = bars.add_task(title, total=file.size)
+        yield lambda _, sent: bars.update(task, completed=sent), lambda line: warn(line, console)

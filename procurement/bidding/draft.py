@@ -198,24 +198,33 @@ def title(document: DraftDocument) -> str:
     return document.title or document.file.replace("\\", "/").rpartition("/")[2]
 
 
+def declaration_text(notice: Notice, id: str) -> str:
+    """What is declared: the notice's words, whatever a draft makes of them. Empty for no such declaration."""
+    return next((each.text for each in notice.declarations if each.id == id), "")
+
+
 def media_type(document: DraftDocument) -> str:
     """As it is stated, or by the file's name."""
     return document.format or mimetypes.guess_type(document.file)[0] or "application/octet-stream"
+
+
+def price(offer: DraftOffer | LotOffer, notice: Notice) -> str:
+    """What is asked for a lot, in words."""
+    picks = f", picks {offer.picks[0]} and {offer.picks[1]}" if offer.picks else ""
+    return f"{grouped(offer.amount)} {notice.currency}{picks}"
 
 
 def in_words(content: Bid | Proposal | Restricted, notice: Notice) -> Facts:
     """What a content says."""
     facts: Facts = []
     if isinstance(content, Bid):
-        for offer in content.offers:
-            picks = f", picks {offer.picks[0]} and {offer.picks[1]}" if offer.picks else ""
-            facts.append((f"Lot {offer.lot}", f"{grouped(offer.amount)} {notice.currency}{picks}"))
+        facts += [(f"Lot {each.lot}", price(each, notice)) for each in content.offers]
     if isinstance(content, Proposal):
         facts.append(("Proposal", content.proposal))
     if isinstance(content, Restricted):
         facts.append(("For officials alone", content.text or "documents"))
     else:
-        facts += [("Declares", each) for each in content.declarations]
+        facts += [("Declares", f"{each}: {declaration_text(notice, each)}") for each in content.declarations]
     for each in content.documents:
         facts.append((f"Document {each.number}", f"{each.title}, {each.format}, {each.size:,} bytes"))
     return facts
@@ -262,7 +271,7 @@ def _declaration_faults(draft: Draft, notice: Notice) -> Iterator[str]:
         if each.id not in asked:
             yield f"declaration {each.id}: the notice asks for no such declaration"
         elif not each.declared:
-            yield f"declaration {each.id} is not made: “{each.text}”"
+            yield f"declaration {each.id} is not made: “{declaration_text(notice, each.id)}”"
     for missing in sorted(asked - set(made)):
         yield f"declaration {missing} is missing"
     for twice in sorted({each for each in made if made.count(each) > 1}):

@@ -24,15 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from bids.envelope import Envelope, Part, SealedFile, Withdrawal
-from bids.receipts import DocumentReceipt, Promise, Receipt, Refusal
+from bids.receipts import DocumentReceipt, Held, Promise, Receipt, Refusal
 from crypto import durable
 from crypto.certificates import SigningKey
 from crypto.checkpoint import Checkpoint
 from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, encode, from_base64, to_base64
-from crypto.errors import MalformedError
 from crypto.statements import PAYLOAD_TYPE, Statement
 from crypto.trust import Trust
 from procurement.bidding.draft import Draft, read, write
@@ -61,18 +58,13 @@ class _Head(Value, frozen=True, kw_only=True):
     root: Hex32
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    receipt: Base64 | None = None
-    promise: Base64 | None = None
-
-
 class Shown(Value, frozen=True, kw_only=True):
     """What `sealed.json` holds: an envelope with what is in it. Who reads it reads the bid."""
 
     envelope: Base64
     contents: dict[Part, Base64]
     entropy: Base64
-    restricted: dict[Part, Base64] = msgspec.field(default_factory=dict)
+    restricted: dict[Part, Base64]
 
     @classmethod
     def of(cls, sealed: Sealed) -> "Shown":
@@ -132,10 +124,8 @@ class Element:
         """What the answer says: a Promise while there is no receipt. It was verified before it was kept."""
         if self.answer is None:
             return None
-        said = _answer(self.answer)
-        if said.promise is not None:
-            return Statement(from_base64(said.promise)).read(Promise)
-        return Statement(from_base64(said.receipt or "")).read(Receipt)
+        held = Held.parse(self.answer)
+        return held.receipt.read(Receipt if held.proof else Promise)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -162,9 +152,7 @@ class Element:
     def document_receipt(self, number: int) -> DocumentReceipt | None:
         """The service's word for that file, verified before it was kept."""
         data = _read_if_there(self.path / "receipts" / f"{number}.json")
-        if data is None:
-            return None
-        return Statement(from_base64(_answer(data).receipt or "")).read(DocumentReceipt)
+        return Held.parse(data).receipt.read(DocumentReceipt) if data is not None else None
 
     def shown(self) -> Shown:
         """What is in the envelope."""
@@ -319,13 +307,6 @@ class Folder:
 def read_shown(path: Path) -> Sealed:
     """A partner's look at what the lead of a joint bid has sealed. Raises OSError, MalformedError."""
     return decode(path.read_bytes(), Shown).sealed()
-
-
-def _answer(data: bytes) -> _Answer:
-    try:
-        return msgspec.json.decode(data, type=_Answer)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError("what is kept is no service's answer") from error
 
 
 def _read_if_there(path: Path) -> bytes | None:

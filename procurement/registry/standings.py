@@ -2,6 +2,7 @@
 status; as of the caller's transaction."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from crypto.revocation import Standing, Status
 from crypto.statements import Payload, Statement
 from procurement.registry import store
 
-MOST_CERTIFICATES = 4096
+MOST_CERTIFICATES = 8192
 """Of those that were asked for, the ones that are kept at hand: the oldest make room."""
 
 P = TypeVar("P", bound=Payload)
@@ -25,7 +26,7 @@ class Standings:
     def __init__(self, roots: Roots) -> None:
         self._roots = roots
         self._known: Standing | None = None
-        self._certificates: dict[str, Certificate] = {}
+        self._certificates: OrderedDict[str, Certificate] = OrderedDict()
 
     async def current(self, connection: Any) -> Standing:
         """The latest status, its lists verified. Raises StatusError while there is none."""
@@ -44,14 +45,13 @@ class Standings:
     async def known(self, connection: Any, fingerprints: Iterable[str]) -> dict[str, Certificate]:
         """By fingerprint, of those that are known here. What a certificate says never changes."""
         asked = set(fingerprints)
-        missing = asked - self._certificates.keys()
-        found = {each: self._certificates[each] for each in asked - missing}
-        if missing:
+        found = {each: known for each in asked if (known := self._certificates.get(each))}
+        if missing := asked - set(found):
             loaded = await store.load_certificates(connection, missing)
             found |= await asyncio.to_thread(lambda: {each: Certificate(der) for each, der in loaded.items()})
         self._certificates |= found
         while len(self._certificates) > MOST_CERTIFICATES:
-            del self._certificates[next(iter(self._certificates))]
+            self._certificates.popitem(last=False)
         return found
 
     @staticmethod

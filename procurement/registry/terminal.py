@@ -106,9 +106,9 @@ def say(line: str) -> None:
     stdout().print(plain(line))
 
 
-def warn(line: str) -> None:
-    """One line on standard error."""
-    Console(stderr=True, soft_wrap=True).print(Text(f"openseal: {line}", "yellow"))
+def warn(line: str, console: Console | None = None) -> None:
+    """One line on standard error, or on a `console` that draws there already."""
+    (console or Console(stderr=True, soft_wrap=True)).print(Text(f"openseal: {line}", "yellow"))
 
 
 def _asked(prompt: str) -> str:

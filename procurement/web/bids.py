@@ -10,15 +10,14 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.exceptions import ClientException, InternalServerException
+from litestar.exceptions import InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.status_codes import HTTP_408_REQUEST_TIMEOUT
 
 from crypto.encoding import to_base64
 from crypto.errors import StatusError, VerificationError
 from procurement.reception import Accepted, Kept, Promised, Reception, Room
 from procurement.web.api import PROBLEMS, STATEMENT_LIMIT, Hash, Ocid, Received, Signed, problems, read_bids
-from procurement.web.gate import UNGATED
+from procurement.web.gate import MEASURED, UNGATED, RequestTimeoutException
 from procurement.web.problems import problem, status_of
 
 READING = 60
@@ -29,12 +28,6 @@ POLL = 5
 Door = NamedDependency[Reception]
 Asked = Request[Any, Any, Any]
 Take = Callable[[str, bytes], Awaitable[Kept]]
-
-
-class RequestTimeoutException(ClientException):
-    """The client was gone, or too slow."""
-
-    status_code = HTTP_408_REQUEST_TIMEOUT
 
 
 class PromiseGiven(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +55,7 @@ ANSWERS = {
     operation_class=Signed,
     responses=ANSWERS,
     status_code=201,
-    opt={"uncompressed": True},
+    opt={"uncompressed": True} | MEASURED,
 )
 async def submit_bid(ocid: Ocid, request: Asked, reception: Door) -> Response[Any]:
     """Submit a sealed bid: the body is the bidder's signed envelope. The same envelope again gets the
@@ -77,7 +70,7 @@ async def submit_bid(ocid: Ocid, request: Asked, reception: Door) -> Response[An
     operation_class=Signed,
     responses=ANSWERS,
     status_code=201,
-    opt={"uncompressed": True},
+    opt={"uncompressed": True} | MEASURED,
 )
 async def withdraw_bid(ocid: Ocid, request: Asked, reception: Door) -> Response[Any]:
     """Take a bid back: the body is a withdrawal signed by the certificate that signed the bidder's latest

@@ -1,9 +1,19 @@
-"""How much of the site is read at a time: so much reading never keeps a bid from coming in."""
+"""How much of the site is read, and written, at a time: none of it keeps a bid from coming in."""
 
 import asyncio
 
+from litestar.exceptions import ClientException
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.status_codes import HTTP_408_REQUEST_TIMEOUT
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    WebSocketReceiveMessage,
+)
 
 from procurement.reception import Pushback
 
@@ -11,8 +21,18 @@ READERS, QUEUE = 8, 128
 """Of one process: answers that are made at a time, and requests that wait for their turn."""
 UNGATED = {"ungated": True}
 """For the `opt` of a route that bidders, witnesses or verifiers need in a rush, or that costs nothing."""
+MEASURED = {"measured": True}
+"""For the `opt` of a route that sees to it itself how much it takes in at a time."""
+MOST_BYTES = 64 * 1024 * 1024  # of all other bodies that are under way in one process
+WITHIN = 60.0  # seconds that such a body may take to come
 ALONE = {"alone": True}
 """For the `opt` of a route whose answer takes so much that they are made one after the other."""
+
+
+class RequestTimeoutException(ClientException):
+    """The client was gone, or too slow."""
+
+    status_code = HTTP_408_REQUEST_TIMEOUT
 
 
 class Turnstile:
@@ -43,15 +63,42 @@ class Gate(ASGIMiddleware):
     def __init__(self, readers: int = READERS, queue: int = QUEUE) -> None:
         self._reading = Turnstile(readers, queue)
         self._alone = Turnstile(1, queue)
+        self._bytes = 0
+        """Of bodies under way."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         opt = scope["route_handler"].opt
-        if scope.get("method") not in ("GET", "HEAD") or opt.get("ungated"):
+        if scope.get("method") not in ("GET", "HEAD") and not opt.get("measured"):
+            await self._taking(scope, receive, send, next_app)
+        elif scope.get("method") not in ("GET", "HEAD") or opt.get("ungated"):
             await next_app(scope, receive, send)
         elif opt.get("alone"):
             await self._through([self._alone, self._reading], scope, receive, send, next_app)
         else:
             await self._through([self._reading], scope, receive, send, next_app)
+
+    async def _taking(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        taken, more, until = 0, True, asyncio.get_running_loop().time() + WITHIN
+
+        async def take() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            nonlocal taken, more
+            try:
+                async with asyncio.timeout_at(until if more else None):
+                    message = await receive()
+            except TimeoutError as error:
+                raise RequestTimeoutException("the rest of it did not come") from error
+            if message["type"] == "http.request":
+                more, size = message["more_body"], len(message["body"])
+                taken += size
+                self._bytes += size
+            if self._bytes > MOST_BYTES:
+                raise Pushback("busy", "too much is under way: send the same again", 2)
+            return message
+
+        try:
+            await next_app(scope, take, send)
+        finally:
+            self._bytes -= taken
 
     async def _through(
         self, turnstiles: list[Turnstile], scope: Scope, receive: Receive, send: Send, next_app: ASGIApp

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
@@ -17,6 +18,7 @@ from litestar.status_codes import (
 )
 
 from bids.errors import EnvelopeError
+from bids.intake import Raced
 from crypto.errors import (
     CertificateError,
     LogError,
@@ -43,6 +45,8 @@ _NOT_THERE = {
     "not-yet",
 }
 _NOT_INVITED = {"invitation-invalid", "invitation-used"}
+CROWDED = (Raced, asyncpg.TransactionRollbackError, asyncpg.InsufficientResourcesError)
+"""What may come of many who want the same, or of a machine that is full."""
 UNSEEN = {"Cache-Control": "no-store"}
 """Headers of what is for one pair of eyes, a refusal to show it among them."""
 
@@ -163,6 +167,12 @@ def on_absent_database(request: Request[Any, Any, Any], error: Exception) -> Res
     return come_back("database-away", "the database does not answer: send the same again")
 
 
+def on_crowd(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Undone as a whole, and nobody's fault."""
+    _LOGGER.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
+    return come_back("busy", "too much happens at once: send the same again")
+
+
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     _LOGGER.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(HTTP_500_INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it was noted")
@@ -180,5 +190,6 @@ HANDLERS: dict[int | type[Exception], Any] = {
     RecursionError: on_too_deep,
     TimeoutError: on_timeout,
     **dict.fromkeys(database.AWAY, on_absent_database),
+    **dict.fromkeys(CROWDED, on_crowd),
     Exception: on_unexpected,
 }

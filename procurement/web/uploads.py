@@ -23,9 +23,9 @@ from crypto.encoding import from_base64, to_base64
 from crypto.errors import MalformedError
 from procurement.tenders import LARGEST_DOCUMENT
 from procurement.uploads import Upload, Uploads
-from procurement.web.api import PROBLEMS, Hash, Ocid, Received
-from procurement.web.gate import UNGATED
-from procurement.web.problems import MEDIA_TYPE, UNSEEN, Problem, problem
+from procurement.web.api import PROBLEMS, Hash, Ocid, Received, problems
+from procurement.web.gate import MEASURED, UNGATED
+from procurement.web.problems import UNSEEN, Problem, problem
 
 VERSION = "1.0.0"
 OFFERED = {
@@ -47,6 +47,7 @@ STATUS = {
     "wrong-media-type": 415,
     "wrong-size": 422,
     "too-large": 413,
+    "too-much": 413,
     "request-timeout": 408,
     "after-grace": 410,
     "checksum-differs": 460,
@@ -69,11 +70,8 @@ ANSWERS: dict[str, dict[str, str]] = {
 Files = NamedDependency[Uploads]
 Asked = Request[Any, Any, Any]
 
-UPLOAD_PROBLEMS = PROBLEMS | {
-    code: ResponseSpec(
-        data_container=Problem, description=text, media_type=MEDIA_TYPE, generate_examples=False
-    )
-    for code, text in {
+UPLOAD_PROBLEMS = PROBLEMS | problems(
+    {
         401: "No token, or none of the form that a token has.",
         408: "The rest of a piece did not come.",
         410: "The time for documents is over.",
@@ -81,8 +79,8 @@ UPLOAD_PROBLEMS = PROBLEMS | {
         415: "Another media type.",
         429: "Too many at a time.",
         460: "The bytes are not those that they are said to be.",
-    }.items()
-}
+    }
+)
 PATH = "/tenders/{ocid:str}/uploads"
 ONE = f"{PATH}/{{id:str}}"
 
@@ -182,6 +180,7 @@ async def look_at_upload(ocid: Ocid, id: Hash, request: Asked, uploads: Files) -
     responses={204: ResponseSpec(None, description="Taken."), **UPLOAD_PROBLEMS},
     status_code=204,
     request_max_body_size=None,
+    opt=MEASURED,
 )
 async def continue_upload(ocid: Ocid, id: Hash, request: Asked, uploads: Files) -> Response[None]:
     """Send more of the file, from `Upload-Offset` on. What came counts even where the line breaks; with an

@@ -151,6 +151,17 @@ def test_a_certificate_that_is_not_yet_or_no_longer_valid_is_refused(at: datetim
         roots().verify(a_holder(p256(), lifetime=YEAR).certificate, Role.BUSINESS, at)
 
 
+@pytest.mark.parametrize("at", [START - timedelta(hours=3), START + YEAR + timedelta(seconds=1)])
+def test_that_it_was_in_time_once_does_not_help_a_certificate_at_another_time(at: datetime) -> None:
+    known, certificate = roots(), a_holder(p256(), lifetime=YEAR).certificate
+    assert known.verify(certificate, Role.BUSINESS, START + YEAR) is certificate
+    with pytest.raises(CertificateError, match="out of time"):
+        known.verify(certificate, Role.BUSINESS, at)
+    with pytest.raises(CertificateError, match="role business"):
+        known.verify(certificate, Role.OFFICER, START)
+    assert known.verify(certificate, Role.BUSINESS, START) is certificate
+
+
 @pytest.mark.parametrize("year", [1, 1949, 1970, 2051, 9999])
 def test_a_time_far_away_is_refused_like_any_other(year: int) -> None:
     with pytest.raises(CertificateError):

@@ -232,6 +232,21 @@ def test_a_refusal_that_was_kept_is_held_against_the_record(
     assert (ended.status, said in ended.out) == (status, True), ended.out
 
 
+def test_who_breaks_off_while_a_command_is_still_loaded_sees_no_traceback() -> None:
+    broken = """
+import sys
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == "procurement.bidding.commands":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Broken())
+from procurement.__main__ import main
+main(["bid", "status", "here"])
+"""
+    done = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_verifying_needs_neither_database_nor_web_server_nor_network(record: Path, trust: Path) -> None:
     ended = python("-c", NO_NETWORK, "verify", str(record), "--trust", str(trust))
     assert ended.status == 0, ended.err

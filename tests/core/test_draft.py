@@ -77,6 +77,17 @@ def test_a_draft_that_is_filled_in_opens_as_a_bid() -> None:
     assert isinstance(bid, Bid)
     assert [(offer.lot, offer.amount) for offer in bid.offers] == [("1", "900"), ("2", "1000000")]
     assert ("Lot 2", "1,000,000 KRW") in in_words(bid, notice())
+    assert ("Declares", "clean: We bribe nobody.") in in_words(bid, notice())
+
+
+def test_a_declaration_has_the_notices_words_whatever_stands_in_the_draft() -> None:
+    draft = filled(
+        declarations=(
+            DraftDeclaration(id="clean", text="We bribe everybody."),
+            DraftDeclaration(id="able", declared=True),
+        )
+    )
+    assert found(draft) == ["declaration clean is not made: “We bribe nobody.”"]
 
 
 @pytest.mark.parametrize("amount", ["1,000", "-1", "1e9", "١٢", " 900", "0x1", "9" * 16, "1.", "01"])

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 import bids
 import crypto
 import procurement
-import procurement.evaluation
 from crypto.encoding import (
     DEEPEST,
     LARGEST_INTEGER,
@@ -187,8 +186,8 @@ def test_a_struct_writes_camel_case_and_leaves_out_what_is_not_said() -> None:
 
 def every_value() -> Iterator[type[Value]]:
     """All Value classes of the program."""
-    for package in (crypto, bids, procurement, procurement.evaluation):
-        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+    for package in (crypto, bids, procurement):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.ispkg and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     waiting = list(Value.__subclasses__())

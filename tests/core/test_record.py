@@ -439,7 +439,7 @@ def test_a_receipt_for_a_bid_that_the_closing_leaves_out_proves_the_loss() -> No
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"tender": "ocds-0s3al1-other"}, "another tender"),
+        ({"tender": "ocds-0s3al1-other"}, "another tender or notice: ocds-0s3al1-other"),
         ({"bidder": "999-99-99999"}, "closing statement contradicts"),
         ({"salt": "00" * 32}, "root"),
         ({"status": "00" * 32}, "closing statement contradicts"),

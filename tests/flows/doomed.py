@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 import httpx
@@ -235,6 +236,22 @@ class ServiceProcess:
         if self._process.poll() is None:
             self.kill(all_of_it=True)
         self._process.communicate()
+
+
+S = TypeVar("S", bound=ServiceProcess)
+
+
+@contextmanager
+def in_a_folder(kind: type[S]) -> Iterator[S]:
+    """A service that may be started, on an empty folder which is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="openseal-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the account that runs PostgreSQL has to pass
+        process = kind(folder)
+        try:
+            yield process
+        finally:
+            process.end()
 
 
 def descendants(pid: int) -> list[int]:

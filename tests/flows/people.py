@@ -356,6 +356,16 @@ class PracticeTender:
         return Award(**self.about(self.town.officer), intention=self.intention_id, awards=awards)
 
     @step
+    async def awarded(self) -> bytes:
+        """All steps from the round to the award, where all is in one part: the award record, verified."""
+        await self.round()
+        await self.order("bid")
+        await self.opened("bid")
+        await self.evaluated()
+        await self.intend()
+        await self.award()
+        return await self.verified_record()
+
     async def verified_record(self) -> bytes:
         """The award record; verified under the trust file."""
         data = await self.office.wait_for(f"{self.path}/record")

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from bids.receipts import Receipt, Refusal
-from crypto.encoding import decode
+from crypto.encoding import decode, moment
 from crypto.statements import Statement
 from procurement.bidding.folder import Folder, Shown
 from procurement.registry import applicant
@@ -27,6 +27,7 @@ from tests.conftest import fresh_database
 from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_ceremony import Ended, listening, passphrase_in, run
+from tests.flows.test_reception import HEAD, held
 
 LONG = 600.0
 """Seconds to a deadline that does not come."""
@@ -100,10 +101,10 @@ class Person:
         self.town, self.url, self.name = town, url, name
         self.file, self.folder = folder / f"{name}.key", folder / name
 
-    async def enrol(self) -> "Person":
-        asked = ["--service", self.url, "--role", "business", "--name", self.name]
-        number = f"B-{secrets.token_hex(6)}"
-        more = ["--registration", number, "--representative", "Hong Gil-dong"]
+    async def enrol(self, role: str = "business") -> "Person":
+        asked = ["--service", self.url, "--role", role, "--name", self.name]
+        more = ["--registration", f"B-{secrets.token_hex(6)}"]
+        more += ["--representative", "Hong Gil-dong"] if role == "business" else []
         applied = await asyncio.to_thread(run, "enrol", self.file, *asked, *more)
         assert applied.status == 0, applied.err
         await applicant.approve(self.town.line(), self.town.registrar, applied.out.split()[1])
@@ -218,14 +219,14 @@ async def test_a_bid_from_its_draft_to_its_rank(here: tuple[Town, Relay, str], b
     sealed = await bidder.ok("seal", "--yes")
     assert "700,000 KRW" in sealed
     assert "number 1 in the box since" in await bidder.ok("submit")
-    assert "no receipt yet" in await bidder.ok("status")
+    assert f"no receipt yet, awaited until {moment(tender.notice.complete)}" in await bidder.ok("status")
     uploaded = await bidder.ok("upload")
     assert [line.split(":")[0] for line in uploaded.splitlines()] == ["file 1", "file 2", "file 3"]
     assert "every file has its receipt" in await bidder.ok("upload")
     before = await bidder.ok("status")
     assert before.count("there since") == 3
     await tender.close()
-    assert "closed: your latest statement is listed, it counts" in await bidder.ok("status")
+    assert "closed: number 1 is listed, it counts" in await bidder.ok("status")
     await tender.round()
     await tender.order("bid")
     await tender.evaluated()
@@ -294,9 +295,70 @@ async def test_nothing_is_withdrawn_or_sealed_without_a_yes(
     assert "nobody is there to be asked" in await bidder.fails("seal")
     assert bidder.kept.chain == []
     await bidder.ok("seal", "--yes")
+    ended = await bidder.run("withdraw", "--yes")
+    assert (ended.out, "no bid in the box" in ended.err) == ("", True)  # before anything is shown
     await bidder.ok("submit")
     assert "nobody is there to be asked" in await bidder.fails("withdraw")
     assert len(bidder.kept.chain) == 1
+
+
+async def test_what_is_asked_about_is_what_will_be_sealed_in_the_notices_words(
+    here: tuple[Town, Relay, str], bidder: Person
+) -> None:
+    await bidder.compose(await a_tender(here))
+    bidder.offer("900", restricted="Account 123")
+    assert not (await bidder.run("status")).out.count("number 1")
+    bidder.edit(declarations=[{"id": DECLARATION.id, "text": "We bribe everybody.", "declared": True}])
+    asked = (await bidder.run("seal")).out
+    assert "declared: We bribe nobody." in asked
+    assert "for officials alone: Account 123" in asked
+    assert "everybody" not in await bidder.ok("seal", "--yes")
+
+
+async def test_the_status_says_what_took_the_place_of_what(
+    here: tuple[Town, Relay, str], bidder: Person
+) -> None:
+    await bidder.compose(await a_tender(here))
+    assert "nothing is sealed yet" in await bidder.ok("status")
+    bidder.offer("900", documents=[a_document(bidder, "plan.pdf", 10)])
+    for sealed in (("seal",), ("seal",), ("submit",), ("upload",), ("seal", "--replace")):
+        await bidder.ok(*sealed, *(["--yes"] if sealed[0] == "seal" else []))
+    assert "number 3 is sealed, not sent" in (await bidder.run("upload")).err
+    await bidder.ok("submit")
+    await bidder.ok("withdraw", "--yes")
+    assert "the bid is withdrawn" in await bidder.fails("upload")
+    said = [line.strip() for line in (await bidder.ok("status")).splitlines()]
+    assert [line for line in said if line.startswith(("superseded", "taken back"))] == [
+        "superseded by number 2",
+        "superseded by number 3",
+        "taken back by number 4",
+    ]
+    assert not any(line.startswith("file") for line in said)
+
+
+async def test_only_a_business_begins_a_bid(
+    here: tuple[Town, Relay, str], tmp_path: Path, bidder: Person
+) -> None:
+    officer = await Person(here[0], here[2], tmp_path, "officer").enrol("officer")
+    tender = await a_tender(here)
+    said = await officer.fails("compose", "--key", officer.file, "--tender", tender.ocid)
+    assert "bids are a business's" in said
+    assert not officer.folder.exists()
+
+
+async def test_a_bidder_who_waits_for_a_slow_log_is_told_of_the_promise(
+    here: tuple[Town, Relay, str], bidder: Person
+) -> None:
+    await bidder.seal(await a_tender(here), "900")
+    async with held(here[0], HEAD):
+        sending = asyncio.create_task(bidder.run("submit"))
+        for _ in range(400):
+            await asyncio.sleep(0.05)
+            if bidder.kept.chain[0].state == "promised":
+                break
+    ended = await sending
+    assert "the log is slow, and the receipt promised by" in ended.err
+    assert "number 1 in the box since" in ended.out
 
 
 async def test_a_refusal_is_kept_as_it_was_signed(here: tuple[Town, Relay, str], bidder: Person) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from bids.receipts import Closing, Receipt
 from crypto import checkpoint
-from crypto.beacon import LocalBeacon
+from crypto.beacon import LocalBeacon, public_round_of
 from crypto.certificates import SigningKey
 from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
 from crypto.encoding import from_base64
@@ -109,21 +109,11 @@ async def test_while_the_clock_is_turned_bids_are_marked_nobody_is_late_and_noth
         marked = {each.statement: each.in_doubt for each in closing.commitments}
         assert marked == {before.statement: False, during.statement: True, after.statement: True}
         assert set(closing.counted()) == set(marked)
-        verdict = record.verify(await awarded(tender), town.trust)
+        verdict = record.verify(await tender.awarded(), town.trust)
         assert (verdict.outcome, verdict.clean) == ("verified", False), verdict.steps[-1]
         said = [each for each in verdict.reservations if "in doubt" in each]
         assert [during.statement in said[0], after.statement in said[1]] == [True, True]
         assert "clockInDoubt" not in await health(town)
-
-
-async def awarded(tender: PracticeTender) -> bytes:
-    await tender.round()
-    await tender.order("bid")
-    await tender.opened("bid")
-    await tender.evaluated()
-    await tender.intend()
-    await tender.award()
-    return await tender.verified_record()
 
 
 # ── what the watch believes ──────────────────────────────────────────────────────────────────────────────
@@ -218,6 +208,25 @@ async def test_the_beacon_contradicts_a_wrong_clock_and_confirms_a_correction(
         assert await post.look() is None
         post.clock.ahead = -HOUR
         assert await post.look()
+
+
+async def test_a_beacon_that_stands_still_makes_no_doubt(
+    pool: "asyncpg.Pool[Any]", relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is let in after the deadline, and no closing waits, because the network pauses."""
+
+    async def halted(_: str, __: bytes) -> bytes:
+        return msgspec.json.encode(public_round_of(relay.beacon.sign(1, datetime.now(UTC))))
+
+    monkeypatch.setattr(timekeeping, "ASK", 0.0)
+    async with httpx.AsyncClient() as client:
+        rounds = Relays(relay.beacon.network, [relay.url], client, lambda: datetime.now(UTC))
+        post = await a_post(pool, beacon=rounds)
+        assert await post.look() is None
+        relay.twist = halted
+        assert await post.look() is None
+        post.clock.ahead = HOUR
+        assert await post.look(), "what it said last is not forgotten"
 
 
 async def test_relays_are_asked_for_the_newest_round_and_one_that_is_behind_hides_nothing(

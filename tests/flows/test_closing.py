@@ -13,21 +13,10 @@ from crypto.encoding import from_base64, parse_moment
 from crypto.statements import Statement, sign
 from procurement import archive, record
 from tests.builders import a_lot
-from tests.flows.people import PracticeTender, Town
+from tests.flows.people import Town
 from tests.flows.test_uploads import Sender
 
 GRACE = 5
-
-
-async def awarded(tender: PracticeTender) -> bytes:
-    await tender.close()
-    await tender.round()
-    await tender.order("bid")
-    await tender.opened("bid")
-    await tender.evaluated()
-    await tender.intend()
-    await tender.award()
-    return await tender.verified_record()
 
 
 async def upload(sender: Sender, http: httpx.AsyncClient, number: int) -> bytes:
@@ -85,7 +74,8 @@ async def test_the_closing_waits_for_the_grace_and_lists_withdrawals_documents_a
     late = await lacking.create(http)
     assert late.json()["code"] == "after-grace"
 
-    data = await awarded(tender)
+    await tender.close()
+    data = await tender.awarded()
     verdict = record.verify(data, town.trust, held=[Held.parse(each) for each in kept])
     assert (verdict.outcome, verdict.clean) == ("verified", True), (verdict.steps[-1], verdict.reservations)
     assert len(verdict.steps[4].findings) == 4

@@ -4,9 +4,7 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -47,6 +45,7 @@ from tests.flows.doomed import (
     doomed_service,
     free_port,
     gone,
+    in_a_folder,
 )
 from tests.flows.people import PracticeTender, Town
 
@@ -395,12 +394,8 @@ async def countersigned(tender: PracticeTender, officer: SigningKey) -> tuple[in
 @pytest.fixture(scope="module")
 def process() -> Iterator[ServiceProcess]:
     """A service on a data folder that all tests with it share, stopped between them."""
-    folder = Path(tempfile.mkdtemp(prefix="openseal-test-"))
-    folder.chmod(0o755)
-    service = ServiceProcess(folder)
-    yield service
-    service.end()
-    shutil.rmtree(folder)
+    with in_a_folder(ServiceProcess) as service:
+        yield service
 
 
 async def test_sigterm_ends_the_service_with_all_its_processes(process: ServiceProcess) -> None:

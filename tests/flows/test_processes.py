@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from bids.receipts import Receipt, commitment_entry
 from crypto.certificates import SigningKey
 from procurement.service import House
 from tests.builders import a_lot
-from tests.flows.doomed import ServiceProcess, alive, answering, descendants, free_port, gone
+from tests.flows.doomed import ServiceProcess, alive, answering, descendants, free_port, gone, in_a_folder
 from tests.flows.people import PracticeTender, Town
 
 PASSING = {"unreachable", "database-away", "log-behind", "busy"}
@@ -28,12 +26,8 @@ PASSING = {"unreachable", "database-away", "log-behind", "busy"}
 @pytest.fixture(scope="module")
 def process() -> Iterator[ServiceProcess]:
     """A service for all tests of this file."""
-    folder = Path(tempfile.mkdtemp(prefix="openseal-test-"))
-    folder.chmod(0o755)
-    service = ServiceProcess(folder)
-    yield service
-    service.end()
-    shutil.rmtree(folder)
+    with in_a_folder(ServiceProcess) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +127,7 @@ async def untroubled(town: Town) -> None:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("after", [1, 8])
+@pytest.mark.parametrize("after", [1, 8, 9, 10])
 def test_a_service_told_to_end_while_it_starts_ends_with_all_its_processes(
     after: int, open_folder: Path
 ) -> None:

@@ -31,7 +31,9 @@ from procurement.reception import (
     Pushback,
     Reception,
 )
+from procurement.registry import applicant
 from procurement.registry.standings import Standings
+from procurement.registry.statements import Reason
 from procurement.timekeeping import Clock, Watch, sights
 from procurement.web.gate import Turnstile
 from tests.builders import a_lot
@@ -181,6 +183,34 @@ async def test_two_workers_at_once_do_not_fork_a_chain_or_store_anything_twice(t
     assert len(stored) == len(bidders)
 
 
+async def test_what_another_worker_is_just_keeping_is_not_refused_whatever_has_happened_since(
+    town: Town,
+) -> None:
+    bidder = await town.bidder("Bidder")
+    tender = await town.publish(a_lot(), lead=LONG)
+    envelope, registration = tender.seal(bidder), bidder.certificate.registration
+    connection = await asyncpg.connect(town.dsn)
+    async with reception(town) as first, reception(town) as second:
+        blocker = connection.transaction()
+        await blocker.start()
+        # The first worker will have decided, and wait with what it writes, for this to be undone.
+        await connection.execute(
+            "INSERT INTO party SELECT tender_id, $2, $2 FROM tender WHERE ocid = $1",
+            tender.ocid,
+            registration,
+        )
+        kept = asyncio.create_task(outcome(first, tender, envelope))
+        await asyncio.sleep(0.5)
+        assert not kept.done()
+        await applicant.revoke(town.line(), town.registrar, bidder.fingerprint, Reason.KEY_COMPROMISE)
+        again = asyncio.create_task(outcome(second, tender, envelope))
+        done, _ = await asyncio.wait([again], timeout=0.5)
+        assert not done, "whether it is refused depends on what the first worker does"
+        await blocker.rollback()
+        assert await kept == await again == Statement(envelope).id
+    await connection.close()
+
+
 async def test_who_bids_for_another_tender_does_not_wait_for_a_step_that_holds_one(town: Town) -> None:
     stuck, free = await town.publish(a_lot(), lead=LONG), await town.publish(a_lot(), lead=LONG)
     bidder = await town.bidder("Bidder")
@@ -242,6 +272,10 @@ async def test_whether_a_bid_is_in_time_the_databases_clock_says(town: Town) -> 
         await tender.deadline(0.05)
         late = [await outcome(fast, tender, envelopes[2]), await outcome(slow, tender, envelopes[3])]
         assert await outcome(slow, tender, envelopes[0]) == in_time[0]
+        with pytest.raises(VerificationError) as caught:
+            await slow.submit_bid(tender.ocid, envelopes[3])
+        refusal = Statement(slow.refuse(tender.ocid, envelopes[3], caught.value)).read(Refusal)
+        assert parse_moment(refusal.time) >= tender.notice.closes, "else it would prove misconduct"
     assert in_time == [Statement(each).id for each in envelopes[:2]]
     assert late == ["after-deadline"] * 2
 
@@ -274,6 +308,29 @@ async def test_in_doubt_a_late_bid_is_taken_until_the_box_is_shut(town: Town) ->
         await tender.until("tender:closed")
         assert await outcome(doubtful, tender, envelopes[1]) == "after-deadline"
     await connection.close()
+
+
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON envelope EXECUTE FUNCTION full_disk();
+"""
+
+
+async def test_a_full_disk_is_no_reason_to_refuse(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=LONG)
+    [envelope] = await sealed(tender, 1)
+    connection = await asyncpg.connect(town.dsn)
+    await connection.execute(FULL)
+    try:
+        answer = await tender.post("bids", envelope)
+    finally:
+        await connection.execute("DROP FUNCTION full_disk CASCADE")
+        await connection.close()
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert "refusal" not in answer.json()
+    assert answer.headers["Retry-After"]
+    received(await tender.post("bids", envelope))
 
 
 # ── pushback ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from threading import Event
 import pytest
 
 from procurement import supervision
+from procurement.embedded import die_with_parent
 from procurement.supervision import FailedError, Forked, Running, Supervisor, run, until_told
 from tests.flows.doomed import PROCESSES, alive, gone
 
@@ -102,7 +103,7 @@ def test_a_signal_ends_the_youngest_first_and_those_that_are_stubborn_by_force(
 
 
 def test_a_second_signal_does_not_hurry_the_end() -> None:
-    unhurried = []
+    unhurried, before = [], signal.getsignal(signal.SIGINT)
     with until_told():
         try:
             os.kill(os.getpid(), signal.SIGINT)
@@ -112,7 +113,7 @@ def test_a_second_signal_does_not_hurry_the_end() -> None:
                 os.kill(os.getpid(), number)
             unhurried.append(True)
     assert unhurried
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_signal_is_heard_in_the_middle_of_whatever_an_event_loop_does() -> None:
@@ -180,7 +181,8 @@ def test_other_programs_are_kept_alive_as_well() -> None:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start() -> Running:
-        processes.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        processes.append(subprocess.Popen(command, preexec_fn=die_with_parent()))
         return processes[-1]
 
     with alarmed_after(1.5), until_told() as told, Supervisor() as supervisor:

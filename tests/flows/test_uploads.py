@@ -432,6 +432,24 @@ async def test_one_bidder_does_not_take_all_places(
     assert (await sender.send(http, sender.files[2], number=3)).status_code == 204
 
 
+async def test_nobody_fills_the_store_by_replacing_its_bid_again_and_again(
+    town: Town, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(procurement.uploads, "MOST_BIDS", 2)
+    sender = await a_sender(town, secrets.token_bytes(SIZE), document_limit=1, document_size=SIZE)
+    for _ in range(2):
+        await sender.create(http)
+        assert (await sender.send(http, sender.files[0])).status_code == 204
+        sender.files = [secrets.token_bytes(SIZE)]
+        await sender.bid(previous=sender.envelope)
+    assert (await sender.create(http)).status_code == 201
+    assert code(await sender.send(http, sender.files[0])) == (413, "too-much")
+    other = Sender(sender.tender, await town.bidder("Other"), [secrets.token_bytes(SIZE)])
+    await other.bid()
+    await other.create(http)
+    assert (await other.send(http, other.files[0])).status_code == 204
+
+
 # ── wrong bytes ──────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -12,15 +12,13 @@ import json
 import os
 import random
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,7 +47,16 @@ from crypto.statements import Statement, sign
 from procurement.client import read_bids
 from procurement.service import House
 from tests.builders import a_lot
-from tests.flows.doomed import Point, ServiceProcess, alive, answering, descendants, gone, held_at
+from tests.flows.doomed import (
+    Point,
+    ServiceProcess,
+    alive,
+    answering,
+    descendants,
+    gone,
+    held_at,
+    in_a_folder,
+)
 from tests.flows.people import PracticeTender, Town
 from tests.load.crowd import businesses
 
@@ -622,19 +629,6 @@ class Reckoning:
         self.counts["commitments"], self.counts["entries"] = len(committed), len(entries)
 
 
-@contextmanager
-def battered() -> Iterator[Battered]:
-    """A service in an empty folder, which is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="openseal-chaos-"))
-    folder.chmod(0o755)
-    process = Battered(folder)
-    try:
-        yield process
-    finally:
-        process.end()
-        shutil.rmtree(folder)
-
-
 async def run(kills: int, process: Battered, seed: int, pace: Pace) -> tuple[Storm, Reckoning]:
     """The storm, and the reckoning after it. Raises AssertionError or VerificationError."""
     await process.start()
@@ -671,7 +665,7 @@ def main(kills: int, seed: int) -> None:
     """Prints the table. A word that was not kept is an error; what the service wrote is printed, too."""
     start = time.monotonic()
     print(f"{kills} kills, seed {seed}", flush=True)
-    with battered() as process:
+    with in_a_folder(Battered) as process:
         try:
             print(table(*asyncio.run(run(kills, process, seed, Pace()))))
         except BaseException:
