@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
-from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
-from nacl.exceptions import BadSignatureError
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 
 from crypto.encoding import sha256
 from crypto.errors import CertificateError, MalformedError, SignatureError
@@ -102,10 +101,10 @@ class Holder:
             raise SignatureError("a signature has 64 bytes")
         try:
             if isinstance(self.public_key, ed25519.Ed25519PublicKey):
-                crypto_sign_open(signature + message, _raw(self.public_key))  # in half the time of OpenSSL's
+                self.public_key.verify(signature, message)
             else:
                 self.public_key.verify(_p256_der(signature), message, ec.ECDSA(hashes.SHA256()))
-        except (InvalidSignature, BadSignatureError) as error:
+        except InvalidSignature as error:
             raise SignatureError("the signature does not belong to this statement and key") from error
 
 
