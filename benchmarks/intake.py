@@ -249,10 +249,12 @@ async def _as_they_come(
 
     async def send(request: bytes, due: float) -> None:
         line = idle.pop() if idle else await _line(port)
+        while line.transport.is_closing():  # the service closes those that rest for a while
+            line = idle.pop() if idle else await _line(port)
         status = await _asked(line, request)
         got[status] += 1
         times.append(clock() - due)
-        if status and not line.transport.is_closing():
+        if status:
             idle.append(line)
 
     due = clock()
