@@ -29,6 +29,7 @@ from procurement.registry.safe import Safe
 from procurement.registry.terminal import Yes, say, warn
 from procurement.scoring import read_part
 from procurement.tenders import Notice, read_restricted
+from procurement.words import notice_in_words
 
 Key = Annotated[
     Path | None, Parameter(help="The file that `openseal enrol` made, where it is not any more where it was.")
@@ -85,7 +86,7 @@ def compose(folder: Path, /, *, key: Path, tender: str) -> int:
         _business(_key(holding, safe.path), safe.path)
         made = await bidder.compose(line, holding, safe.path, folder, tender)
         notice = made.tender.notice
-        _facts(draft.rules(notice))
+        _facts(notice_in_words(notice))
         if notice.document_limit:
             say(f'documents, in {folder}: {{"file": "plan.pdf"}}; for officials alone: {_FOR_OFFICIALS}')
         say(f"fill in {folder / 'bid.json'}, then: openseal bid check {folder}")
@@ -219,7 +220,7 @@ def co_sign_(sealed: Path, /, *, key: Path, tender: str, yes: Yes = False) -> in
     async def work(line: Service, safe: Safe, holding: Holding) -> None:
         signing, announced = _key(holding, safe.path), await read_notice(line, tender)
         shown = read_shown(sealed)
-        _facts(draft.rules(announced.notice))
+        _facts(notice_in_words(announced.notice))
         _show_sealed(shown, announced.notice)
         confirm("Is this your bid, too? Signed once, you are bound to it in this tender.", yes)
         say(f"co-signed: {await co_sign(line, announced, signing, shown)}")

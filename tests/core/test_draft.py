@@ -22,13 +22,13 @@ from procurement.bidding.draft import (
     in_words,
     media_type,
     read,
-    rules,
     template,
     title,
     write,
 )
 from procurement.scoring import read_part
 from procurement.tenders import Bid, Declaration, Document, Notice, Proposal, Restricted, read_restricted
+from procurement.words import notice_in_words
 from tests.builders import a_lot, a_notice, panel_rules, the_world
 from tests.core.evaluation_builders import a_price_floor
 
@@ -209,7 +209,7 @@ def a_document(number: int, draft: DraftDocument) -> Document:
 
 def test_the_rules_are_shown_in_words() -> None:
     under = a_notice(the_world(), a_lot(a_price_floor()), declarations=DECLARATIONS, upload_grace=60, **TAKES)
-    shown = dict(rules(under))
+    shown = dict(notice_in_words(under))
     assert shown["Declaration able"] == "We can."
     assert "kr-price-floor/1" in shown["  rule set"]
     assert "follow for 1 minute after the deadline" in shown["Documents"]

@@ -27,6 +27,7 @@ from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 import bids.envelope
 import crypto.encoding
 import procurement.money
+import procurement.notices
 import procurement.tenders
 from bids.envelope import Envelope, SubmissionTerms, bid_id, check, compose, open_part
 from bids.errors import EnvelopeError
@@ -375,7 +376,7 @@ def _code(cell: str) -> str:
 FORMATS = (
     "crypto.",
     "bids.",
-    *(f"procurement.{name}" for name in ("awards", "bundle", "evaluation", "history", "tenders")),
+    *(f"procurement.{name}" for name in ("awards", "bundle", "evaluation", "history", "notices", "tenders")),
     Application.__module__,
     LogIn.__module__,
 )
@@ -501,7 +502,7 @@ _WORDS: list[tuple[Any, str]] = [
     (crypto.encoding.Base64, "base64"),
     (crypto.encoding.Small, "integer"),
     (crypto.encoding.Text, "text"),
-    (procurement.tenders.Line, "line|vkey"),  # the same bounds
+    (procurement.notices.Line, "line|vkey"),  # the same bounds
     (procurement.money.Amount, "amount"),
     (procurement.money.Percent, "percent"),
     (procurement.money.Points, "points"),
