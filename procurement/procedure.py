@@ -71,6 +71,7 @@ from procurement.store import Draft, TenderRow
 from procurement.tenders import (
     PROMPT,
     Notice,
+    check_law_stated,
     check_publication,
     check_transcript,
 )
@@ -110,6 +111,7 @@ class Procedure(Chronicle):
         """An officer's notice waits for a second officer. The same notice again changes nothing."""
         statement, notice, officer = await self._genuine(data, Notice)
         tender = await asyncio.to_thread(published_as, notice, statement.id)
+        check_law_stated(notice)
         self.trust.check_network(notice.network)
         if notice.witnesses != self.trust.witnesses:
             raise TenderError("other-witnesses", "the notice names other witnesses than this log's")
@@ -117,8 +119,8 @@ class Procedure(Chronicle):
         _check_ocid(history, statement.id)
         if not history:
             now = self.now()
-            if not _is_ahead(notice, now):
-                check_publication(notice, now)
+            # A notice that is still ahead will be published at its own time or never.
+            check_publication(notice, parse_moment(notice.published) if _is_ahead(notice, now) else now)
             await self._check_people(self.pool, notice, None, now)
             due = parse_moment(notice.published)
             await store.add_draft(self.pool, _draft("notice", notice.tender, statement, officer, now, due))

@@ -33,7 +33,7 @@ from crypto.encoding import (
 from crypto.errors import CommitteeError, MalformedError
 from crypto.statements import Payload, Statement
 from crypto.trust import WitnessPolicy
-from procurement import evaluation, money
+from procurement import evaluation, money, periods
 from procurement.duties import Officials
 from procurement.errors import OfferError, TenderError
 from procurement.evaluation import KrNegotiation, KrPriceFloor, Offer, Rules
@@ -59,6 +59,7 @@ from procurement.notices import (
     check_security,
     check_translations,
 )
+from procurement.periods import Purchase
 
 CONTENT_LIMIT = 64 * 1024
 LARGEST_CONTENT = 1024 * 1024
@@ -348,8 +349,34 @@ def check_transcript(notice: Notice, members: Sequence[Certificate]) -> None:
         raise CommitteeError("the members signed different transcripts")
 
 
+def purchase(notice: Notice) -> Purchase | None:
+    """What the notice's legal periods depend on; None where it names no law."""
+    if notice.legal is None:
+        return None
+    return Purchase(
+        legal=notice.legal,
+        published=parse_moment(notice.published),
+        category=notice.category,
+        estimated_value=notice.estimated_value,
+        documents=bool(notice.documents),
+    )
+
+
+def check_law_stated(notice: Notice) -> None:
+    """Whether the legal periods are kept can be told. Raises TenderError.
+
+    Asked of notices that are to be published: those of before there was the field are read as they are.
+    """
+    _require(
+        notice.practice or notice.legal is not None,
+        "periods-unstated",
+        "a notice that is not for practice names the law whose periods it keeps",
+    )
+
+
 def check_publication(notice: Notice, now: datetime) -> None:
-    """What holds at publication only: the deadline lies ahead, `published` is about now.
+    """What holds at publication only: the deadline lies ahead, `published` is about now, the legal periods of
+    that day are kept. Practice tenders are exempt from these.
 
     `now` is the time of the notice's entry where it is looked at later: dated tables go by `published`.
     """
@@ -359,6 +386,9 @@ def check_publication(notice: Notice, now: datetime) -> None:
         "publication-time-wrong",
         "the notice's time of publication is not now",
     )
+    asked = purchase(notice)
+    if asked and not notice.practice:
+        periods.check(asked, notice.closes, notice.standstill)
 
 
 def read_proposal(content: bytes, notice: Notice) -> Proposal:
