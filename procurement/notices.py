@@ -3,12 +3,14 @@ with which documents, and for whom. OCDS names where OCDS has one."""
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from crypto.encoding import Hex32, Identifier, Text, Value
+from crypto.certificates import Role
+from crypto.encoding import Hex32, Identifier, Moment, Text, Value
 from crypto.errors import MalformedError
+from crypto.statements import Payload
 from procurement import money
 from procurement.errors import TenderError
 from procurement.money import Amount, Percent
@@ -122,6 +124,18 @@ class TenderDocument(Value, frozen=True, kw_only=True):
     language: Language
     sha256: Hex32
     size: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_FILE)]
+
+
+class DocumentOffer(Payload, frozen=True, kw_only=True):
+    """An officer hands in a file for a notice that is still to be published: the bytes with this SHA-256."""
+
+    PURPOSE: ClassVar[str] = "tender-document"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
+
+    tender: Identifier
+    sha256: Hex32
+    size: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_FILE)]
+    time: Moment
 
 
 class Eligibility(Value, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What a tender's rules will do, shown on made-up bids: for whoever writes them, before anybody bids.
 
 The bids lie around the ceiling, budget or base amount that the rules state: at it, below, two alike, far
-below, above. A panel of as many evaluators as the notice names scores them where the rules have criteria.
+below, above. A panel scores them where the rules have criteria.
 Everything follows from the lot, so the same lot always shows the same. Prices that the officer committed to
 are nobody else's to know: derived ones stand in for them.
 """
@@ -21,7 +21,7 @@ from procurement import evaluation, money
 from procurement.errors import OfferError
 from procurement.evaluation import Criterion, Derived, Evaluation, Offer, Rules, ScoreSheet
 from procurement.evaluation.explain import Language, reason, sentence
-from procurement.tenders import Lot, Notice
+from procurement.tenders import Lot
 
 WITHOUT_REFERENCE = Decimal(1_000_000)
 """What bids lie around where the rules state no amount."""
@@ -65,10 +65,12 @@ class LotPreview(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str | None = None
 
 
-def preview(notice: Notice, published: datetime) -> list[LotPreview]:
-    """Every lot, by its rule set and the tables of that day."""
-    panel = len(notice.evaluators) or FEWEST
-    return [_lot(lot, notice.currency, published, panel) for lot in notice.lots]
+def preview(lots: Sequence[Lot], currency: str, published: datetime, panel: int = FEWEST) -> list[LotPreview]:
+    """Every lot, by its rule set and the tables of that day, scored by so many evaluators where it is.
+
+    Raises MalformedError for a currency that is not kept here.
+    """
+    return [_lot(lot, currency, published, panel) for lot in lots]
 
 
 def in_words(found: LotPreview, currency: str, language: Language = "en") -> list[str]:

@@ -6,7 +6,7 @@ was done is found done.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -53,9 +53,12 @@ from procurement.awards import (
     check_seen,
 )
 from procurement.chronicle import PATIENCE, Chronicle, Situation, Tender, one, published_as
+from procurement.clocks import check_clock
 from procurement.duties import Officials, check_declared
 from procurement.errors import TenderError
+from procurement.files import Files
 from procurement.history import Entry, Event, EventType, Head
+from procurement.notices import DocumentOffer
 from procurement.registry import store as registry
 from procurement.registry.standings import Standings
 from procurement.scoring import (
@@ -95,6 +98,7 @@ class Procedure(Chronicle):
         beacon: Rounds,
         clock: Clock,
         watch: Watch,
+        files: Files,
         entropy: Callable[[int], bytes],
     ) -> None:
         """`beacon` gives the rounds of the network that notices must name; `watch` doubts the clock."""
@@ -103,6 +107,7 @@ class Procedure(Chronicle):
         self.trust = trust
         self._authorities = trust.authorities()
         self.beacon = beacon
+        self.files = files
         self._entropy = entropy
 
     # ── publication ──────────────────────────────────────────────────────────────────────────────────
@@ -122,9 +127,30 @@ class Procedure(Chronicle):
             # A notice that is still ahead will be published at its own time or never.
             check_publication(notice, parse_moment(notice.published) if _is_ahead(notice, now) else now)
             await self._check_people(self.pool, notice, None, now)
+            await self.files.check_there(store.id_of(notice.tender), notice.documents)
             due = parse_moment(notice.published)
             await store.add_draft(self.pool, _draft("notice", notice.tender, statement, officer, now, due))
         return tender
+
+    async def take_file(
+        self, ocid: str, digest: str, data: bytes, chunks: AsyncIterator[bytes], length: int | None
+    ) -> bool:
+        """A file for a notice that is still to come, which an officer offers by statement; whether it is new.
+
+        `length` is how many bytes are said to come. Nothing is taken any more once the tender is published.
+        """
+        _, offer, _ = await self._genuine(data, DocumentOffer)
+        check_clock(offer.time, self.now())
+        if (offer.tender, offer.sha256) != (ocid, digest) or length not in (None, offer.size):
+            raise TenderError("document-differs", "another file was offered")
+        tender_id = store.id_of(ocid)
+        if await self.files.has(tender_id, digest, offer.size):
+            await self.files.pass_over(chunks)
+            return False
+        if await self._history(self.pool, ocid):
+            raise TenderError("tender-published", "the tender is published, with the files that it has")
+        await self.files.keep(tender_id, offer, chunks)
+        return True
 
     async def countersign(self, ocid: str, data: bytes) -> tuple[str, bool]:
         """A second officer's word for a notice or an award that waits: its statement's id, and whether that

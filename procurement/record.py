@@ -263,6 +263,7 @@ class _Check:
             f"published by {self.name(self.notice.signer)}",
             f"countersigned by {self.name(self.countersigned.signer)}",
             *self.periods(),
+            *self.tender_documents(),
         ]
 
     def periods(self) -> list[str]:
@@ -274,6 +275,13 @@ class _Check:
             self.unchecked.append(PERIODS_UNSTATED)
             return ["legal periods: not stated by the notice"]
         return [f"legal period kept, {each}" for each in periods.required(asked)]
+
+    def tender_documents(self) -> list[str]:
+        """The files that the notice names; none of them is in the record."""
+        named = self.notice.documents
+        if named:
+            self.unchecked.append(f"tender documents: {len(named)} files, which the notice names by SHA-256")
+        return [f"tender document {each.id}: SHA-256 {each.sha256}, {each.size} bytes" for each in named]
 
     # 4. The closing statement reveals every commitment, and was witnessed before any key existed.
     def box(self) -> list[str]:

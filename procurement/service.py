@@ -42,6 +42,7 @@ from procurement import database
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
+from procurement.files import Files
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry import store as registry
@@ -326,6 +327,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
         watch = Watch(clock, charter.since, beacon=rounds, witnesses=others)
         await database.answers(pool)  # it may have died before this process, or with it
         await watch.look(pool)
+        depot = Depot(pool, _documents(house), secrets.token_bytes)
         procedure = Procedure(
             pool,
             log,
@@ -335,10 +337,10 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             beacon=rounds,
             clock=clock,
             watch=watch,
+            files=Files(depot, secrets.token_bytes),
             entropy=secrets.token_bytes,
         )
         reception = Reception(procedure, intake_pool, watch=watch, entropy=secrets.token_bytes)
-        depot = Depot(pool, _documents(house), secrets.token_bytes)
         downloads = Downloads(procedure, depot)
         uploads = Uploads(procedure, depot, watch.check, secrets.token_bytes)
         stop = asyncio.Event()

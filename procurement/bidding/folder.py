@@ -16,11 +16,9 @@
 Everything is durable before anybody is told of it.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -266,15 +264,12 @@ class Folder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else at work in the folder. Raises FolderError."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderError(f"another command is at work in {self.path}") from error
-        else:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(durable.alone(self.path))
+            except BlockingIOError as error:
+                raise FolderError(f"another command is at work in {self.path}") from error
             yield
-        finally:
-            os.close(descriptor)
 
     def room(self) -> Path:
         """An empty place to put the next element together; what was left there half done is gone."""

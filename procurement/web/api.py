@@ -146,10 +146,9 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class StepList(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of a tender in their order, in one of the languages that there are, at that moment."""
+    """The steps of a tender in their order, in one of the languages that there are."""
 
     tender: str
-    time: Moment
     language: str
     languages: tuple[str, ...]
     steps: list[Step]
@@ -243,9 +242,9 @@ async def read_steps(
 ) -> StepList:
     """All steps of the tender in words: who holds each, since when, due when, late by how much, the rule
     behind it, and what happens when it is missed."""
-    situation, now = await procedure.situation(ocid), procedure.now()
-    found = steps(situation.tender.notice, situation.entries, now, language)
-    return StepList(tender=ocid, time=moment(now), language=language, languages=LANGUAGES, steps=found)
+    situation = await procedure.situation(ocid)
+    found = steps(situation.tender.notice, situation.entries, procedure.now(), language)
+    return StepList(tender=ocid, language=language, languages=LANGUAGES, steps=found)
 
 
 @get("/tenders/{ocid:str}/entries/{seq:int}", tags=["checking"], responses=PROBLEMS)

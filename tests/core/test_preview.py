@@ -1,13 +1,11 @@
 """What the rules will do, tried on made-up bids: the same every time, whole, and for every rule set."""
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.encoding import parse_moment
 from procurement.evaluation import (
     Committed,
     Criterion,
@@ -18,7 +16,7 @@ from procurement.evaluation import (
     Rules,
 )
 from procurement.preview import BIDS, LotPreview, in_words, preview
-from tests.builders import a_lot, a_notice, panel_rules, the_world
+from tests.builders import START, a_lot, panel_rules
 
 FLOOR = KrPriceFloor(
     base="100000000", basis_points=200, unit=100, floor="89.745", preliminary_prices=Derived()
@@ -50,9 +48,8 @@ EVERY: list[Rules] = [
 ]
 
 
-def shown(rules: Rules, **changes: Any) -> LotPreview:
-    notice = a_notice(the_world(), a_lot(rules), practice=True, **changes)
-    [found] = preview(notice, parse_moment(notice.published))
+def shown(rules: Rules, currency: str = "KRW") -> LotPreview:
+    [found] = preview((a_lot(rules),), currency, START)
     return found
 
 
