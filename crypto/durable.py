@@ -1,9 +1,6 @@
 """Files that a power cut leaves as they were or as they should be, never between."""
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -37,15 +34,3 @@ def sync_upwards(path: Path, root: Path) -> None:
         sync(each)
         if each == root:
             return
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else who asks for the same is in the folder. Raises OSError, and BlockingIOError where somebody
-    is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

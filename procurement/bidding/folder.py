@@ -17,8 +17,6 @@ Everything is durable before anybody is told of it.
 """
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +28,7 @@ from crypto.checkpoint import Checkpoint
 from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, encode, from_base64, to_base64
 from crypto.statements import PAYLOAD_TYPE, Statement
 from crypto.trust import Trust
+from procurement import folders
 from procurement.bidding.draft import Draft, read, write
 from procurement.client import Sealed, Stated
 from procurement.errors import FolderError
@@ -207,9 +206,7 @@ class Folder:
     @classmethod
     def make(cls, path: Path, holding: Holding, file: Path, notice: Statement, draft: Draft) -> "Folder":
         """A new one, for a notice that was verified. An empty folder may be there already."""
-        path.mkdir(mode=0o700, exist_ok=True)
-        if any(path.iterdir()):
-            raise FolderError(f"{path} is not empty")
+        folders.make(path)
         tender = _Tender(
             service=holding.service,
             trust=holding.trust,
@@ -260,16 +257,6 @@ class Folder:
         """Everything that was sealed here, the oldest first."""
         numbers = sorted(int(each.name) for each in self.path.iterdir() if each.name.isdecimal())
         return [Element(self.path / str(number)) for number in numbers]
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else at work in the folder. Raises FolderError."""
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(durable.alone(self.path))
-            except BlockingIOError as error:
-                raise FolderError(f"another command is at work in {self.path}") from error
-            yield
 
     def room(self) -> Path:
         """An empty place to put the next element together; what was left there half done is gone."""

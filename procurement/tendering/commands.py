@@ -1,7 +1,6 @@
 """The command `openseal tender`: officers at their own machines, with a folder for each tender they write."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,17 +10,17 @@ from cyclopts import App, Parameter
 from bids.client import Service, utc_now
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import moment
-from crypto.errors import VerificationError
 from procurement import periods
 from procurement.console import FAILED, UNUSABLE, Stop, confirm
 from procurement.evaluation.explain import Facts
+from procurement.folders import locked
 from procurement.login.terminal import at as logged_in_at
 from procurement.preview import in_words as preview_in_words
 from procurement.preview import preview as try_rules
 from procurement.registry import terminal
 from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
-from procurement.registry.terminal import Yes, say, warn
+from procurement.registry.terminal import Yes, refusing, say, signing_key, warn
 from procurement.steps import Language, in_words
 from procurement.tendering import draft, officer
 from procurement.tendering.folder import Folder
@@ -52,8 +51,8 @@ def new(folder: Path, /, *, key: KeyFile, template: str) -> int:
         The procedure: open, small-value, kr-works-floor, kr-negotiation, eu-open or framework.
     """
     holding = terminal.holding(Safe(key, terminal.passphrase()))
-    _officer(_key(holding, key), key)
-    with _refusing():
+    _officer(signing_key(holding, key), key)
+    with refusing():
         made = Folder.make(folder, holding, key, officer.template(template))
         fields = made.fields
         for blank in draft.blanks(fields):
@@ -100,7 +99,7 @@ def preview(folder: Path, /, *, language: Literal["en", "ko"] = "en") -> int:
         Of the explanation.
     """
     found = _found(folder)
-    with _refusing():
+    with refusing():
         fields = found.fields
         lots, currency = draft.lots_of(fields)
         tried = try_rules(lots, currency, draft.published_at(fields, utc_now()))
@@ -200,15 +199,8 @@ def status(ocid: str, /, *, key: KeyFile, language: Language = "en") -> int:
 
 
 def _found(path: Path) -> Folder:
-    with _refusing():
+    with refusing():
         return Folder(path)
-
-
-def _key(holding: Holding, file: Path) -> SigningKey:
-    try:
-        return holding.signing_key
-    except VerificationError as error:
-        raise Stop(UNUSABLE, f"{file}: {error}") from error
 
 
 def _officer(key: SigningKey, file: Path) -> None:
@@ -219,25 +211,14 @@ def _officer(key: SigningKey, file: Path) -> None:
 def _signed(folder: Folder, file: Path | None, act: Act) -> int:
     """Do something with the folder, at the service that it names, with the key in the officer's file."""
     path = file or folder.signer
-    signing = _key(terminal.holding(Safe(path, terminal.passphrase())), path)
+    signing = signing_key(terminal.holding(Safe(path, terminal.passphrase())), path)
 
     async def work(http: httpx.AsyncClient) -> None:
-        with folder.locked():
+        with locked(folder.path):
             await act(Service(http, folder.trust), folder, signing)
 
     terminal.attempt(lambda: terminal.connected(folder.service, work))
     return 0
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """What is wrong with a folder, in one line."""
-    try:
-        yield
-    except VerificationError as error:
-        raise Stop(UNUSABLE, error) from error
-    except OSError as error:
-        raise Stop(UNUSABLE, f"{error.filename}: {error.strerror}") from error
 
 
 # ── in words ─────────────────────────────────────────────────────────────────────────────────────────

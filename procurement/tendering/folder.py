@@ -8,8 +8,6 @@
 Everything is durable before anybody is told of it.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bids.documents import digest
@@ -18,6 +16,7 @@ from crypto.encoding import Text, Value, decode, encode
 from crypto.errors import MalformedError
 from crypto.statements import Statement
 from crypto.trust import Trust
+from procurement import folders
 from procurement.errors import FolderError
 from procurement.registry.holding import Holding
 from procurement.tendering import draft
@@ -45,9 +44,7 @@ class Folder:
     @classmethod
     def make(cls, path: Path, holding: Holding, file: Path, template: bytes) -> "Folder":
         """A new one. An empty folder may be there already."""
-        path.mkdir(mode=0o700, exist_ok=True)
-        if any(path.iterdir()):
-            raise FolderError(f"{path} is not empty")
+        folders.make(path)
         kept = _Kept(service=holding.service, trust=holding.trust, file=str(file.resolve()))
         durable.replace(path / "notice.json", template)
         durable.replace(path / "office.json", encode(kept))
@@ -101,13 +98,3 @@ class Folder:
                 read = digest(self.path / name)
                 found[name] = FoundFile(sha256=read.sha256, size=read.size)
         return found
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else at work in the folder. Raises FolderError."""
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(durable.alone(self.path))
-            except BlockingIOError as error:
-                raise FolderError(f"another command is at work in {self.path}") from error
-            yield

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from crypto.encoding import encode, moment, to_base64
 from crypto.errors import MalformedError, VerificationError
 from procurement.errors import FolderError
+from procurement.folders import locked
 from procurement.preview import preview
 from procurement.registry.holding import Holding
 from procurement.tendering import draft, officer
@@ -325,9 +326,9 @@ def test_files_beside_the_draft_are_hashed(folder: Folder) -> None:
 
 
 def test_one_who_is_at_work_keeps_the_others_out(folder: Folder) -> None:
-    with folder.locked(), pytest.raises(FolderError, match="another command"), folder.locked():
+    with locked(folder.path), pytest.raises(FolderError, match="another command"), locked(folder.path):
         pass
-    with folder.locked():
+    with locked(folder.path):
         pass
 
 

@@ -3,7 +3,6 @@ broken off, repeated, refused. The service is the real one, behind a port of its
 
 import asyncio
 import json
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from bids.client import Service
 from crypto.encoding import encode
 from crypto.statements import Statement, sign
 from procurement.client import read_notice
-from procurement.registry import applicant
 from procurement.service import House
 from procurement.tendering import draft, officer
 from procurement.tendering.folder import Folder
@@ -26,44 +24,18 @@ from tests.conftest import fresh_database
 from tests.core.test_tendering import filled
 from tests.flows.conftest import running
 from tests.flows.people import Town
+from tests.flows.test_bidding import Person
 from tests.flows.test_ceremony import Ended, listening, passphrase_in, run
 
 KST = "+09:00"
 
 
-class Desk:
+class Desk(Person):
     """An officer with a file, who runs commands."""
 
-    def __init__(self, town: Town, url: str, folder: Path, name: str) -> None:
-        self.town, self.url, self.name = town, url, name
-        self.file, self.folder = folder / f"{name}.key", folder / name
-
-    async def enrol(self, role: str = "officer") -> "Desk":
-        asked = ["--service", self.url, "--role", role, "--name", self.name]
-        more = ["--registration", f"G-{secrets.token_hex(6)}"]
-        more += ["--representative", "Hong Gil-dong"] if role == "business" else []
-        applied = await asyncio.to_thread(run, "enrol", self.file, *asked, *more)
-        assert applied.status == 0, applied.err
-        await applicant.approve(self.town.line(), self.town.registrar, applied.out.split()[1])
-        fetched = await asyncio.to_thread(run, "enrol", self.file)
-        assert fetched.status == 0, fetched.err
-        return self
-
-    async def run(self, *arguments: str | Path) -> Ended:
+    async def run(self, command: str, *more: str | Path) -> Ended:
         """A command, in a thread of its own: the service lives in this one."""
-        return await asyncio.to_thread(run, "tender", *arguments)
-
-    async def ok(self, *arguments: str | Path) -> str:
-        ended = await self.run(*arguments)
-        assert ended.status == 0, ended.err
-        return ended.out
-
-    async def fails(self, *arguments: str | Path) -> str:
-        ended = await self.run(*arguments)
-        assert ended.status != 0, ended.out
-        assert ended.err.startswith("openseal: ")
-        assert ended.err.count("\n") == 1
-        return ended.err
+        return await asyncio.to_thread(run, "tender", command, *more)
 
     async def begin(self, template: str = "open", **changes: Any) -> str:
         """A folder with a draft that is filled in; the ocid."""
@@ -131,14 +103,20 @@ async def here(
         yield await Town.settle(client, house, dsn), url
 
 
+async def an_officer(here: tuple[Town, str], folder: Path, name: str) -> Desk:
+    desk = Desk(*here, folder, name)
+    await desk.enrol("officer")
+    return desk
+
+
 @pytest.fixture
 async def kim(here: tuple[Town, str], tmp_path: Path) -> Desk:
-    return await Desk(*here, tmp_path, "kim").enrol()
+    return await an_officer(here, tmp_path, "kim")
 
 
 @pytest.fixture
 async def park(here: tuple[Town, str], tmp_path: Path) -> Desk:
-    return await Desk(*here, tmp_path, "park").enrol()
+    return await an_officer(here, tmp_path, "park")
 
 
 # ── from the draft to the tender ─────────────────────────────────────────────────────────────────────
@@ -291,7 +269,8 @@ async def test_who_is_asked_and_says_no_has_signed_nothing(
 
 
 async def test_only_officers_write_notices(here: tuple[Town, str], tmp_path: Path) -> None:
-    hanbit = await Desk(*here, tmp_path, "hanbit").enrol("business")
+    hanbit = Desk(*here, tmp_path, "hanbit")
+    await hanbit.enrol("business")
     refused = await hanbit.fails("new", hanbit.folder, "--key", hanbit.file, "--template", "open")
     assert "notices are an officer's" in refused
     assert not hanbit.folder.exists()
