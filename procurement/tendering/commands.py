@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import httpx
 from cyclopts import App, Parameter
@@ -13,6 +13,7 @@ from crypto.encoding import moment
 from procurement import periods
 from procurement.console import FAILED, UNUSABLE, Stop, confirm
 from procurement.evaluation.explain import Facts
+from procurement.evaluation.explain import Language as Explained
 from procurement.folders import locked
 from procurement.login.terminal import at as logged_in_at
 from procurement.preview import in_words as preview_in_words
@@ -90,7 +91,7 @@ def check(
 
 
 @app.command
-def preview(folder: Path, /, *, language: Literal["en", "ko"] = "en") -> int:
+def preview(folder: Path, /, *, language: Explained = "en") -> int:
     """Try the rules of every lot on made-up bids: who would win, and how each number comes about.
 
     Parameters
