@@ -122,7 +122,10 @@ async def documents_page(ocid: Ocid, envelope: Hash, downloads: Given, visitor: 
 @get(
     "/tenders/{ocid:str}/documents/{id:str}",
     tags=["tenders"],
-    responses=PROBLEMS,
+    responses={
+        200: ResponseSpec(bytes, description="The file.", media_type="*/*", generate_examples=False),
+        **PROBLEMS,
+    },
     exception_handlers=LATER,
     opt=AS_IT_IS,
 )
