@@ -1,7 +1,7 @@
-"""From closing to award: what panel, officer and service sign after the last bid is in."""
+"""From closing to award, or to another end: what panel, officer and service sign after the last bid is in."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -124,7 +124,8 @@ class ConflictDeclaration(Payload, frozen=True, kw_only=True):
 
 
 class Countersignature(Payload, frozen=True, kw_only=True):
-    """A second officer's word for a colleague's notice or award, without which neither counts."""
+    """A second officer's word for a colleague's notice, amendment, termination or award: without it none of
+    them counts."""
 
     PURPOSE: ClassVar[str] = "countersignature"
     ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
@@ -132,7 +133,7 @@ class Countersignature(Payload, frozen=True, kw_only=True):
     tender: Identifier
     notice: Hex32
     statement: Hex32
-    """Id of what is countersigned: the notice itself, or an award."""
+    """Id of what is countersigned."""
     time: Moment
 
 
@@ -146,6 +147,21 @@ class Award(Payload, frozen=True, kw_only=True):
     notice: Hex32
     intention: Hex32
     awards: tuple[LotAward, ...]
+    time: Moment
+
+
+class Termination(Payload, frozen=True, kw_only=True):
+    """The officer ends a tender without an award: it is cancelled, or nothing can come of it. No bid that is
+    sealed then is ever opened."""
+
+    PURPOSE: ClassVar[str] = "termination"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
+
+    tender: Identifier
+    notice: Hex32
+    outcome: Literal["cancelled", "unsuccessful"]
+    """OCDS tenderStatus."""
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
     time: Moment
 
 

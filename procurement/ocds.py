@@ -24,8 +24,9 @@ import msgspec
 from crypto.encoding import sha256
 from procurement import money
 from procurement.awards import Award, Evaluated, LotAward
+from procurement.editions import Amendment, Extension
 from procurement.evaluation import KrNegotiation, KrPriceFloor, LowestPrice, Rules
-from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
 from procurement.scoring import OpenedBid
 from procurement.tenders import Item, Lot, Notice
 
@@ -44,7 +45,10 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """The published facts that the OCDS record is made of."""
 
+    announced: Notice
     notice: Notice
+    """As it reads after all amendments."""
+    amendments: tuple[Amendment | Extension, ...]
     history: tuple[Entry, ...]
     counted: tuple[OpenedBid, ...]
     withdrawn: tuple[str, ...]
@@ -89,10 +93,11 @@ def _releases(published: Published) -> list[Json]:
     bidders = _bidders(published)
     awards = published.award.awards
     suppliers = [each for award in awards if award.bid for each in published.consortia[award.bid]]
-    announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.notice)}
+    announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.announced)}
+    amended = announced | {"tender": _tender(published.notice) | _amendments(published)}
     opened = {
         "parties": _parties(published, bidders, []),
-        "tender": announced["tender"] | _tenderers(published, bidders),
+        "tender": amended["tender"] | _tenderers(published, bidders),
         "bids": _bids(published, {}),
     }
     evaluated = opened | {"bids": _bids(published, _statuses(published.evaluated))}
@@ -101,8 +106,10 @@ def _releases(published: Published) -> list[Json]:
         "tender": _concluded(opened["tender"], awards),
         "awards": [_award(published, each) for each in awards],
     }
+    changed = [_release(published, "tenderAmendment", amended, *EDITIONS[1:])] if published.amendments else []
     return [
         _release(published, "tender", announced, EventType.PUBLISHED),
+        *changed,
         _release(published, "tenderUpdate", opened, EventType.OPENED, *BID_EVENTS),
         _release(published, "tenderUpdate", evaluated, EventType.SCORED),
         _release(published, "award", awarded, EventType.AWARDED),
@@ -157,6 +164,25 @@ def _tender(notice: Notice) -> Json:
         lots=[_lot(lot, notice.currency) for lot in notice.lots],
         items=[_item(lot, item) for lot in notice.lots for item in lot.items],
     )
+
+
+def _amendments(published: Published) -> Json:
+    """Each change of the terms; the releases are one for all of them, since each edition is whole."""
+    entries = [entry for entry in published.history if entry.t in EDITIONS[1:]]
+    return _present(
+        amendments=[
+            {"id": entry.statement, "date": entry.time, "rationale": _rationale(said)}
+            for entry, said in zip(entries, published.amendments, strict=True)
+        ]
+        or None
+    )
+
+
+def _rationale(said: Amendment | Extension) -> str:
+    if isinstance(said, Amendment):
+        return said.reason
+    pauses = ", ".join(f"{gap.start} to {gap.end}" for gap in said.gaps)
+    return f"bids could not be taken from {pauses}"
 
 
 def _lot(lot: Lot, currency: str) -> Json:

@@ -63,6 +63,14 @@ def to_open(part: Part, counted: Sequence[OpenedBid]) -> list[OpenedBid]:
     return [each for each in counted if part != "price" or each.proposal is not None]
 
 
+def orders_of(part: Part, round: str, counted: Sequence[OpenedBid]) -> set[str | None]:
+    """Ids of the bids that have an order each to open their `part`, among those sealed for `round`; or None
+    for the one order that opens all."""
+    if part != "price":
+        return {None}
+    return {each.envelope.context.bid for each in counted if each.envelope.context.round == round}
+
+
 def expected_scores(notice: Notice, counted: Sequence[OpenedBid]) -> list[tuple[str, str, str]]:
     """Every (envelope id, lot, criterion) that a score sheet has to score."""
     return [

@@ -5,7 +5,7 @@ Tenders differ by this data and by the rule set that each lot names, never by co
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -45,6 +45,7 @@ LARGEST_CONTENT = 1024 * 1024
 PADDED_TO = 256  # bytes
 LARGEST_DOCUMENT = 4 * 1024 * 1024 * 1024
 LONGEST_GRACE = 7 * 24 * 3600  # seconds
+LONGEST_WINDOW = 7 * 24 * 3600  # seconds
 LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
 PROMPT = timedelta(minutes=5)
 """How far from its stated time a notice is published at most."""
@@ -95,6 +96,29 @@ class Declaration(Value, frozen=True, kw_only=True):
     text: Text
 
 
+class OutageRule(Value, frozen=True, kw_only=True):
+    """How the deadline moves after the service took no bids for a while before it. All in seconds.
+
+    KONEPS's rule: down for up to 2 h in the last hours, the deadline moves by 2 h; for longer, by 24 h.
+    """
+
+    window: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    """How long before the deadline outages count."""
+    least: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    """From how long on, in all, they move the deadline."""
+    short: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    """Up to this long in all, by `short_extension`; for longer, by `long_extension`."""
+    short_extension: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    long_extension: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+
+
+class Previous(Value, frozen=True, kw_only=True):
+    """An earlier tender that came to nothing, and whose place this one takes: its ocid and its notice."""
+
+    tender: Identifier
+    notice: Hex32
+
+
 class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="openseal/v1"):
     """The officer's statement that starts a tender. Its id names the tender in every lock."""
 
@@ -136,6 +160,16 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     """Bytes of the largest sealed document."""
     upload_grace: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_GRACE)] = 0
     """Seconds after the deadline in which documents of bids that came in time may still follow."""
+    enquiries_until: Moment | None = None
+    """Until when businesses may ask; absent where no questions are taken."""
+    on_extension: Literal["stand", "reseal"] = "stand"
+    """What becomes of bids where the deadline moves past the round that they are sealed for: they stay, and
+    until then the mandate lock alone holds them, or they do not count and have to be sealed anew."""
+    extension_margin: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_WINDOW)] = 1800
+    """Seconds from the end of the grace to a round that has to move."""
+    outage: OutageRule | None = None
+    """Absent where outages move nothing."""
+    previous: Previous | None = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -227,12 +261,12 @@ def padded(content: C) -> bytes:
     return encode(msgspec.structs.replace(content, padding=" " * (-bare % PADDED_TO)))
 
 
-def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
-    """What the bid box is handed of a tender."""
+def terms(notice: Notice, notice_id: str, *amendments: str) -> SubmissionTerms:
+    """What the bid box is handed of a tender, whose notice reads so after these amendments (ids)."""
     return SubmissionTerms(
         tender=notice.tender,
         notice=notice_id,
-        terms=terms_digest([notice_id]),
+        terms=terms_digest([notice_id, *amendments]),
         parts=notice.parts,
         network=notice.network,
         round=notice.round,
@@ -244,7 +278,7 @@ def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
 
 
 def terms_digest(statements: Sequence[str]) -> str:
-    """``SHA256("openseal/v1/terms\\n" ‖ ids of the notice and its amendments, in order)``, hex."""
+    """``SHA256("openseal/v1/terms\\n" ‖ ids of the notice and of what amends it, in order)``, hex."""
     return sha256(b"openseal/v1/terms\n", *map(bytes.fromhex, statements)).hex()
 
 
@@ -403,6 +437,20 @@ def _check_times(notice: Notice) -> None:
         "a notice that takes documents says how many and how large",
     )
     _require(parse_moment(notice.published) < notice.closes, "deadline-passed", "the deadline has passed")
+    if notice.enquiries_until is not None:
+        _require(
+            parse_moment(notice.published) < parse_moment(notice.enquiries_until) <= notice.closes,
+            "enquiries-wrong",
+            "questions are taken from publication on, until the deadline at most",
+        )
+    if notice.outage is not None:
+        rule = notice.outage
+        _require(
+            rule.least <= min(rule.short, rule.window) and rule.short_extension <= rule.long_extension,
+            "outage-rule-wrong",
+            "an outage rule's least outage is no longer than its short one or its window, and the longer"
+            " extension is the longer one",
+        )
 
 
 def _commits_prices(lot: Lot) -> bool:

@@ -21,7 +21,7 @@ from crypto.relays import LocalRounds
 from crypto.statements import Statement, sign
 from procurement import database
 from procurement.authorities import Authorities, local_beacon
-from procurement.chronicle import Chronicle
+from procurement.clocks import USUAL_SPREAD
 from procurement.reception import (
     AT_ONCE,
     BURST,
@@ -34,6 +34,7 @@ from procurement.reception import (
 from procurement.registry import applicant
 from procurement.registry.standings import Standings
 from procurement.registry.statements import Reason
+from procurement.tender_period import TenderPeriod
 from procurement.timekeeping import Clock, Watch, sights
 from procurement.web.gate import Turnstile
 from tests.builders import a_lot
@@ -494,10 +495,19 @@ async def reception(town: Town, clock: Clock | None = None) -> AsyncIterator[Rec
     ):
         key = authorities.service_key(keys, datetime.now(UTC))
         standings = Standings(authorities.roots)
-        chronicle = Chronicle(pool, Log(pool), key=key, standings=standings, clock=clock)
         beacon = LocalRounds(local_beacon(keys, 1), clock.now)
         watch = Watch(clock, await sights(clock, pool), beacon=beacon)
-        yield Reception(chronicle, own, watch=watch, entropy=secrets.token_bytes)
+        period = TenderPeriod(
+            pool,
+            Log(pool),
+            key=key,
+            trust=town.trust,
+            standings=standings,
+            clock=clock,
+            watch=watch,
+            spread=USUAL_SPREAD,
+        )
+        yield Reception(period, own, watch=watch, entropy=secrets.token_bytes)
 
 
 async def outcome(door: Reception, tender: PracticeTender, envelope: bytes) -> str:
