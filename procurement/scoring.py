@@ -8,7 +8,7 @@ from bids.envelope import Envelope, Part
 from bids.errors import Unopenable
 from bids.orders import Opening
 from crypto.draws import PublicRandomness
-from crypto.encoding import parse_moment, sha256
+from crypto.encoding import decode, parse_moment, sha256
 from procurement.awards import LotEvaluation, RevealedPrices, SignedScores, scores_of
 from procurement.errors import TenderError
 from procurement.evaluation import (
@@ -21,7 +21,7 @@ from procurement.evaluation import (
 )
 from procurement.evaluation.kr_price_floor import commits_prices, verify_revealed
 from procurement.money import parse
-from procurement.tenders import Bid, Lot, Notice, Proposal, offers, read_bid, read_proposal
+from procurement.tenders import LARGEST_CONTENT, Bid, Lot, Notice, Proposal, offers, read_bid, read_proposal
 
 
 class OpenedBid(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,12 @@ class OpenedBid(msgspec.Struct, frozen=True, kw_only=True):
 def read_part(part: Part, content: bytes, notice: Notice) -> Proposal | Bid:
     """The decoded content of one part. Raises Unopenable."""
     return read_proposal(content, notice) if part == "technical" else read_bid(content, notice)
+
+
+def read_opened(part: Part, content: bytes) -> Proposal | Bid:
+    """A part that opened: it was checked under the terms that it was sealed under. Raises MalformedError."""
+    form: type[Proposal] | type[Bid] = Proposal if part == "technical" else Bid
+    return decode(content, form, limit=LARGEST_CONTENT)
 
 
 def with_part(opened: OpenedBid, content: Proposal | Bid) -> OpenedBid:

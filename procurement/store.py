@@ -311,8 +311,8 @@ async def load_enquiries(connection: Any, tender_id: UUID) -> dict[str, bytes]:
 
 async def beat(connection: Any, at: datetime) -> None:
     """Bids are taken at that time: without a pause since the last such word, if it is not long ago."""
-    query = "UPDATE intake_up SET until = greatest(until, $1) WHERE until > $1 - $2::interval RETURNING true"
-    if not await connection.fetchval(query, at, MISSED):
+    query = "UPDATE intake_up SET until = greatest(until, $1) WHERE until > $2 RETURNING true"
+    if not await connection.fetchval(query, at, at - MISSED):
         query = "INSERT INTO intake_up (since, until) VALUES ($1, $1) ON CONFLICT DO NOTHING"
         await connection.execute(query, at)
 

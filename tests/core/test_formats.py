@@ -375,7 +375,8 @@ def _code(cell: str) -> str:
 FORMATS = (
     "crypto.",
     "bids.",
-    *(f"procurement.{name}" for name in ("awards", "bundle", "editions", "enquiries", "evaluation", "history", "tenders")),
+    *(f"procurement.{name}" for name in ("awards", "bundle", "editions", "enquiries")),
+    *(f"procurement.{name}" for name in ("evaluation", "history", "tenders")),
     Application.__module__,
     LogIn.__module__,
 )

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import asyncpg
 import httpx
@@ -37,9 +37,11 @@ from procurement.awards import (
     LateClosing,
     LotAward,
     SignedScores,
+    Termination,
     first_in_line,
 )
 from procurement.client import (
+    Announced,
     Closed,
     path_of,
     read_bids,
@@ -48,6 +50,7 @@ from procurement.client import (
     read_notice,
     sign_orders,
 )
+from procurement.editions import Amendment, next_round
 from procurement.evaluation import Evaluation, KrNegotiation
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
@@ -203,6 +206,7 @@ class PracticeTender:
         self.path = path_of(self.ocid)
         self.notice_id = Statement(statement).id
         self.terms = terms(notice, self.notice_id)
+        self.latest = self.notice_id
         self.office = town.line()
         self._said: dict[tuple[str, str, str], bytes] = {}
 
@@ -211,6 +215,35 @@ class PracticeTender:
         """The officer posts the notice, the second officer countersigns it."""
         await self.office.post("/api/v1/tenders", self.statement)
         await self.countersign(self.notice_id)
+
+    @step
+    async def amend(self, /, *, stand: bool = True, **changed: Any) -> str:
+        """The officer amends the terms, the second officer countersigns; later steps go by the new terms."""
+        amendment = self.amendment(stand=stand, **changed)
+        id = await self.say("amendments", amendment, self.town.officer)
+        await self.countersign(id)
+        self.follow(await read_notice(self.town.line(), self.ocid))
+        return id
+
+    def amendment(self, *, stand: bool = True, **changed: Any) -> Amendment:
+        """With the round that follows from the deadline."""
+        amended = msgspec.structs.replace(self.notice, **changed)
+        amended = msgspec.structs.replace(amended, round=next_round(amended, amended.closes))
+        about = self.about(self.town.officer) | {"previous": self.latest}
+        return Amendment(**about, amended=amended, bids_stand=stand, reason="The drawings were wrong.")
+
+    def follow(self, tender: Announced) -> None:
+        """The terms as somebody has verified them."""
+        self.notice, self.terms, self.latest = tender.notice, tender.terms, tender.editions[-1].statement
+
+    @step
+    async def terminate(self, outcome: Literal["cancelled", "unsuccessful"] = "cancelled") -> str:
+        """The officer ends the tender without an award, the second officer countersigns."""
+        about, reason = self.about(self.town.officer), "Nobody wants it any more."
+        word = Termination(**about, outcome=outcome, reason=reason)
+        id = await self.say("terminations", word, self.town.officer)
+        await self.countersign(id)
+        return id
 
     # ── bidders ──────────────────────────────────────────────────────────────────────────────────────
 
