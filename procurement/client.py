@@ -77,6 +77,8 @@ class Announced(Stated, frozen=True, kw_only=True):
     editions: tuple[Edition, ...]
     indexes: tuple[int, ...]
     """Of the editions' entries in the log."""
+    amendments: tuple[bytes, ...] = ()
+    """The statements (DSSE) that made the editions after the first."""
     officials: Officials
     entries: tuple[bytes, ...]
 
@@ -461,6 +463,7 @@ async def _amended(service: Service, tender: Announced, seqs: Sequence[int]) -> 
             terms=made[-1].terms,
             editions=made,
             indexes=(*tender.indexes, logged.index),
+            amendments=(*tender.amendments, logged.statement.data),
         )
     return tender
 

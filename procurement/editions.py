@@ -15,7 +15,7 @@ import msgspec
 from bids.envelope import SubmissionTerms
 from crypto.certificates import Role
 from crypto.encoding import Hex32, Identifier, Moment, RoundNumber, Value, moment, parse_moment
-from crypto.statements import Payload, Statement
+from crypto.statements import PAYLOAD_TYPE, Payload, Statement
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
 from procurement.tenders import Lot, Notice, OutageRule, terms
@@ -153,6 +153,17 @@ def after(editions: Sequence[Edition], entry: Entry, statement: Statement) -> tu
     amends = entry.t is EventType.AMENDED
     said = statement.read(Amendment) if amends else statement.read(Extension)
     return followed_by(editions, said, statement.id, entry.seq)
+
+
+def reread(notice: Statement, amendments: Sequence[Statement]) -> tuple[Edition, ...]:
+    """The editions that statements make, which somebody has verified and kept; their places in the history
+    were not kept, and are their numbers here. Raises TenderError, MalformedError."""
+    editions = published(notice.read(Notice), notice.id)
+    for number, statement in enumerate(amendments, start=1):
+        extends = statement.payload_type == PAYLOAD_TYPE.format(purpose=Extension.PURPOSE)
+        said = statement.read(Extension) if extends else statement.read(Amendment)
+        editions = followed_by(editions, said, statement.id, number)
+    return editions
 
 
 def check_in_time(latest: Edition, now: datetime) -> None:
