@@ -158,7 +158,7 @@ class DoomedTender:
     async def publish(self, rules: Rules) -> None:
         """The clock skips what is left of the times to deadline and round, but no more than a minute: a
         record shows how far the service's clock is from the witness's."""
-        notice = self.town.notice(a_lot(rules), lead=22, margin=36, standstill=1)
+        notice = self.town.notice(a_lot(rules), lead=22, margin=36 / self.town.pace, standstill=1)
         self.tender = PracticeTender(self.town, notice, sign(notice, self.town.officer))
         await self.survive(self.tender.publish, *PUBLISHING)
 
