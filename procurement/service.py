@@ -454,6 +454,7 @@ def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
 
 
 def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) -> "subprocess.Popen[bytes]":
+    witness_key(house.witness)  # made before its process could make another one at the same time
     command = [sys.executable, "-m", "procurement.web.witness"]
     return subprocess.Popen(
         [*command, str(listening.fileno()), str(house.witness), log.encode()],
