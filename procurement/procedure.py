@@ -358,7 +358,9 @@ class Procedure(Chronicle):
         situation = await self.situation(ocid)
         if situation.has(EventType.OPENED, part) or not await self._may_open(situation):
             return False
-        counted = to_open(part, await self.counted(self.pool, situation))
+        if part == "price" and not situation.scored:
+            return False
+        counted = await self._to_open(self.pool, situation, part)
         keys = await self._keys(situation, part, counted)
         if keys is None:
             return False
@@ -529,9 +531,19 @@ class Procedure(Chronicle):
             raise TenderError("opened", "this part is open already")
         if given.part == "price":
             situation.check_scored()
-            counted = await self.counted(connection, situation)
-            if given.bid not in {each.envelope.context.bid for each in to_open("price", counted)}:
+            priced = await self._to_open(connection, situation, "price")
+            if given.bid not in {each.envelope.context.bid for each in priced}:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
+
+    async def _to_open(self, connection: Any, situation: Situation, part: Part) -> list[OpenedBid]:
+        """The bids whose `part` is opened; a price's only once the panel has scored."""
+        sheets = await self._sheets(connection, situation) if part == "price" else []
+        return to_open(part, situation.tender.notice, await self.counted(connection, situation), sheets)
+
+    async def _sheets(self, connection: Any, situation: Situation) -> list[SignedScores]:
+        """What the panel has signed so far."""
+        signed = situation.of(EventType.SHEET_SIGNED)
+        return [await self.said(connection, situation, entry, SignedScores) for entry in signed]
 
     async def _keys(
         self, situation: Situation, part: Part, counted: Sequence[OpenedBid]
@@ -539,8 +551,6 @@ class Procedure(Chronicle):
         """The keys of `part`, or None while an order lacks members."""
         tender = situation.tender
         entries = situation.of(EventType.PARTIAL, part)
-        if part == "price" and not situation.scored:
-            return None
         statements = await store.load_statements(
             self.pool, situation.row.tender_id, [entry.statement for entry in entries]
         )
@@ -581,10 +591,7 @@ class Procedure(Chronicle):
         ]
         if len(opened) != len(notice.parts) or len(revealed) != len(committed_lots(notice)):
             return None
-        sheets = [
-            await self.said(self.pool, situation, entry, SignedScores)
-            for entry in situation.of(EventType.SHEET_SIGNED)
-        ]
+        sheets = await self._sheets(self.pool, situation)
         first = await self.said(self.pool, situation, opened[0], Opening)
         counted = await self.counted(self.pool, situation)
         return first, counted, sheets, {each.lot: each for each in revealed}

@@ -65,6 +65,7 @@ from procurement.duties import Word, check_declared, declared
 from procurement.errors import RecordError, TenderError
 from procurement.history import BID_EVENTS, Entry, EventType, check_about, check_order
 from procurement.scoring import (
+    OpenedBid,
     check_revealed,
     check_sheet,
     committed_lots,
@@ -289,6 +290,7 @@ class _Check:
     # 6. The round's signature and k members' partials are the keys that were published.
     def keys(self) -> list[str]:
         self.openings: dict[str, Opening] = {}
+        self.ordered: dict[str, set[str | None]] = {}
         for entry in self.record.events(EventType.OPENED):
             opening = self.signed(entry, Opening)
             if (opening.part, opening.round) != (entry.part, self.notice.round):
@@ -312,7 +314,7 @@ class _Check:
         counted = self.record.counted
         findings = []
         for part in self.notice.parts:
-            opening, chosen = self.openings[part], to_open(part, counted)
+            opening, chosen = self.openings[part], self.opened_of(part)
             orders = {each.envelope.context.bid for each in chosen} if part == "price" else {None}
             if {key.bid for key in opening.keys} != orders:
                 raise CommitteeError("the committee opened other bids than those that count")
@@ -364,7 +366,7 @@ class _Check:
         return [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
 
     # 10. Every evaluator without a conflict of interest signed a sheet, and all were logged before any price
-    # order.
+    # order. Prices were ordered of those bids, and no others, that the sheets let in.
     def sheets(self) -> list[str]:
         findings = self.declarations()
         self.signed_sheets: list[SignedScores] = []
@@ -381,6 +383,7 @@ class _Check:
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
         to_score = bool(expected_scores(self.notice, self.record.counted))
         self.officials.check_scored(declared(self.words, until), scored_by, to_score=to_score)
+        self.check_priced()
         return [*findings, f"{len(self.signed_sheets)} score sheets"]
 
     # 11. Scores and ranking come out again by the notice's rule sets.
@@ -640,11 +643,32 @@ class _Check:
             self.reservations.append(f"the closing was witnessed {seconds} s after {over}")
         return [f"witnessed {reached:%Y-%m-%d %H:%M:%S} UTC, opened from {self.notice.opens:%H:%M:%S} on"]
 
+    def opened_of(self, part: Part) -> list[OpenedBid]:
+        """The counted bids whose `part` the committee opened. Whether it is all of those whose price was to
+        be opened depends on the sheets, which come later."""
+        if part != "price":
+            return self.record.counted
+        keys = {key.bid for key in self.openings[part].keys}
+        technical = [each for each in self.record.counted if each.proposal is not None]
+        return [each for each in technical if each.envelope.context.bid in keys]
+
+    def check_priced(self) -> None:
+        """Nobody's price was ordered or opened whom the sheets shut out, and everybody else's was opened."""
+        if "price" not in self.notice.parts:
+            return
+        priced = to_open("price", self.notice, self.record.counted, self.signed_sheets)
+        bids = {each.envelope.context.bid for each in priced}
+        if not self.ordered["price"] <= bids:
+            raise CommitteeError("an order was signed on a price that was to stay closed")
+        if {key.bid for key in self.openings["price"].keys} != bids:
+            raise CommitteeError("not every price was opened that was to be")
+
     def combine(self, part: Part, before: int) -> tuple[OrderKey, ...]:
         entries = [e for e in self.record.events(EventType.PARTIAL) if e.part == part and e.seq < before]
         if any(parse_moment(entry.time) < self.notice.opens for entry in entries):
             raise CommitteeError("an opening order was signed before the round of the time lock")
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
+        self.ordered[part] = {each.bid for each in partials}
         return combined(part, partials, self.notice.committee, self.key, self.terms)
 
     def refusal(self, entry: Entry) -> str:

@@ -47,7 +47,7 @@ from procurement.awards import (
     SignedScores,
     first_in_line,
 )
-from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules
+from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules, criteria
 from procurement.history import Event, EventType, Head
 from procurement.practice import convene
 from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
@@ -181,7 +181,7 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
         "committee": world.committee,
         "transcript": world.transcript,
         "witnesses": world.witnesses,
-        "evaluators": (world.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
+        "evaluators": (world.evaluator.fingerprint,) if any(criteria(lot.rules) for lot in lots) else (),
     }
     return Notice(**(values | changes))
 
@@ -410,7 +410,7 @@ class Life:
     def order(self, part: Part, members: Sequence[Member] | None = None) -> list[OpeningPartial]:
         """The members' signed orders, each logged."""
         self.now = max(self.now + timedelta(seconds=1), self.notice.opens)
-        bids = [each.envelope.context.bid for each in to_open(part, self.counted)]
+        bids = [each.envelope.context.bid for each in self.to_open(part)]
         partials = [
             member.sign_order(self.terms, part, bid, self.now, self.world.entropy)
             for bid in (bids if part == "price" else [None])
@@ -420,6 +420,10 @@ class Life:
             member = self.world.members[partial.member - 1]
             self.say(EventType.PARTIAL, partial, member.key, part)
         return partials
+
+    def to_open(self, part: Part) -> list[OpenedBid]:
+        """Whose `part` the committee opens."""
+        return to_open(part, self.notice, self.counted, self.sheets)
 
     def open(self, part: Part, partials: Sequence[OpeningPartial] | None = None) -> None:
         partials = partials or self.order(part)
@@ -432,7 +436,7 @@ class Life:
         id = self.say(EventType.OPENED, opening, self.world.service, part)
         if part == self.notice.parts[0]:
             self.opening_id = id
-        chosen = to_open(part, self.counted)
+        chosen = self.to_open(part)
         parts = [PartToOpen(envelope=e.envelope, terms=self.terms, opening=opening) for e in chosen]
         results = dict(zip([each.id for each in chosen], open_parts(parts), strict=True))
         self.log(*(self.opened_event(part, id, result) for id, result in results.items()))
