@@ -188,7 +188,8 @@ def _sensitivity(
     by_id = {offer.envelope_id: offer for offer in offers}
     drawn = tickets(randomness, by_id)
 
-    def outcome(others: Sequence[ScoreSheet]) -> Outcome:
+    def outcome(without: str) -> Outcome:
+        others = [sheet for sheet in panel if sheet.evaluator != without]
         proposals = [_proposal(rules, offer, others) for offer in offers]
         lowest = _lowest(proposals)
         merits = {
@@ -200,7 +201,7 @@ def _sensitivity(
 
     lowest = min((by_id[each.bid].amount for each in ranking if each.rank is not None), default=Decimal(0))
     return sensitivity(
-        panel,
+        [sheet.evaluator for sheet in panel],
         outcome,
         [
             *(Weight(each.id, _steps(points_of(each.points))) for each in rules.criteria),

@@ -11,7 +11,7 @@ import msgspec
 from crypto.draws import PublicRandomness, ticket
 from procurement.evaluation.values import Line, Ranked, line
 
-Merit = tuple[Decimal, ...]
+Merit = tuple[Decimal | int, ...]
 """What bids in line are compared by: the smaller comes first."""
 
 

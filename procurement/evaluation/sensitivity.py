@@ -24,7 +24,6 @@ from procurement import money
 from procurement.evaluation.panel import SCORE_PLACES
 from procurement.evaluation.values import (
     Line,
-    ScoreSheet,
     Sensitivity,
     Shift,
     WeightMoves,
@@ -52,47 +51,33 @@ class Contender(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What comes out of some sheets: who wins, in order, and which closed bids would be let in."""
+    """What comes out without somebody's sheet: who wins, in order, and which closed bids would be let in."""
 
     winners: tuple[str, ...]
     passing: tuple[str, ...] = ()
 
 
 def sensitivity(
-    panel: Sequence[ScoreSheet],
-    outcome: Callable[[Sequence[ScoreSheet]], Outcome],
+    evaluators: Sequence[str],
+    outcome: Callable[[str], Outcome],
     weights: Sequence[Weight],
     contenders: Sequence[Contender],
     winners: int,
     bidders: Mapping[str, str],
 ) -> Sensitivity:
-    """`panel` by evaluator; `contenders` in the order of their ranks, of whom the first `winners` win;
-    `bidders` by envelope id."""
-    won = tuple(each.bid for each in contenders[:winners])
-    evaluators = _evaluators(panel, outcome, won)
+    """`evaluators` ascending, and the `outcome` without each; `contenders` in the order of their ranks, of
+    whom the first `winners` win; `bidders` by envelope id."""
+    won = {each.bid for each in contenders[:winners]}
+    without = tuple(_without(each, outcome(each), won) for each in evaluators) if len(evaluators) > 1 else ()
     moves = tuple(_moves(index, weight, contenders, winners) for index, weight in enumerate(weights))
-    explained = [each for one in evaluators for each in _evaluator_lines(one, bidders)]
+    explained = [each for one in without for each in _evaluator_lines(one, bidders)]
     explained += [each for one in moves for each in _weight_lines(one, bidders)]
-    return Sensitivity(evaluators=evaluators, weights=moves, lines=tuple(explained))
+    return Sensitivity(evaluators=without, weights=moves, lines=tuple(explained))
 
 
-def _evaluators(
-    panel: Sequence[ScoreSheet], outcome: Callable[[Sequence[ScoreSheet]], Outcome], won: tuple[str, ...]
-) -> tuple[WithoutEvaluator, ...]:
-    if len(panel) < 2:
-        return ()
-    found = []
-    for without in panel:
-        others = outcome([sheet for sheet in panel if sheet is not without])
-        same = set(others.winners) == set(won)
-        found.append(
-            WithoutEvaluator(
-                evaluator=without.evaluator,
-                winners=None if same else others.winners,
-                passing=others.passing,
-            )
-        )
-    return tuple(found)
+def _without(evaluator: str, others: Outcome, won: set[str]) -> WithoutEvaluator:
+    winners = None if set(others.winners) == won else others.winners
+    return WithoutEvaluator(evaluator=evaluator, winners=winners, passing=others.passing)
 
 
 def _moves(index: int, weight: Weight, contenders: Sequence[Contender], winners: int) -> WeightMoves:

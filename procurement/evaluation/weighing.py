@@ -8,8 +8,9 @@ published. The formula for prices is the proportional one of the World Bank's qu
 selection and of many laws.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from operator import lt
 from typing import NamedTuple, Protocol
 
 from crypto.draws import PublicRandomness
@@ -82,9 +83,10 @@ class Quality(NamedTuple):
 
 
 class Assessor:
-    """The criteria as numbers, and what a panel gives by them."""
+    """What a panel gives, by criteria as numbers; the sheets are read once, however often they are asked."""
 
-    def __init__(self, rules: Weighing) -> None:
+    def __init__(self, rules: Weighing, bids: Iterable[str], panel: Sequence[ScoreSheet]) -> None:
+        """`panel` by evaluator, each sheet with marks of all `bids` (envelope ids) for all criteria."""
         self.criteria = rules.criteria
         self.drop_extremes_from = rules.drop_extremes_from
         self.points = [_steps(each.points) for each in rules.criteria]
@@ -92,21 +94,28 @@ class Assessor:
         self.thresholds = [_steps(each.threshold or "0") for each in rules.criteria]
         self.mark = pass_mark(rules)
         self.least = 0 if self.mark is None else self.mark * 10**SCORE_PLACES
+        self.evaluators = [sheet.evaluator for sheet in panel]
+        self._marks = {bid: self._read(bid, panel) for bid in bids}
 
-    def quality(self, bid: str, panel: Sequence[ScoreSheet]) -> Quality:
-        """The quality of the bid with that envelope id. `panel` has one sheet at least."""
-        sheets = [sheet.scores[bid] for sheet in panel]
-        marks = tuple(
-            tuple(money.steps(sheet[each.id], SCORE_PLACES) for sheet in sheets) for each in self.criteria
-        )
-        means = tuple(self._mean(each) for each in marks)
-        weighed = zip(self.weights, means, self.points, strict=True)
-        scores = tuple(money.quotient(weight * mean, points) for weight, mean, points in weighed)
+    def quality(self, bid: str, without: str | None = None) -> Quality:
+        """The quality of a bid by the whole panel, of one at least, or `without` one of its evaluators."""
+        marks = self._marks[bid]
+        if without is not None:
+            out = self.evaluators.index(without)
+            marks = tuple((*each[:out], *each[out + 1 :]) for each in marks)
+        means = tuple(map(self._mean, marks))
+        scores = tuple(map(_weighed, self.weights, means, self.points))
         return Quality(marks, means, scores, self._verdict(means, sum(scores)))
 
     def dropping(self, marks: Sequence[int]) -> bool:
         """Whether the highest and the lowest of these are left out."""
         return len(marks) >= self.drop_extremes_from
+
+    def _read(self, bid: str, panel: Sequence[ScoreSheet]) -> tuple[tuple[int, ...], ...]:
+        sheets = [sheet.scores[bid] for sheet in panel]
+        return tuple(
+            tuple(money.steps(sheet[each.id], SCORE_PLACES) for sheet in sheets) for each in self.criteria
+        )
 
     def _mean(self, marks: Sequence[int]) -> int:
         total, count = sum(marks), len(marks)
@@ -115,19 +124,21 @@ class Assessor:
         return money.quotient(total, count)
 
     def _verdict(self, means: Sequence[int], score: int) -> Reason:
-        if any(mean < threshold for mean, threshold in zip(means, self.thresholds, strict=True)):
+        if any(map(lt, means, self.thresholds)):
             return "below-threshold"
         return "below-pass-mark" if score < self.least else "valid"
 
 
 class Contest:
-    """Priced bids compared by what one panel gives them."""
+    """Priced bids compared by what the panel, or a panel without one evaluator, gives them."""
 
-    def __init__(self, rules: Weighing, offers: Sequence[Offer], panel: Sequence[ScoreSheet]) -> None:
-        self.assessor = Assessor(rules)
+    def __init__(
+        self, rules: Weighing, assessor: Assessor, offers: Sequence[Offer], without: str | None = None
+    ) -> None:
+        self.assessor = assessor
         self.ceiling = _price(rules.ceiling)
         self.price_weight = None if rules.price_weight is None else _steps(rules.price_weight)
-        self.quality = {each.envelope_id: self.assessor.quality(each.envelope_id, panel) for each in offers}
+        self.quality = {each.envelope_id: assessor.quality(each.envelope_id, without) for each in offers}
         self.in_line = [each for each in offers if self.reason(each) == "valid"]
         self.lowest = min((each.amount for each in self.in_line), default=None)
         self._lowest = money.steps(self.lowest or Decimal(0), PLACES)
@@ -146,8 +157,8 @@ class Contest:
         """Of a bid in line. Equal ones: the higher quality comes first."""
         quality = self.quality[offer.envelope_id].score
         if self.price_weight is None:
-            return offer.amount, Decimal(-quality)
-        return Decimal(-quality - self.price_score(offer)), Decimal(-quality)
+            return offer.amount, -quality
+        return -quality - self.price_score(offer), -quality
 
     def contender(self, offer: Offer) -> Contender:
         """A bid in line as sensitivity looks at it."""
@@ -186,12 +197,14 @@ def evaluate(
     the higher quality first, then a draw. Raises ScoresError for a wrong sheet and for a bid without a
     score."""
     bids: list[Offer | Unpriced] = [*offers, *unpriced]
-    panel = complete(rules.criteria, [each.envelope_id for each in bids], sheets)
-    contest = Contest(rules, offers, panel)
+    ids = [each.envelope_id for each in bids]
+    panel = complete(rules.criteria, ids, sheets)
+    assessor = Assessor(rules, ids, panel)
+    contest = Contest(rules, assessor, offers)
     ranking = ranked(
         [
             *(Entrant(*_placed(rules, contest, offer)) for offer in offers),
-            *(Entrant((), _shut_out(contest.assessor, each, panel)) for each in unpriced),
+            *(Entrant((), _shut_out(assessor, each)) for each in unpriced),
         ],
         randomness,
     )
@@ -199,16 +212,14 @@ def evaluate(
         rule_set=rule_set,
         lines=_tender_lines(rules, contest),
         ranking=ranking,
-        sensitivity=_sensitivity(rules, contest, bids, panel, ranking, randomness, winners)
-        if panel
-        else None,
+        sensitivity=_sensitivity(rules, contest, bids, ranking, randomness, winners) if panel else None,
     )
 
 
 def passing(rules: Weighing, bids: Sequence[str], panel: Sequence[ScoreSheet]) -> tuple[str, ...]:
     """Those of `bids` (envelope ids) that are not out whatever their price."""
-    assessor = Assessor(rules)
-    return tuple(each for each in bids if assessor.quality(each, panel).reason == "valid")
+    assessor = Assessor(rules, bids, panel)
+    return tuple(each for each in bids if assessor.quality(each).reason == "valid")
 
 
 def pass_mark(rules: Weighing) -> Decimal | None:
@@ -222,24 +233,25 @@ def _sensitivity(
     rules: Weighing,
     contest: Contest,
     bids: Sequence[Offer | Unpriced],
-    panel: Sequence[ScoreSheet],
     ranking: Sequence[Ranked],
     randomness: PublicRandomness,
     winners: int,
 ) -> Sensitivity:
     offers = {each.envelope_id: each for each in bids if isinstance(each, Offer)}
-    closed = [each.envelope_id for each in bids if isinstance(each, Unpriced)]
+    closed = sorted(each.envelope_id for each in bids if isinstance(each, Unpriced))
+    assessor = contest.assessor
     drawn = tickets(randomness, offers)
     weights = [Weight(each.id, _steps(each.weight)) for each in rules.criteria]
     in_line = [contest.contender(offers[each.bid]) for each in ranking if each.rank is not None]
 
-    def outcome(others: Sequence[ScoreSheet]) -> Outcome:
-        again = Contest(rules, tuple(offers.values()), others)
+    def outcome(without: str) -> Outcome:
+        again = Contest(rules, assessor, tuple(offers.values()), without)
         merits = {each.envelope_id: again.merit(each) for each in again.in_line}
-        return Outcome(leaders(merits, drawn, winners), tuple(sorted(passing(rules, closed, others))))
+        let_in = [each for each in closed if assessor.quality(each, without).reason == "valid"]
+        return Outcome(leaders(merits, drawn, winners), tuple(let_in))
 
     return sensitivity(
-        panel,
+        assessor.evaluators,
         outcome,
         [*weights, Weight(None, contest.price_weight)] if contest.price_weight is not None else (),
         in_line,
@@ -281,8 +293,8 @@ def _placed(rules: Weighing, contest: Contest, offer: Offer) -> tuple[Merit, Ran
     )
 
 
-def _shut_out(assessor: Assessor, bid: Unpriced, panel: Sequence[ScoreSheet]) -> Ranked:
-    quality = assessor.quality(bid.envelope_id, panel)
+def _shut_out(assessor: Assessor, bid: Unpriced) -> Ranked:
+    quality = assessor.quality(bid.envelope_id)
     technical = money.of_steps(quality.score, SCORE_PLACES)
     lines = _quality_lines(assessor, quality)
     return judged_unpriced(bid, quality.reason, *lines, line("price-closed"), technical_score=technical)
@@ -354,6 +366,10 @@ def _most(rules: Weighing) -> Decimal:
 
 def _price(amount: Amount | None) -> Decimal | None:
     return None if amount is None else money.parse(amount, places=PLACES)
+
+
+def _weighed(weight: int, mean: int, points: int) -> int:
+    return money.quotient(weight * mean, points)
 
 
 def _steps(points: Points) -> int:
