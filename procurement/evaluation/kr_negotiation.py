@@ -13,7 +13,15 @@ from crypto.draws import PublicRandomness
 from crypto.encoding import Value
 from procurement import money
 from procurement.errors import RulesError
-from procurement.evaluation.panel import SCORE_PLACES, Criterion, check_criteria, complete, points_of
+from procurement.evaluation.panel import (
+    SCORE_PLACES,
+    Criterion,
+    check_criteria,
+    complete,
+    points_of,
+    steps_of,
+    total_line,
+)
 from procurement.evaluation.ranking import Entrant, Merit, leaders, ranked, tickets
 from procurement.evaluation.sensitivity import Contender, Outcome, Share, Weight, sensitivity
 from procurement.evaluation.values import (
@@ -158,7 +166,7 @@ def _entrant(rules: KrNegotiation, proposal: _Proposal, lowest: Decimal | None) 
         "valid",
         *proposal.lines,
         _price_line(rules, offer.amount, lowest, price),
-        _total_line(technical, price, total),
+        total_line(technical, price),
         reference=budget,
         technical_score=technical,
         price_score=price,
@@ -204,11 +212,11 @@ def _sensitivity(
         [sheet.evaluator for sheet in panel],
         outcome,
         [
-            *(Weight(each.id, _steps(points_of(each.points))) for each in rules.criteria),
-            Weight(None, _steps(points_of(rules.price_points))),
+            *(Weight(each.id, steps_of(points_of(each.points))) for each in rules.criteria),
+            Weight(None, steps_of(points_of(rules.price_points))),
         ],
         [
-            Contender(each.bid, _steps(Decimal(each.total)), _shares(rules, by_id[each.bid], panel, lowest))
+            Contender(each.bid, steps_of(Decimal(each.total)), _shares(rules, by_id[each.bid], panel, lowest))
             for each in ranking
             if each.total is not None
         ],
@@ -226,14 +234,10 @@ def _shares(
     )
     counted = by_total[1:-1] if len(panel) >= rules.drop_extremes_from else by_total
     criteria = (
-        (sum(_steps(given[each.id]) for given in counted), len(counted) * _steps(points_of(each.points)))
+        (sum(steps_of(given[each.id]) for given in counted), len(counted) * steps_of(points_of(each.points)))
         for each in rules.criteria
     )
     return *criteria, (int(lowest) * 5, max(int(offer.amount) * 5, int(_budget(rules)) * 4))
-
-
-def _steps(points: Decimal) -> int:
-    return money.steps(points, SCORE_PLACES)
 
 
 def _price_line(rules: KrNegotiation, amount: Decimal, lowest: Decimal, score: Decimal) -> Line:
@@ -247,11 +251,6 @@ def _price_line(rules: KrNegotiation, amount: Decimal, lowest: Decimal, score: D
         return line("price-score", amount=money.text(amount), **figures)
     counted = money.text(_counted(budget, amount))
     return line("price-score-below-four-fifths", expectedPrice=rules.budget, counted=counted, **figures)
-
-
-def _total_line(technical: Decimal, price: Decimal, total: Decimal) -> Line:
-    figures = {"technicalScore": technical, "priceScore": price, "total": total}
-    return line("total", **{name: money.text(figure) for name, figure in figures.items()})
 
 
 def _tender_lines(rules: KrNegotiation, lowest: Decimal | None) -> tuple[Line, ...]:

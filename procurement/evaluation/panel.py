@@ -6,7 +6,7 @@ from decimal import Decimal
 from crypto.encoding import Identifier, Text, Value
 from procurement import money
 from procurement.errors import RulesError, ScoresError
-from procurement.evaluation.values import ScoreSheet
+from procurement.evaluation.values import Line, ScoreSheet, line
 from procurement.money import Points
 
 SCORE_PLACES = 4
@@ -63,3 +63,19 @@ def complete(
 def points_of(points: Points) -> Decimal:
     """As a number. Raises MalformedError."""
     return money.parse(points, places=SCORE_PLACES)
+
+
+def steps_of(points: Decimal) -> int:
+    """Points in steps of 0.0001, in which scores are counted."""
+    return money.steps(points, SCORE_PLACES)
+
+
+def written(steps: int) -> str:
+    """Points out of steps, with four decimals."""
+    return money.text(money.of_steps(steps, SCORE_PLACES))
+
+
+def total_line(technical: Decimal, price: Decimal) -> Line:
+    """What a bid's two scores are together."""
+    figures = {"technicalScore": technical, "priceScore": price, "total": technical + price}
+    return line("total", **{name: money.text(figure) for name, figure in figures.items()})

@@ -20,8 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from procurement import money
-from procurement.evaluation.panel import SCORE_PLACES
+from procurement.evaluation.panel import written
 from procurement.evaluation.values import (
     Line,
     Sensitivity,
@@ -83,7 +82,7 @@ def _without(evaluator: str, others: Outcome, won: set[str]) -> WithoutEvaluator
 def _moves(index: int, weight: Weight, contenders: Sequence[Contender], winners: int) -> WeightMoves:
     return WeightMoves(
         criterion=weight.criterion,
-        weight=_written(weight.steps),
+        weight=written(weight.steps),
         up=_shift(index, 1, contenders, winners),
         down=_shift(index, -1, contenders, winners, most=weight.steps),
     )
@@ -103,7 +102,7 @@ def _shift(
         return each.total + sign * move * Fraction(*each.shares[index])
 
     order = sorted([*first, *rivals], key=moved, reverse=True)  # equal ones stay as they are ranked
-    return Shift(by=_written(move), winners=tuple(each.bid for each in order[:winners]))
+    return Shift(by=written(move), winners=tuple(each.bid for each in order[:winners]))
 
 
 def _overtaking(index: int, sign: int, first: Sequence[Contender], rival: Contender) -> list[int]:
@@ -144,7 +143,3 @@ def _weight_lines(each: WeightMoves, bidders: Mapping[str, str]) -> list[Line]:
 
 def _names(bids: Sequence[str], bidders: Mapping[str, str]) -> str:
     return ", ".join(bidders[bid] for bid in bids)
-
-
-def _written(steps: int) -> str:
-    return money.text(money.of_steps(steps, SCORE_PLACES))

@@ -16,7 +16,16 @@ from typing import NamedTuple, Protocol
 from crypto.draws import PublicRandomness
 from procurement import money
 from procurement.errors import RulesError
-from procurement.evaluation.panel import SCORE_PLACES, Criterion, check_criteria, complete, points_of
+from procurement.evaluation.panel import (
+    SCORE_PLACES,
+    Criterion,
+    check_criteria,
+    complete,
+    points_of,
+    steps_of,
+    total_line,
+    written,
+)
 from procurement.evaluation.ranking import Entrant, Merit, leaders, ranked, tickets
 from procurement.evaluation.sensitivity import Contender, Outcome, Weight, sensitivity
 from procurement.evaluation.values import (
@@ -87,8 +96,7 @@ class Assessor:
 
     def __init__(self, rules: Weighing, bids: Iterable[str], panel: Sequence[ScoreSheet]) -> None:
         """`panel` by evaluator, each sheet with marks of all `bids` (envelope ids) for all criteria."""
-        self.criteria = rules.criteria
-        self.drop_extremes_from = rules.drop_extremes_from
+        self.rules = rules
         self.points = [_steps(each.points) for each in rules.criteria]
         self.weights = [_steps(each.weight) for each in rules.criteria]
         self.thresholds = [_steps(each.threshold or "0") for each in rules.criteria]
@@ -109,13 +117,11 @@ class Assessor:
 
     def dropping(self, marks: Sequence[int]) -> bool:
         """Whether the highest and the lowest of these are left out."""
-        return len(marks) >= self.drop_extremes_from
+        return len(marks) >= self.rules.drop_extremes_from
 
     def _read(self, bid: str, panel: Sequence[ScoreSheet]) -> tuple[tuple[int, ...], ...]:
         sheets = [sheet.scores[bid] for sheet in panel]
-        return tuple(
-            tuple(money.steps(sheet[each.id], SCORE_PLACES) for sheet in sheets) for each in self.criteria
-        )
+        return tuple(tuple(steps_of(sheet[each.id]) for sheet in sheets) for each in self.rules.criteria)
 
     def _mean(self, marks: Sequence[int]) -> int:
         total, count = sum(marks), len(marks)
@@ -132,12 +138,10 @@ class Assessor:
 class Contest:
     """Priced bids compared by what the panel, or a panel without one evaluator, gives them."""
 
-    def __init__(
-        self, rules: Weighing, assessor: Assessor, offers: Sequence[Offer], without: str | None = None
-    ) -> None:
-        self.assessor = assessor
-        self.ceiling = _price(rules.ceiling)
-        self.price_weight = None if rules.price_weight is None else _steps(rules.price_weight)
+    def __init__(self, assessor: Assessor, offers: Sequence[Offer], without: str | None = None) -> None:
+        self.assessor, self.rules = assessor, assessor.rules
+        self.ceiling = _price(self.rules.ceiling)
+        self.price_weight = None if self.rules.price_weight is None else _steps(self.rules.price_weight)
         self.quality = {each.envelope_id: assessor.quality(each.envelope_id, without) for each in offers}
         self.in_line = [each for each in offers if self.reason(each) == "valid"]
         self.lowest = min((each.amount for each in self.in_line), default=None)
@@ -200,19 +204,14 @@ def evaluate(
     ids = [each.envelope_id for each in bids]
     panel = complete(rules.criteria, ids, sheets)
     assessor = Assessor(rules, ids, panel)
-    contest = Contest(rules, assessor, offers)
-    ranking = ranked(
-        [
-            *(Entrant(*_placed(rules, contest, offer)) for offer in offers),
-            *(Entrant((), _shut_out(assessor, each)) for each in unpriced),
-        ],
-        randomness,
-    )
+    contest = Contest(assessor, offers)
+    placed = [*(_placed(contest, each) for each in offers), *(_shut_out(assessor, each) for each in unpriced)]
+    ranking = ranked(placed, randomness)
     return Evaluation(
         rule_set=rule_set,
-        lines=_tender_lines(rules, contest),
+        lines=_tender_lines(contest),
         ranking=ranking,
-        sensitivity=_sensitivity(rules, contest, bids, ranking, randomness, winners) if panel else None,
+        sensitivity=_sensitivity(contest, bids, ranking, randomness, winners) if panel else None,
     )
 
 
@@ -230,7 +229,6 @@ def pass_mark(rules: Weighing) -> Decimal | None:
 
 
 def _sensitivity(
-    rules: Weighing,
     contest: Contest,
     bids: Sequence[Offer | Unpriced],
     ranking: Sequence[Ranked],
@@ -241,11 +239,11 @@ def _sensitivity(
     closed = sorted(each.envelope_id for each in bids if isinstance(each, Unpriced))
     assessor = contest.assessor
     drawn = tickets(randomness, offers)
-    weights = [Weight(each.id, _steps(each.weight)) for each in rules.criteria]
+    weights = [Weight(each.id, _steps(each.weight)) for each in contest.rules.criteria]
     in_line = [contest.contender(offers[each.bid]) for each in ranking if each.rank is not None]
 
     def outcome(without: str) -> Outcome:
-        again = Contest(rules, assessor, tuple(offers.values()), without)
+        again = Contest(assessor, tuple(offers.values()), without)
         merits = {each.envelope_id: again.merit(each) for each in again.in_line}
         let_in = [each for each in closed if assessor.quality(each, without).reason == "valid"]
         return Outcome(leaders(merits, drawn, winners), tuple(let_in))
@@ -260,49 +258,48 @@ def _sensitivity(
     )
 
 
-def _placed(rules: Weighing, contest: Contest, offer: Offer) -> tuple[Merit, Ranked]:
+def _placed(contest: Contest, offer: Offer) -> Entrant:
     quality, reason = contest.quality[offer.envelope_id], contest.reason(offer)
-    lines = (*_quality_lines(contest.assessor, quality), *_ceiling_lines(rules, contest, offer, reason))
+    lines = (*_quality_lines(contest.assessor, quality), *_ceiling_lines(contest, offer, reason))
     technical = money.of_steps(quality.score, SCORE_PLACES)
-    if reason != "valid" or contest.lowest is None:
+    if reason != "valid":
         out = judged(offer, reason, *lines, reference=contest.ceiling, technical_score=technical)
-        return (), out
-    if rules.price_weight is None:
+        return Entrant((), out)
+    weight, lowest = contest.rules.price_weight, contest.lowest
+    if weight is None or lowest is None:
         result = judged(offer, "valid", *lines, reference=contest.ceiling, technical_score=technical)
-        return contest.merit(offer), result
+        return Entrant(contest.merit(offer), result)
     price = money.of_steps(contest.price_score(offer), SCORE_PLACES)
-    scores = {"technicalScore": technical, "priceScore": price, "total": technical + price}
-    figures = {name: money.text(score) for name, score in scores.items()}
-    explained = line(
-        "price-score",
-        pricePoints=rules.price_weight,
-        lowestPrice=money.text(contest.lowest),
-        amount=money.text(offer.amount),
-        priceScore=figures["priceScore"],
-    )
-    return contest.merit(offer), judged(
+    result = judged(
         offer,
         "valid",
         *lines,
-        explained,
-        line("total", **figures),
+        line(
+            "price-score",
+            pricePoints=weight,
+            lowestPrice=money.text(lowest),
+            amount=money.text(offer.amount),
+            priceScore=money.text(price),
+        ),
+        total_line(technical, price),
         reference=contest.ceiling,
         technical_score=technical,
         price_score=price,
         total=technical + price,
     )
+    return Entrant(contest.merit(offer), result)
 
 
-def _shut_out(assessor: Assessor, bid: Unpriced) -> Ranked:
+def _shut_out(assessor: Assessor, bid: Unpriced) -> Entrant:
     quality = assessor.quality(bid.envelope_id)
     technical = money.of_steps(quality.score, SCORE_PLACES)
-    lines = _quality_lines(assessor, quality)
-    return judged_unpriced(bid, quality.reason, *lines, line("price-closed"), technical_score=technical)
+    lines = (*_quality_lines(assessor, quality), line("price-closed"))
+    return Entrant((), judged_unpriced(bid, quality.reason, *lines, technical_score=technical))
 
 
 def _quality_lines(assessor: Assessor, quality: Quality) -> tuple[Line, ...]:
-    each = zip(assessor.criteria, quality.marks, quality.means, quality.scores, strict=True)
-    scores, score = ", ".join(map(_written, quality.scores)), _written(quality.score)
+    each = zip(assessor.rules.criteria, quality.marks, quality.means, quality.scores, strict=True)
+    scores, score = ", ".join(map(written, quality.scores)), written(quality.score)
     lines = [_criterion_line(assessor, *given) for given in each]
     return (*lines, line("quality", scores=scores, technicalScore=score), *_verdict_lines(assessor, quality))
 
@@ -312,37 +309,39 @@ def _criterion_line(
 ) -> Line:
     figures = {
         "criterion": criterion.id,
-        "marks": ", ".join(map(_written, marks)),
-        "mean": _written(mean),
+        "marks": ", ".join(map(written, marks)),
+        "mean": written(mean),
         "weight": criterion.weight,
         "points": criterion.points,
-        "score": _written(score),
+        "score": written(score),
     }
     if not assessor.dropping(marks):
         return line("criterion-score", **figures)
-    extremes = {"highest": _written(max(marks)), "lowest": _written(min(marks))}
+    extremes = {"highest": written(max(marks)), "lowest": written(min(marks))}
     return line("criterion-score-without-extremes", **figures, **extremes)
 
 
 def _verdict_lines(assessor: Assessor, quality: Quality) -> tuple[Line, ...]:
     if quality.reason == "below-pass-mark" and assessor.mark is not None:
-        figures = {"technicalScore": _written(quality.score), "passMarkPoints": money.text(assessor.mark)}
+        figures = {"technicalScore": written(quality.score), "passMarkPoints": money.text(assessor.mark)}
         return (line("below-pass-mark", **figures),)
     return tuple(
-        line("below-threshold", criterion=each.id, mean=_written(mean), threshold=each.threshold)
-        for each, mean, least in zip(assessor.criteria, quality.means, assessor.thresholds, strict=True)
+        line("below-threshold", criterion=each.id, mean=written(mean), threshold=each.threshold)
+        for each, mean, least in zip(assessor.rules.criteria, quality.means, assessor.thresholds, strict=True)
         if each.threshold is not None and mean < least
     )
 
 
-def _ceiling_lines(rules: Weighing, contest: Contest, offer: Offer, reason: Reason) -> tuple[Line, ...]:
-    if rules.ceiling is None or reason not in ("valid", "above-ceiling"):
+def _ceiling_lines(contest: Contest, offer: Offer, reason: Reason) -> tuple[Line, ...]:
+    ceiling = contest.rules.ceiling
+    if ceiling is None or reason not in ("valid", "above-ceiling"):
         return ()
     code = "above-ceiling" if reason == "above-ceiling" else "under-ceiling"
-    return (line(code, amount=money.text(offer.amount), ceiling=rules.ceiling),)
+    return (line(code, amount=money.text(offer.amount), ceiling=ceiling),)
 
 
-def _tender_lines(rules: Weighing, contest: Contest) -> tuple[Line, ...]:
+def _tender_lines(contest: Contest) -> tuple[Line, ...]:
+    rules = contest.rules
     lines = [
         line("threshold", criterion=each.id, threshold=each.threshold, points=each.points)
         for each in rules.criteria
@@ -373,8 +372,4 @@ def _weighed(weight: int, mean: int, points: int) -> int:
 
 
 def _steps(points: Points) -> int:
-    return money.steps(points_of(points), SCORE_PLACES)
-
-
-def _written(steps: int) -> str:
-    return money.text(money.of_steps(steps, SCORE_PLACES))
+    return steps_of(points_of(points))

@@ -215,14 +215,11 @@ def offers_from(bids: Bids) -> list[Offer]:
     return offers_of(*(str(amount) for amount, _ in bids))
 
 
-def sheets_from(bids: Bids, evaluators: int = 5) -> list[ScoreSheet]:
+def sheets_from(bids: Bids, evaluators: int = 5, apart: int = 1) -> list[ScoreSheet]:
     """Evaluators that differ: each gives a little less than the one before."""
-    offers = offers_from(bids)
+    totals = [(offer.envelope_id, total) for offer, (_, total) in zip(offers_from(bids), bids, strict=True)]
     return [
-        a_sheet(
-            f"e{n}",
-            {o.envelope_id: str(max(total - n, 0)) for o, (_, total) in zip(offers, bids, strict=True)},
-        )
+        a_sheet(f"e{n}", {id: str(max(total - n * apart, 0)) for id, total in totals})
         for n in range(evaluators)
     ]
 

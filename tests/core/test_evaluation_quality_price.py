@@ -14,14 +14,14 @@ from tests.core.evaluation_builders import (
     FACTS,
     PUBLISHED,
     a_quality,
-    a_sheet,
     an_offer,
     by_amount,
     evaluated,
     offers_of,
     one_sheet,
 )
-from tests.core.test_evaluation_kr_negotiation import KONEPS
+from tests.core.test_evaluation_kr_negotiation import KONEPS, Bids, offers_from
+from tests.core.test_evaluation_kr_negotiation import sheets_from as differing
 
 
 def weighed(offers: list[Offer], *totals: str, **changes: Any) -> Evaluation:
@@ -192,25 +192,13 @@ def test_rules_that_contradict_themselves_are_refused(changes: dict[str, Any]) -
         check(a_quality(**changes), published=PUBLISHED)
 
 
-Bids = list[tuple[int, int]]
 BIDS = st.lists(st.tuples(st.integers(1, 120), st.integers(0, 90)), min_size=1, max_size=8)
 SMALL = a_quality(ceiling="100", pass_mark="50", price_weight="40")
 
 
-def offers_from(bids: Bids) -> list[Offer]:
-    return offers_of(*(str(amount) for amount, _ in bids))
-
-
 def sheets_from(bids: Bids, evaluators: int = 5) -> list[ScoreSheet]:
-    """Evaluators that differ: each gives a little less than the one before."""
-    offers = offers_from(bids)
-    return [
-        a_sheet(
-            f"e{n}",
-            {o.envelope_id: str(max(total - n * 3, 0)) for o, (_, total) in zip(offers, bids, strict=True)},
-        )
-        for n in range(evaluators)
-    ]
+    """Evaluators that differ by three points."""
+    return differing(bids, evaluators, apart=3)
 
 
 def result_of(bids: Bids) -> Evaluation:

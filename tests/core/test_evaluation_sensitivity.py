@@ -28,8 +28,8 @@ from tests.core.evaluation_builders import (
     offers_of,
     one_sheet,
 )
-from tests.core.test_evaluation_kr_negotiation import KONEPS
-from tests.core.test_evaluation_quality_price import BIDS, Bids, offers_from, sheets_from
+from tests.core.test_evaluation_kr_negotiation import KONEPS, Bids, offers_from
+from tests.core.test_evaluation_quality_price import BIDS, sheets_from
 
 STEP = Fraction(1, 10_000)
 

@@ -30,8 +30,8 @@ from tests.core.evaluation_builders import (
     one_sheet,
     two_envelopes,
 )
-from tests.core.test_evaluation_kr_negotiation import KONEPS
-from tests.core.test_evaluation_quality_price import BIDS, Bids, offers_from, sheets_from
+from tests.core.test_evaluation_kr_negotiation import KONEPS, Bids, offers_from
+from tests.core.test_evaluation_quality_price import BIDS, sheets_from
 
 
 def opened(rules: TwoEnvelope, offers: list[Offer], sheets: list[ScoreSheet]) -> Evaluation:

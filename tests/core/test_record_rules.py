@@ -10,7 +10,7 @@ import pytest
 from crypto.encoding import decode, encode
 from crypto.trust import Trust
 from procurement import archive
-from procurement.awards import Award, Evaluated, IntendedAward, LotEvaluation
+from procurement.awards import Award, Evaluated, IntendedAward
 from procurement.evaluation import (
     CostItem,
     Evaluation,
@@ -26,10 +26,10 @@ from procurement.evaluation import (
 )
 from procurement.history import EventType
 from procurement.record import verify
-from procurement.scoring import OpenedBid, score
+from procurement.scoring import OpenedBid
 from procurement.tenders import Bid, LotOffer, StatedCost
 from tests.builders import Life, a_bidder, a_lot, a_notice, packed, the_world
-from tests.core.test_record_lies import Files, Liar, Lie, check_refused, lies_into
+from tests.core.test_record_lies import Files, Liar, Lie, check_refused, evaluated_as, lies_into
 
 PANEL = tuple(each.fingerprint for each in the_world().panel)
 QUALITY = WeightedCriterion(id="quality", title="Quality", points="90", weight="70")
@@ -205,11 +205,7 @@ def told(rules: Rules, change: Callable[[Evaluation], Evaluation]) -> Files:
     """An honest life but for the evaluation that the service publishes, and that the officer follows."""
     life = scored(a_life(rules))
     life.open(life.notice.parts[-1])
-    opening = life.openings[life.notice.parts[0]]
-    lots = score(life.notice, life.notice_id, opening, life.counted, life.sheets, life.revealed)
-    life.evaluate(lots=(LotEvaluation(lot="1", evaluation=change(lots[0].evaluation)),))
-    life.award()
-    return life.files()
+    return evaluated_as(life, change)
 
 
 def with_last(evaluation: Evaluation, **changes: Any) -> Evaluation:

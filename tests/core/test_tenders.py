@@ -301,18 +301,25 @@ REASONS = {"content-malformed", "declarations-wrong", "lots-wrong", "offer-wrong
 @given(
     st.binary(max_size=80)
     | st.builds(
-        lambda lot, amount, picks: json.dumps(
-            {"offers": [{"amount": amount, "lot": lot} | ({"picks": picks} if picks else {})]},
+        lambda lot, amount, picks, costs: json.dumps(
+            {
+                "offers": [
+                    {"amount": amount, "lot": lot}
+                    | ({"picks": picks} if picks else {})
+                    | ({"costs": [{"amount": each, "id": "energy"} for each in costs]} if costs else {})
+                ]
+            },
             sort_keys=True,
             separators=(",", ":"),
         ).encode(),
         st.sampled_from(["1", "2", ""]),
         st.from_regex(r"[0-9.]{0,18}", fullmatch=True),
         st.lists(st.integers(-1, 17), max_size=3),
+        st.lists(st.from_regex(r"[0-9.]{0,18}", fullmatch=True), max_size=2),
     )
 )
 def test_whatever_the_content_there_is_one_outcome(content: bytes) -> None:
-    for rules in (LowestPrice(), FLOOR):
+    for rules in (LowestPrice(), FLOOR, LIFE_CYCLE, MultiAward(rules=LIFE_CYCLE, winners=2)):
         digest, code = outcome(content, "bid", notice(rules))
         assert (digest is None) != (code is None)
         assert digest in (None, sha256(content).hex())
