@@ -45,7 +45,7 @@ from procurement.documents import check_before_sealing
 from procurement.duties import Officials, Word, check_declared, declared
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, Entry, EventType
-from procurement.scoring import to_price
+from procurement.scoring import check_sheet, to_price
 from procurement.tenders import (
     Notice,
     appointed,
@@ -440,11 +440,13 @@ async def _to_price(service: Service, tender: Announced, closed: Closed) -> list
     """Ids of the bids whose price is opened, each read from an envelope that the closing counted.
 
     Whose price the rules keep closed this member finds out from the sheets itself. Raises TenderError unless
-    every evaluator has signed before, ScoresError where a sheet on which that depends is incomplete.
+    every evaluator has signed a whole sheet before, ScoresError for a score that the rules do not admit.
     """
     bids = []
     opening, opened = await _opened(service, tender, closed)
     sheets = await _sheets(service, tender, opening, to_score=bool(opened))
+    for sheet in sheets:
+        check_sheet(tender.notice, opened, sheet)
     for envelope in to_price(tender.notice, opened, sheets):
         path = f"{path_of(tender.notice.tender)}/statements/{envelope}"
         statement = Statement(await service.get(path))

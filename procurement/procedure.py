@@ -64,6 +64,7 @@ from procurement.scoring import (
     check_sheet,
     committed_lots,
     outcome,
+    proposed,
     score,
     to_open,
 )
@@ -405,7 +406,8 @@ class Procedure(Chronicle):
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")
             check_declared(situation.declared, evaluator.registration)
-            check_sheet(situation.tender.notice, await self.counted(connection, situation), sheet)
+            bids = proposed(await self.counted(connection, situation))
+            check_sheet(situation.tender.notice, bids, sheet)
             subject = f"sheet/{evaluator.registration}"
             await self._say_once(connection, situation, EventType.SHEET_SIGNED, statement, subject, now)
         return statement.id

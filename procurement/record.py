@@ -69,8 +69,8 @@ from procurement.scoring import (
     check_revealed,
     check_sheet,
     committed_lots,
-    expected_scores,
     outcome,
+    proposed,
     score,
     to_open,
 )
@@ -370,19 +370,19 @@ class _Check:
     def sheets(self) -> list[str]:
         findings = self.declarations()
         self.signed_sheets: list[SignedScores] = []
+        bids = proposed(self.record.counted)
         priced = [e.seq for e in self.record.events(EventType.PARTIAL) if e.part == "price"]
         until = min(priced, default=len(self.record.history))
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
-            check_sheet(self.notice, self.record.counted, sheet)
+            check_sheet(self.notice, bids, sheet)
             self.officials.check_on_panel(self.person(sheet.signer))
             check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
             if entry.seq > until:
                 raise TenderError("scored-late", "a score sheet was signed after a price order")
             self.signed_sheets.append(sheet)
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
-        to_score = bool(expected_scores(self.notice, self.record.counted))
-        self.officials.check_scored(declared(self.words, until), scored_by, to_score=to_score)
+        self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
         self.check_priced()
         return [*findings, f"{len(self.signed_sheets)} score sheets"]
 

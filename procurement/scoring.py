@@ -78,24 +78,23 @@ def to_price(notice: Notice, bids: Sequence[str], sheets: Sequence[SignedScores]
     return list(evaluation.to_price(first.rules, bids, [_sheet(each, first, ids) for each in sheets]))
 
 
-def expected_scores(notice: Notice, counted: Sequence[OpenedBid]) -> list[tuple[str, str, str]]:
-    """Every (envelope id, lot, criterion) that a score sheet has to score."""
+def expected_scores(notice: Notice, bids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Every (envelope id, lot, criterion) that a score sheet has to score, where `bids` were `proposed`."""
     return [
-        (each.id, lot.id, criterion.id)
-        for each in counted
-        if each.proposal is not None
+        (bid, lot.id, criterion.id)
+        for bid in bids
         for lot in notice.lots
         for criterion in evaluation.criteria(lot.rules)
     ]
 
 
-def check_sheet(notice: Notice, counted: Sequence[OpenedBid], sheet: SignedScores) -> None:
-    """The sheet scores every bid by every criterion, once and within its points.
+def check_sheet(notice: Notice, bids: Sequence[str], sheet: SignedScores) -> None:
+    """The sheet scores every one of `bids` by every criterion, once and within its points.
 
     Raises TenderError or ScoresError.
     """
     given = [(each.bid, each.lot, each.criterion) for each in sheet.scores]
-    if sorted(given) != sorted(expected_scores(notice, counted)):
+    if sorted(given) != sorted(expected_scores(notice, bids)):
         raise TenderError("sheet-incomplete", "a sheet scores every bid by every criterion, once")
     for lot in notice.lots:
         evaluation.check_sheet(lot.rules, _sheet(sheet, lot, {bid for bid, _, _ in given}))

@@ -50,7 +50,16 @@ from procurement.awards import (
 from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules, criteria
 from procurement.history import Event, EventType, Head
 from procurement.practice import convene
-from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
+from procurement.scoring import (
+    OpenedBid,
+    expected_scores,
+    outcome,
+    proposed,
+    read_part,
+    score,
+    to_open,
+    with_part,
+)
 from procurement.tenders import (
     Bid,
     Contact,
@@ -459,7 +468,7 @@ class Life:
         self.declare(evaluator)
         scores = tuple(
             CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
-            for bid, lot, criterion in expected_scores(self.notice, self.counted)
+            for bid, lot, criterion in expected_scores(self.notice, proposed(self.counted))
         )
         salt = self.world.entropy(32).hex()
         sheet = SignedScores(**self.about(evaluator), scores=scores, salt=salt)

@@ -43,7 +43,7 @@ from procurement.client import (
     sign_orders,
     submit_bid,
 )
-from procurement.errors import ScoresError, TenderError
+from procurement.errors import TenderError
 from procurement.evaluation import TwoEnvelope, WeightedCriterion
 from procurement.history import BID_EVENTS, Event, EventType
 from procurement.tenders import Bid, LotOffer
@@ -947,7 +947,7 @@ async def test_where_nobody_passes_a_member_has_no_price_to_order() -> None:
     assert await priced(front) == 0
 
 
-async def test_a_sheet_that_leaves_a_bid_out_opens_no_price_where_that_depends_on_it() -> None:
+async def test_a_sheet_that_leaves_a_bid_out_opens_no_price() -> None:
     """Signed by the evaluator and in the log all the same: the service did not look."""
     life = two_envelopes_of(2)
     whole, life.counted = life.counted, life.counted[:1]
@@ -955,7 +955,26 @@ async def test_a_sheet_that_leaves_a_bid_out_opens_no_price_where_that_depends_o
         life.score_sheet(evaluator=each)
     life.counted = whole
     front = Front(life)
-    with pytest.raises(ScoresError, match="not scored every bid"):
+    with pytest.raises(TenderError, match="every bid by every criterion, once"):
+        await priced(front)
+    assert front.sent == {}
+
+
+class Twice(Life):
+    """An evaluator scores the first bid a second time, with other points."""
+
+    def signed(self, payload: Payload, key: SigningKey) -> bytes:
+        if isinstance(payload, SignedScores):
+            again = msgspec.structs.replace(payload.scores[0], score="90")
+            payload = msgspec.structs.replace(payload, scores=(*payload.scores, again))
+        return super().signed(payload, key)
+
+
+async def test_a_sheet_that_scores_a_bid_twice_opens_no_price() -> None:
+    life = a_panel_life(Twice)
+    life.score_sheet({life.counted[0].id: "1"})
+    front = Front(life)
+    with pytest.raises(TenderError, match="every bid by every criterion, once"):
         await priced(front)
     assert front.sent == {}
 

@@ -39,7 +39,7 @@ async def test_the_price_of_a_bid_that_fails_is_never_opened_and_its_order_is_re
     second = await town.enrol(town.evaluator.certificate.role, "Evaluator Park")
     panel = (town.evaluator.fingerprint, second.fingerprint)
     good, better, poor = [await town.bidder(name) for name in ("Good", "Better", "Poor")]
-    tender = await town.publish(a_lot(TWO_ENVELOPES), evaluators=panel, language="es")
+    tender = await town.publish(a_lot(TWO_ENVELOPES), lead=5, evaluators=panel, language="es")
     first = await tender.bid(good, "90000000")
     winner = await tender.bid(better, "80000000")
     sealed = tender.seal(poor, "12345678")
@@ -88,7 +88,7 @@ async def test_a_panel_of_several_weighs_quality_and_price_and_what_hangs_on_who
     panel = [town.evaluator, *others]
     named = tuple(each.fingerprint for each in panel)
     fair, friend = await town.bidder("Fair"), await town.bidder("Friend")
-    tender = await town.publish(a_lot(QUALITY), a_lot(id="2"), evaluators=named, language="ko")
+    tender = await town.publish(a_lot(QUALITY), a_lot(id="2"), lead=5, evaluators=named, language="ko")
     first, second = await tender.bid(fair, "1000"), await tender.bid(friend, "1000")
 
     await tender.close()
@@ -114,7 +114,7 @@ async def test_a_panel_of_several_weighs_quality_and_price_and_what_hangs_on_who
 
 async def test_a_framework_is_awarded_to_the_best_two_of_three(town: Town) -> None:
     bidders = [await town.bidder(f"Bidder {n}") for n in range(3)]
-    tender = await town.publish(a_lot(MultiAward(rules=LowestPrice(), winners=2)), a_lot(id="2"))
+    tender = await town.publish(a_lot(MultiAward(rules=LowestPrice(), winners=2)), a_lot(id="2"), lead=5)
     bids = [await tender.bid(bidder, str(900 - n)) for n, bidder in enumerate(bidders)]
     await tender.close()
     await tender.order("bid")
@@ -135,7 +135,7 @@ async def test_a_framework_is_awarded_to_the_best_two_of_three(town: Town) -> No
 
 async def test_running_costs_decide_where_the_rules_say_so(town: Town) -> None:
     cheap, thrifty, silent = [await town.bidder(name) for name in ("Cheap", "Thrifty", "Silent")]
-    tender = await town.publish(a_lot(COSTS))
+    tender = await town.publish(a_lot(COSTS), lead=5)
     dear = await tender.bid(cheap, "1000", contents={"bid": costed("1000", "300")})
     winner = await tender.bid(thrifty, "1500", contents={"bid": costed("1500", "100")})
     mute = await tender.bid(silent, "1")
