@@ -86,7 +86,10 @@ class Evaluated(Payload, frozen=True, kw_only=True):
 
 
 class LotAward(Value, frozen=True, kw_only=True):
-    """The winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful."""
+    """A winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful.
+
+    A lot with several winners has one for each, in the order of their ranks.
+    """
 
     lot: Identifier
     bid: Hex32 | None = None
@@ -166,8 +169,9 @@ class Termination(Payload, frozen=True, kw_only=True):
 
 
 def first_in_line(evaluated: Evaluated) -> tuple[LotAward, ...]:
-    """The awards that follow from a ranking: rank 1 of each lot, nobody where no bid is ranked."""
-    return tuple(_winner(each) for each in evaluated.lots)
+    """The awards that follow from the rankings: lot by lot the first in line, as many as the rules let win;
+    nobody where no bid is ranked."""
+    return tuple(award for each in evaluated.lots for award in _winners(each))
 
 
 def check_intention(intended: IntendedAward, evaluated: Evaluated, evaluation: str) -> None:
@@ -205,8 +209,9 @@ def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:
     return scores
 
 
-def _winner(each: LotEvaluation) -> LotAward:
-    for ranked in each.evaluation.ranking:
-        if ranked.rank == 1:
-            return LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
-    return LotAward(lot=each.lot)
+def _winners(each: LotEvaluation) -> list[LotAward]:
+    in_line = [ranked for ranked in each.evaluation.ranking if ranked.rank is not None]
+    return [
+        LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
+        for ranked in in_line[: each.evaluation.winners or 1]
+    ] or [LotAward(lot=each.lot)]

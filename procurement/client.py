@@ -46,6 +46,7 @@ from procurement.duties import Officials, Word, check_declared, declared
 from procurement.editions import Amendment, Edition, Extension
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
+from procurement.scoring import check_sheet, to_price
 from procurement.tenders import (
     Notice,
     appointed,
@@ -503,9 +504,9 @@ async def _answered_for(service: Service, tender: Announced, closed: Closed) -> 
     raise TenderError("late-closing", "the closing was witnessed too late and no officer answers for it")
 
 
-async def _check_sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> None:
-    """Whoever is on the panel and has no conflict of interest has said so, after the opening with that id,
-    and has then scored."""
+async def _sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> list[SignedScores]:
+    """The panel's sheets: whoever is on it and has no conflict of interest has said so, after the opening
+    with that id, and has then scored. Raises TenderError unless all have."""
     said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
     for _, word, _ in said:
         check_seen(word, opening)
@@ -515,24 +516,28 @@ async def _check_sheets(service: Service, tender: Announced, opening: str, *, to
         check_declared(declared(words, entry.seq), evaluator)
     scored_by = [evaluator for _, _, evaluator in sheets]
     tender.officials.check_scored(declared(words), scored_by, to_score=to_score)
+    return [sheet for _, sheet, _ in sheets]
 
 
 async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[Order]:
     """The bids whose price is opened, each read from an envelope that the closing counted.
 
-    Raises TenderError unless every evaluator has signed before.
+    Whose price the rules keep closed this member finds out from the sheets itself. Raises TenderError unless
+    every evaluator has signed a whole sheet before, ScoresError for a score that the rules do not admit.
     """
     orders = []
     index = {each.statement: each.index for each in closed.closing.commitments}
     opening, opened = await _opened(service, tender, closed)
-    for envelope in opened:
+    sheets = await _sheets(service, tender, opening, to_score=bool(opened))
+    for sheet in sheets:
+        check_sheet(tender.notice, opened, sheet)
+    for envelope in to_price(tender.notice, opened, sheets):
         path = f"{path_of(tender.notice.tender)}/statements/{envelope}"
         statement = Statement(await service.get(path))
         if statement.id != envelope:
             raise LogError("the service shows another envelope than the one asked for")
         round = tender.in_force(index[envelope]).terms.round
         orders.append(Order(round, statement.read(Envelope).context.bid))
-    await _check_sheets(service, tender, opening, to_score=bool(orders))
     return orders
 
 

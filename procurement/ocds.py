@@ -8,11 +8,14 @@ What this mapping decides where OCDS leaves it open:
 - A bid is one envelope's offer for one lot, ``<envelope id>/<lot>``, because value and status differ by lot.
   An envelope that does not open is one disqualified bid: what it offers, and for which lots, nobody knows.
 - An item is ``<lot>/<item>``: item ids are the lot's own, and "/" is in neither.
+- A bid whose price stays closed, because it failed before, is disqualified like one that does not open.
 - A bid is pending until it is evaluated, then valid where it is ranked. A withdrawn one has the withdrawal's
   id; what it offered, and for which lots, nobody knows.
 - Documents of a bid are ``<envelope id>/<number>``, those that came in time and are public.
 - Businesses that bid jointly are all tenderers of their bid, and all suppliers of their award.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
+- A lot that several win has one award for each, ``<lot>/<place>``; others' awards have the lot's id.
+- A bid's value is its price, without the running costs by which it may have been compared.
 """
 
 import base64
@@ -22,10 +25,19 @@ from typing import Any
 import msgspec
 
 from crypto.encoding import sha256
-from procurement import money
+from procurement import evaluation, money
 from procurement.awards import Award, Evaluated, LotAward
 from procurement.editions import Amendment, Extension
-from procurement.evaluation import KrNegotiation, KrPriceFloor, LowestPrice, Rules
+from procurement.evaluation import (
+    KrNegotiation,
+    KrPriceFloor,
+    LifeCycleCost,
+    LowestPrice,
+    LowestPrice2,
+    QualityPrice,
+    Rules,
+    TwoEnvelope,
+)
 from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
 from procurement.scoring import OpenedBid
 from procurement.tenders import Item, Lot, Notice
@@ -104,7 +116,7 @@ def _releases(published: Published) -> list[Json]:
     awarded = evaluated | {
         "parties": _parties(published, bidders, suppliers),
         "tender": _concluded(opened["tender"], awards),
-        "awards": [_award(published, each) for each in awards],
+        "awards": _awards(published, awards),
     }
     changed = [_release(published, "tenderAmendment", amended, *EDITIONS[1:])] if published.amendments else []
     return [
@@ -158,7 +170,7 @@ def _tender(notice: Notice) -> Json:
         procurementMethodDetails=PRACTICE if notice.practice else None,
         value={"amount": sum(stated), "currency": notice.currency} if whole else None,
         submissionMethod=["electronicSubmission"],
-        awardCriteria=_criteria(notice.lots[0].rules),
+        awardCriteria=_criteria(notice),
         awardCriteriaDetails="; ".join(f"lot {lot.id}: {_rule_set(lot.rules)}" for lot in notice.lots),
         tenderPeriod={"startDate": notice.published, "endDate": notice.deadline},
         lots=[_lot(lot, notice.currency) for lot in notice.lots],
@@ -268,9 +280,20 @@ def _statuses(evaluated: Evaluated) -> dict[tuple[str, str], str]:
     }
 
 
-def _award(published: Published, award: LotAward) -> Json:
-    """The award of one lot; it has the lot's id, because a lot is awarded once."""
-    made = {"id": award.lot, "date": _last(published, EventType.AWARDED).time, "relatedLots": [award.lot]}
+def _awards(published: Published, awards: Sequence[LotAward]) -> list[Json]:
+    """Each with the lot's id, and its place behind it where a lot is awarded several times."""
+    of_lot: dict[str, list[LotAward]] = {}
+    for each in awards:
+        of_lot.setdefault(each.lot, []).append(each)
+    return [
+        _award(published, lot if len(several) == 1 else f"{lot}/{place}", each)
+        for lot, several in of_lot.items()
+        for place, each in enumerate(several, start=1)
+    ]
+
+
+def _award(published: Published, id: str, award: LotAward) -> Json:
+    made = {"id": id, "date": _last(published, EventType.AWARDED).time, "relatedLots": [award.lot]}
     if award.bid is None:
         return made | {"status": "unsuccessful"}
     return made | {
@@ -289,22 +312,28 @@ def _offered(published: Published, award: LotAward) -> str:
 
 
 def _ceiling(rules: Rules) -> str | None:
-    match rules:
-        case LowestPrice():
-            return rules.ceiling
-        case KrPriceFloor():
-            return rules.base
-        case KrNegotiation():
-            return rules.budget
+    match evaluation.single(rules):
+        case KrPriceFloor() as floor:
+            return floor.base
+        case KrNegotiation() as negotiation:
+            return negotiation.budget
+        case LowestPrice() | LowestPrice2() | QualityPrice() | TwoEnvelope() | LifeCycleCost() as bounded:
+            return bounded.ceiling
 
 
-def _criteria(rules: Rules) -> str:
-    """OCDS awardCriteria. Lots that a panel scores never share a tender with others."""
-    return "ratedCriteria" if isinstance(rules, KrNegotiation) else "priceOnly"
+def _criteria(notice: Notice) -> str:
+    """OCDS awardCriteria, of all lots together: rated where a panel scores any, else by cost where costs
+    count in any."""
+    rules = [evaluation.single(lot.rules) for lot in notice.lots]
+    if any(map(evaluation.criteria, rules)):
+        return "ratedCriteria"
+    return "costOnly" if any(isinstance(each, LifeCycleCost) for each in rules) else "priceOnly"
 
 
 def _rule_set(rules: Rules) -> str:
-    return str(rules.__struct_config__.tag)
+    """Its name, and that of the one by which several are compared."""
+    names = dict.fromkeys(str(each.__struct_config__.tag) for each in (rules, evaluation.single(rules)))
+    return " by ".join(names)
 
 
 def _buyer(notice: Notice) -> Json:

@@ -67,6 +67,7 @@ from procurement.scoring import (
     committed_lots,
     orders_of,
     outcome,
+    proposed,
     score,
     to_open,
 )
@@ -255,7 +256,9 @@ class Procedure(TenderPeriod):
         situation = await self.situation(ocid)
         if situation.has(EventType.OPENED, part) or not await self._may_open(situation):
             return False
-        counted = to_open(part, await self.counted(self.pool, situation))
+        if part == "price" and not situation.scored:
+            return False
+        counted = await self._to_open(self.pool, situation, part)
         keys = await self._keys(situation, part, counted)
         if keys is None:
             return False
@@ -305,7 +308,8 @@ class Procedure(TenderPeriod):
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")
             check_declared(situation.declared, evaluator.registration)
-            check_sheet(situation.tender.notice, await self.counted(connection, situation), sheet)
+            bids = proposed(await self.counted(connection, situation))
+            check_sheet(situation.tender.notice, bids, sheet)
             subject = f"sheet/{evaluator.registration}"
             await self._say_once(connection, situation, EventType.SHEET_SIGNED, statement, subject, now)
         return statement.id
@@ -431,12 +435,20 @@ class Procedure(TenderPeriod):
             raise TenderError("opened", "this part is open already")
         if given.part == "price":
             situation.check_scored()
-            counted = await self.counted(connection, situation)
-            orders = {
-                each.envelope.context.bid: each.envelope.context.round for each in to_open("price", counted)
-            }
+            priced = await self._to_open(connection, situation, "price")
+            orders = {each.envelope.context.bid: each.envelope.context.round for each in priced}
             if orders.get(given.bid or "") != given.round:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
+
+    async def _to_open(self, connection: Any, situation: Situation, part: Part) -> list[OpenedBid]:
+        """The bids whose `part` is opened; a price's only once the panel has scored."""
+        sheets = await self._sheets(connection, situation) if part == "price" else []
+        return to_open(part, situation.tender.notice, await self.counted(connection, situation), sheets)
+
+    async def _sheets(self, connection: Any, situation: Situation) -> list[SignedScores]:
+        """What the panel has signed so far."""
+        signed = situation.of(EventType.SHEET_SIGNED)
+        return [await self.said(connection, situation, entry, SignedScores) for entry in signed]
 
     async def _keys(
         self, situation: Situation, part: Part, counted: Sequence[OpenedBid]
@@ -444,8 +456,6 @@ class Procedure(TenderPeriod):
         """The keys of `part` by round, the latest first, or None while an order lacks members."""
         tender = situation.tender
         entries = situation.of(EventType.PARTIAL, part)
-        if part == "price" and not situation.scored:
-            return None
         statements = await store.load_statements(
             self.pool, situation.row.tender_id, [entry.statement for entry in entries]
         )
@@ -486,10 +496,7 @@ class Procedure(TenderPeriod):
         ]
         if len(opened) != len(notice.parts) or len(revealed) != len(committed_lots(notice)):
             return None
-        sheets = [
-            await self.said(self.pool, situation, entry, SignedScores)
-            for entry in situation.of(EventType.SHEET_SIGNED)
-        ]
+        sheets = await self._sheets(self.pool, situation)
         first = await self.said(self.pool, situation, opened[0], Opening)
         counted = await self.counted(self.pool, situation)
         return first, counted, sheets, {each.lot: each for each in revealed}

@@ -77,12 +77,13 @@ from procurement.enquiries import Answer, check_answer
 from procurement.errors import RecordError, TenderError
 from procurement.history import BID_EVENTS, EDITIONS, PRIVATE, Entry, EventType, check_about, check_order
 from procurement.scoring import (
+    OpenedBid,
     check_revealed,
     check_sheet,
     committed_lots,
-    expected_scores,
     orders_of,
     outcome,
+    proposed,
     score,
     to_open,
 )
@@ -305,6 +306,7 @@ class _Check:
     # 6. The round's signature and k members' partials are the keys that were published.
     def keys(self) -> list[str]:
         self.openings: dict[str, Opening] = {}
+        self.ordered: dict[str, set[str | None]] = {}
         for entry in self.record.events(EventType.OPENED):
             opening = self.signed(entry, Opening)
             if opening.part != entry.part:
@@ -326,7 +328,7 @@ class _Check:
         counted = self.record.counted
         findings = []
         for part in self.notice.parts:
-            opening, chosen = self.openings[part], to_open(part, counted)
+            opening, chosen = self.openings[part], self.opened_of(part)
             for each in (RoundKeys.of(opening), *opening.earlier):
                 if {key.bid for key in each.keys} != orders_of(part, each.round, chosen):
                     raise CommitteeError("the committee opened other bids than those that count")
@@ -381,23 +383,24 @@ class _Check:
         return [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
 
     # 10. Every evaluator without a conflict of interest signed a sheet, and all were logged before any price
-    # order.
+    # order. Prices were ordered of those bids, and no others, that the sheets let in.
     def sheets(self) -> list[str]:
         findings = self.declarations()
         self.signed_sheets: list[SignedScores] = []
+        bids = proposed(self.record.counted)
         priced = [e.seq for e in self.record.events(EventType.PARTIAL) if e.part == "price"]
         until = min(priced, default=len(self.record.history))
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
-            check_sheet(self.notice, self.record.counted, sheet)
+            check_sheet(self.notice, bids, sheet)
             self.officials.check_on_panel(self.person(sheet.signer))
             check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
             if entry.seq > until:
                 raise TenderError("scored-late", "a score sheet was signed after a price order")
             self.signed_sheets.append(sheet)
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
-        to_score = bool(expected_scores(self.notice, self.record.counted))
-        self.officials.check_scored(declared(self.words, until), scored_by, to_score=to_score)
+        self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
+        self.check_priced()
         return [*findings, f"{len(self.signed_sheets)} score sheets"]
 
     # 11. Scores and ranking come out again by the notice's rule sets.
@@ -736,11 +739,37 @@ class _Check:
                 raise CommitteeError("the published keys are not what the committee signed")
             self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
 
+    def opened_of(self, part: Part) -> list[OpenedBid]:
+        """The counted bids whose `part` the committee opened. Whether it is all of those whose price was to
+        be opened depends on the sheets, which come later."""
+        if part != "price":
+            return self.record.counted
+        keys = self.keys_of(part)
+        technical = [each for each in self.record.counted if each.proposal is not None]
+        return [each for each in technical if each.envelope.context.bid in keys]
+
+    def keys_of(self, part: Part) -> set[str | None]:
+        """The bids whose `part` has a key, of whatever round."""
+        opening = self.openings[part]
+        return {key.bid for each in (RoundKeys.of(opening), *opening.earlier) for key in each.keys}
+
+    def check_priced(self) -> None:
+        """Nobody's price was ordered or opened whom the sheets shut out, and everybody else's was opened."""
+        if "price" not in self.notice.parts:
+            return
+        priced = to_open("price", self.notice, self.record.counted, self.signed_sheets)
+        bids = {each.envelope.context.bid for each in priced}
+        if not self.ordered["price"] <= bids:
+            raise CommitteeError("an order was signed on a price that was to stay closed")
+        if self.keys_of("price") != bids:
+            raise CommitteeError("not every price was opened that was to be")
+
     def combine(self, part: Part, round: str, before: int) -> tuple[OrderKey, ...]:
         entries = [e for e in self.record.events(EventType.PARTIAL) if e.part == part and e.seq < before]
         if any(parse_moment(entry.time) < self.notice.opens for entry in entries):
             raise CommitteeError("an opening order was signed before the round of the time lock")
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
+        self.ordered[part] = {each.bid for each in partials}
         given = [each for each in partials if each.round == round]
         return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
 

@@ -55,7 +55,7 @@ from procurement.client import (
     submit_bid,
 )
 from procurement.errors import RecordError
-from procurement.evaluation import Evaluation, KrNegotiation
+from procurement.evaluation import Evaluation, criteria
 from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
 from procurement.practice import convene
 from procurement.registry import applicant
@@ -296,7 +296,7 @@ class _Play:
             committee=self.convened.committee,
             transcript=self.convened.transcript,
             witnesses=self.trust.witnesses,
-            evaluators=(self.evaluator.fingerprint,) if isinstance(rules, KrNegotiation) else (),
+            evaluators=(self.evaluator.fingerprint,) if criteria(rules) else (),
         )
 
     async def bid(self) -> None:

@@ -36,7 +36,7 @@ from crypto.trust import WitnessPolicy
 from procurement import evaluation, money
 from procurement.duties import Officials
 from procurement.errors import OfferError, TenderError
-from procurement.evaluation import KrNegotiation, KrPriceFloor, Offer, Rules
+from procurement.evaluation import KrPriceFloor, Offer, Rules, TwoEnvelope
 from procurement.evaluation.kr_price_floor import commits_prices
 from procurement.money import Amount
 
@@ -173,8 +173,9 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts every envelope has: technical and price apart where a panel scores, else one."""
-        return ("technical", "price") if isinstance(self.lots[0].rules, KrNegotiation) else ("bid",)
+        """The parts every envelope has: technical and price apart where a panel scores any lot, else one."""
+        scored = any(evaluation.criteria(lot.rules) for lot in self.lots)
+        return ("technical", "price") if scored else ("bid",)
 
     @property
     def closes(self) -> datetime:
@@ -202,12 +203,21 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
         return lot.id if len(self.lots) > 1 else ""
 
 
+class StatedCost(Value, frozen=True, kw_only=True):
+    """A cost beside the price, by the id that the rules give it."""
+
+    id: Identifier
+    amount: Amount
+
+
 class LotOffer(Value, frozen=True, kw_only=True):
-    """What is offered for one lot; `picks` are the two numbers of 1..15 where the rules draw a price."""
+    """What is offered for one lot; `picks` are the two numbers of 1..15 where the rules draw a price, `costs`
+    those that the rules ask for."""
 
     lot: Identifier
     amount: Amount
     picks: tuple[int, int] | None = None
+    costs: Annotated[tuple[StatedCost, ...], msgspec.Meta(max_length=100)] = ()
 
 
 Padding = Annotated[str, msgspec.Meta(pattern=r"\A *\Z")]
@@ -294,9 +304,9 @@ def check_notice(notice: Notice) -> JointKey:
         _check_ids("items-repeat", [item.id for item in lot.items])
     money.places_of(notice.currency)
     _require(
-        len({isinstance(lot.rules, KrNegotiation) for lot in notice.lots}) == 1,
-        "lots-differ-in-parts",
-        "lots with and without a technical part cannot share an envelope",
+        len(notice.lots) == 1 or not any(map(_keeps_prices_closed, notice.lots)),
+        "two-envelope-alone",
+        "an envelope has one price part: whose price can stay closed is the tender's only lot",
     )
     _require(
         bool(notice.evaluators) == (notice.parts != ("bid",)),
@@ -453,8 +463,13 @@ def _check_times(notice: Notice) -> None:
         )
 
 
+def _keeps_prices_closed(lot: Lot) -> bool:
+    return isinstance(evaluation.single(lot.rules), TwoEnvelope)
+
+
 def _commits_prices(lot: Lot) -> bool:
-    return isinstance(lot.rules, KrPriceFloor) and commits_prices(lot.rules)
+    rules = evaluation.single(lot.rules)
+    return isinstance(rules, KrPriceFloor) and commits_prices(rules)
 
 
 def _require(holds: bool, code: str, message: str) -> None:
@@ -463,14 +478,20 @@ def _require(holds: bool, code: str, message: str) -> None:
 
 
 def _offer(envelope: str, registration: str, offer: LotOffer) -> Offer:
-    amount = money.parse(offer.amount, places=2)
-    return Offer(envelope_id=envelope, bidder=registration, amount=amount, picks=offer.picks or ())
+    return Offer(
+        envelope_id=envelope,
+        bidder=registration,
+        amount=money.parse(offer.amount, places=2),
+        picks=offer.picks or (),
+        costs=tuple((each.id, money.parse(each.amount, places=2)) for each in offer.costs),
+    )
 
 
 def _check_offer(offer: LotOffer, lot: Lot, currency: str) -> None:
     try:
-        if not isinstance(lot.rules, KrPriceFloor):  # whose unit prices have a hundredth of a won
-            money.parse(offer.amount, places=money.places_of(currency))
+        if not isinstance(evaluation.single(lot.rules), KrPriceFloor):  # a unit price has hundredths of a won
+            for amount in (offer.amount, *(each.amount for each in offer.costs)):
+                money.parse(amount, places=money.places_of(currency))
         evaluation.check_offer(lot.rules, _offer("", "", offer))
     except (OfferError, MalformedError) as error:
         raise Unopenable("offer-wrong") from error

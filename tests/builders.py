@@ -61,7 +61,7 @@ from procurement.editions import (
     under,
 )
 from procurement.errors import TenderError
-from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules
+from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules, criteria
 from procurement.history import Event, EventType, Head
 from procurement.practice import convene
 from procurement.scoring import (
@@ -69,6 +69,7 @@ from procurement.scoring import (
     expected_scores,
     orders_of,
     outcome,
+    proposed,
     read_part,
     score,
     to_open,
@@ -207,7 +208,7 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
         "committee": world.committee,
         "transcript": world.transcript,
         "witnesses": world.witnesses,
-        "evaluators": (world.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
+        "evaluators": (world.evaluator.fingerprint,) if any(criteria(lot.rules) for lot in lots) else (),
     }
     return Notice(**(values | changes))
 
@@ -498,6 +499,10 @@ class Life:
             self.say(EventType.PARTIAL, partial, member.key, part)
         return partials
 
+    def to_open(self, part: Part) -> list[OpenedBid]:
+        """Whose `part` the committee opens."""
+        return to_open(part, self.notice, self.counted, self.sheets)
+
     def open(self, part: Part, partials: Sequence[OpeningPartial] | None = None) -> None:
         given = partials or self.order(part)
         own, *earlier = [self.round_keys(part, round, given) for round in self.rounds()]
@@ -513,7 +518,7 @@ class Life:
         id = self.say(EventType.OPENED, opening, self.world.service, part)
         if part == self.notice.parts[0]:
             self.opening_id = id
-        chosen = to_open(part, self.counted)
+        chosen = self.to_open(part)
         parts = [
             PartToOpen(envelope=e.envelope, terms=self.edition(e.id).terms, opening=opening) for e in chosen
         ]
@@ -528,7 +533,7 @@ class Life:
     def ordered(self, part: Part, round: str) -> list[str | None]:
         """The bids that have an order each, in the order in which they came; or one order for all."""
         wanted = orders_of(part, round, self.counted)
-        chosen = [each.envelope.context.bid for each in to_open(part, self.counted)]
+        chosen = [each.envelope.context.bid for each in self.to_open(part)]
         return [None] if part != "price" else [bid for bid in chosen if bid in wanted]
 
     def round_keys(self, part: Part, round: str, partials: Sequence[OpeningPartial]) -> RoundKeys:
@@ -555,7 +560,7 @@ class Life:
         self.declare(evaluator)
         scores = tuple(
             CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
-            for bid, lot, criterion in expected_scores(self.notice, self.counted)
+            for bid, lot, criterion in expected_scores(self.notice, proposed(self.counted))
         )
         salt = self.world.entropy(32).hex()
         sheet = SignedScores(**self.about(evaluator), scores=scores, salt=salt)

@@ -385,11 +385,12 @@ def _show_fate(fate: Fate, notice: Notice) -> None:
         for part in fate.opened.parts:
             said = "opened" if part.reason is None else draft.WORDS.get(part.reason, part.reason)
             say(f"part {part.part}: {said}")
+    language = explain.language_of(notice.language)
     for lot, ranked in fate.results:
         rank = f"rank {ranked.rank}" if ranked.rank else "out of line"
-        say(f"lot {lot}: {rank}, {explain.reason(ranked.reason, 'en').lower()}")
+        say(f"lot {lot}: {rank}, {explain.reason(ranked.reason, language).lower()}")
         for line in ranked.lines:
-            say(f"  {explain.sentence(line, 'en')}")
+            say(f"  {explain.sentence(line, language)}")
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> None:

@@ -1,5 +1,6 @@
 """Pages for people: plain, light, readable without JavaScript."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from mimetypes import guess_type
@@ -15,9 +16,9 @@ from litestar.response import Template
 from bids.receipts import Closing, Committed
 from crypto.encoding import parse_moment
 from procurement import publication, store
-from procurement.awards import Evaluated
+from procurement.awards import Evaluated, LotEvaluation
 from procurement.chronicle import Situation
-from procurement.evaluation import explain
+from procurement.evaluation import Line, explain
 from procurement.history import BID_EVENTS, Entry, EventType
 from procurement.money import grouped
 from procurement.publication import PublishedBid, status
@@ -85,7 +86,8 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "silent": publication.beacon_silent_since(procedure, situation),
             "unopenable": [e for e in situation.entries if e.t is EventType.BID_UNOPENABLE],
             "names": {bid.envelope: bid.bidder for bid in bids},
-            "results": results(evaluated, bids) if evaluated else [],
+            "results": results(evaluated, bids, explain.language_of(notice.language)) if evaluated else [],
+            "language": explain.language_of(notice.language),
             "doubt": None if closing else procedure.watch.trouble,
             "withdrawn": withdrawn(closing) if closing else [],
             "documents": documents(closing, bids) if closing else [],
@@ -162,27 +164,36 @@ def _named(bid: PublishedBid) -> list[Document]:
     return [each for part, content in contents for each in read_opened(part, content).documents]
 
 
-def results(evaluated: Evaluated, bids: list[PublishedBid]) -> list[dict[str, Any]]:
-    """Each lot's ranking with every line of its explanation as a sentence."""
+def results(
+    evaluated: Evaluated, bids: list[PublishedBid], language: explain.Language
+) -> list[dict[str, Any]]:
+    """Each lot's ranking with every line of its explanation as a sentence; what hangs on one evaluator or
+    weight, where a panel scored."""
     names = {bid.envelope: bid.bidder for bid in bids}
     return [
         {
             "lot": each.lot,
             "evaluation": each.evaluation,
-            "lines": [explain.sentence(line, "en") for line in each.evaluation.lines],
+            "lines": [explain.sentence(line, language) for line in each.evaluation.lines],
+            "winners": each.evaluation.winners or 1,
+            "sensitivity": [explain.sentence(line, language) for line in _sensitivity(each)],
             "ranking": [
                 {
                     "ranked": ranked,
                     "name": names[ranked.bid],
-                    "reason": explain.reason(ranked.reason, "en"),
+                    "reason": explain.reason(ranked.reason, language),
                     "remark": explain.reason(ranked.reason, "ko"),
-                    "lines": [explain.sentence(line, "en") for line in ranked.lines],
+                    "lines": [explain.sentence(line, language) for line in ranked.lines],
                 }
                 for ranked in each.evaluation.ranking
             ],
         }
         for each in evaluated.lots
     ]
+
+
+def _sensitivity(lot: LotEvaluation) -> Sequence[Line]:
+    return lot.evaluation.sensitivity.lines if lot.evaluation.sensitivity else ()
 
 
 def when(time: datetime | str) -> str:

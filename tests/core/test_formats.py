@@ -600,9 +600,9 @@ def test_what_can_still_come_after_a_step_stands_in_the_document() -> None:
 
 def test_every_explanation_line_and_reason_stands_in_the_document() -> None:
     rows = {_code(code): sorted(re.findall(r"`(\w+)`", values)) for code, values in _rows("Evaluation", 2)}
-    figures = {code: sorted(set(re.findall(r"{(\w+)}", each["en"]))) for code, each in SENTENCES.items()}
+    figures = {code: sorted(set(re.findall(r"{(\w+)}", each))) for code, each in SENTENCES["en"].items()}
     assert rows == figures
-    assert all(f"`{reason}`" in _section("Evaluation") for reason in REASONS)
+    assert all(f"`{reason}`" in _section("Evaluation") for reason in REASONS["en"])
 
 
 def test_the_steps_and_files_of_a_record_stand_in_the_document() -> None:

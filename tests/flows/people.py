@@ -52,7 +52,7 @@ from procurement.client import (
     sign_orders,
 )
 from procurement.editions import Amendment, next_round
-from procurement.evaluation import Evaluation, KrNegotiation
+from procurement.evaluation import Evaluation, criteria
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
 from procurement.service import House
@@ -161,7 +161,7 @@ class Town:
             "committee": self.committee,
             "transcript": self.transcript,
             "witnesses": self.trust.witnesses,
-            "evaluators": (self.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
+            "evaluators": (self.evaluator.fingerprint,) if any(criteria(lot.rules) for lot in lots) else (),
         }
         return Notice(**(values | changes))
 
@@ -359,8 +359,7 @@ class PracticeTender:
             CriterionScore(bid=bid, lot=lot.id, criterion=criterion.id, score=score)
             for bid, score in points.items()
             for lot in self.notice.lots
-            if isinstance(lot.rules, KrNegotiation)
-            for criterion in lot.rules.criteria
+            for criterion in criteria(lot.rules)
         )
         return SignedScores(**self.about(evaluator), scores=scores, salt=secrets.token_hex(32))
 

@@ -272,7 +272,9 @@ class DoomedTender:
             events=[(each["type"], each.get("part"), each.get("reason")) for each in events],
             rows={table: len(rows[table]) for table in TABLES},
             logged=Counter(json.loads(entry)["t"] for entry in self.entries),
-            ranking=[(each.bidder, each.rank, each.amount, each.total) for each in lot.evaluation.ranking],
+            ranking=[
+                (each.bidder, each.rank, each.amount or "", each.total) for each in lot.evaluation.ranking
+            ],
             winner=lot.evaluation.ranking[0].bidder,
         )
 
