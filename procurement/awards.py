@@ -1,7 +1,7 @@
-"""From closing to award: what panel, officer and service sign after the last bid is in."""
+"""From closing to award, or to another end: what panel, officer and service sign after the last bid is in."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -86,7 +86,10 @@ class Evaluated(Payload, frozen=True, kw_only=True):
 
 
 class LotAward(Value, frozen=True, kw_only=True):
-    """The winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful."""
+    """A winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful.
+
+    A lot with several winners has one for each, in the order of their ranks.
+    """
 
     lot: Identifier
     bid: Hex32 | None = None
@@ -124,7 +127,8 @@ class ConflictDeclaration(Payload, frozen=True, kw_only=True):
 
 
 class Countersignature(Payload, frozen=True, kw_only=True):
-    """A second officer's word for a colleague's notice or award, without which neither counts."""
+    """A second officer's word for a colleague's notice, amendment, termination or award: without it none of
+    them counts."""
 
     PURPOSE: ClassVar[str] = "countersignature"
     ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
@@ -132,7 +136,7 @@ class Countersignature(Payload, frozen=True, kw_only=True):
     tender: Identifier
     notice: Hex32
     statement: Hex32
-    """Id of what is countersigned: the notice itself, or an award."""
+    """Id of what is countersigned."""
     time: Moment
 
 
@@ -149,9 +153,25 @@ class Award(Payload, frozen=True, kw_only=True):
     time: Moment
 
 
+class Termination(Payload, frozen=True, kw_only=True):
+    """The officer ends a tender without an award: it is cancelled, or nothing can come of it. No bid that is
+    sealed then is ever opened."""
+
+    PURPOSE: ClassVar[str] = "termination"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
+
+    tender: Identifier
+    notice: Hex32
+    outcome: Literal["cancelled", "unsuccessful"]
+    """OCDS tenderStatus."""
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    time: Moment
+
+
 def first_in_line(evaluated: Evaluated) -> tuple[LotAward, ...]:
-    """The awards that follow from a ranking: rank 1 of each lot, nobody where no bid is ranked."""
-    return tuple(_winner(each) for each in evaluated.lots)
+    """The awards that follow from the rankings: lot by lot the first in line, as many as the rules let win;
+    nobody where no bid is ranked."""
+    return tuple(award for each in evaluated.lots for award in _winners(each))
 
 
 def check_intention(intended: IntendedAward, evaluated: Evaluated, evaluation: str) -> None:
@@ -189,8 +209,9 @@ def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:
     return scores
 
 
-def _winner(each: LotEvaluation) -> LotAward:
-    for ranked in each.evaluation.ranking:
-        if ranked.rank == 1:
-            return LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
-    return LotAward(lot=each.lot)
+def _winners(each: LotEvaluation) -> list[LotAward]:
+    in_line = [ranked for ranked in each.evaluation.ranking if ranked.rank is not None]
+    return [
+        LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
+        for ranked in in_line[: each.evaluation.winners or 1]
+    ] or [LotAward(lot=each.lot)]

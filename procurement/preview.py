@@ -19,7 +19,15 @@ from crypto.encoding import Value, encode, sha256
 from crypto.errors import VerificationError
 from procurement import evaluation, money
 from procurement.errors import OfferError
-from procurement.evaluation import Criterion, Derived, Evaluation, Offer, Rules, ScoreSheet
+from procurement.evaluation import (
+    Derived,
+    Evaluation,
+    LifeCycleCost,
+    Offer,
+    Rules,
+    ScoreSheet,
+    Unpriced,
+)
 from procurement.evaluation.explain import Language, reason, sentence
 from procurement.tenders import Lot
 
@@ -81,11 +89,13 @@ def in_words(found: LotPreview, currency: str, language: Language = "en") -> lis
     if found.evaluation is None:
         return [*lines, f"  the rules cannot be tried: {found.trouble}"]
     lines += [f"  {sentence(line, language)}" for line in found.evaluation.lines]
-    winner = next((each.bidder for each in found.evaluation.ranking if each.rank == 1), None)
-    lines.append(f"  would win: {winner or 'nobody'}")
+    places = found.evaluation.winners or 1
+    winners = [each.bidder for each in found.evaluation.ranking if each.rank and each.rank <= places]
+    lines.append(f"  would win: {', '.join(winners) or 'nobody'}")
     for each in found.evaluation.ranking:
         place = f"{each.rank}." if each.rank else f"out ({reason(each.reason, language)})"
-        lines.append(f"  {place} {each.bidder}, {_money(Decimal(each.amount), currency)}")
+        price = _money(Decimal(each.amount), currency) if each.amount else "price not opened"
+        lines.append(f"  {place} {each.bidder}, {price}")
         lines += [f"      {sentence(line, language)}" for line in each.lines]
     return lines
 
@@ -101,10 +111,20 @@ def _lot(lot: Lot, currency: str, published: datetime, panel: int) -> LotPreview
             bids.append((each, offer.amount))
             offers.append(offer)
     told = LotPreview(lot=lot.id, title=lot.title, bids=tuple(bids), unread=tuple(unread))
-    sheets = [_sheet(rules, each, offers) for each in range(panel)] if _criteria(rules) else []
+    sheets = [_sheet(rules, each, offers) for each in range(panel)] if evaluation.criteria(rules) else []
+    priced = evaluation.to_price(rules, [each.envelope_id for each in offers], sheets)
     try:
         found = evaluation.evaluate(
-            rules, offers, sheets=sheets, randomness=_randomness(lot), published=published
+            rules,
+            [each for each in offers if each.envelope_id in priced],
+            unpriced=[
+                Unpriced(envelope_id=each.envelope_id, bidder=each.bidder)
+                for each in offers
+                if each.envelope_id not in priced
+            ],
+            sheets=sheets,
+            randomness=_randomness(lot),
+            published=published,
         )
     except VerificationError as error:
         return msgspec.structs.replace(told, trouble=str(error))
@@ -115,8 +135,9 @@ def _offer(rules: Rules, made: MadeUp, number: int, reference: Decimal, places: 
     """The bid as an offer; with picks where the rules want them, None where they read it in no way."""
     amount = money.half_up(Fraction(reference) * Fraction(made.price) / 100, places)
     id = sha256(b"made-up", made.name.encode()).hex()
+    costs = _costs(rules, amount, number, places)
     for picks in ((), (number % 15 + 1, (number * 4 + 7) % 15 + 1)):
-        offer = Offer(envelope_id=id, bidder=made.name, amount=amount, picks=picks)
+        offer = Offer(envelope_id=id, bidder=made.name, amount=amount, picks=picks, costs=costs)
         try:
             evaluation.check_offer(rules, offer)
         except OfferError:
@@ -125,12 +146,21 @@ def _offer(rules: Rules, made: MadeUp, number: int, reference: Decimal, places: 
     return None
 
 
+def _costs(rules: Rules, amount: Decimal, number: int, places: int) -> tuple[tuple[str, Decimal], ...]:
+    """Where the rules ask for running costs: some per cent of the price, more of a lower one."""
+    single = evaluation.single(rules)
+    if not isinstance(single, LifeCycleCost):
+        return ()
+    share = Fraction(5 + number, 100)
+    return tuple((each.id, money.half_up(Fraction(amount) * share, places)) for each in single.costs)
+
+
 def _sheet(rules: Rules, evaluator: int, offers: Sequence[Offer]) -> ScoreSheet:
     quality = {each.name: each.quality + HARSH[evaluator % len(HARSH)] for each in BIDS}
     scores = {
         offer.envelope_id: {
             each.id: money.half_up(Fraction(Decimal(each.points)) * quality[offer.bidder] / 100, 2)
-            for each in _criteria(rules)
+            for each in evaluation.criteria(rules)
         }
         for offer in offers
     }
@@ -140,11 +170,6 @@ def _sheet(rules: Rules, evaluator: int, offers: Sequence[Offer]) -> ScoreSheet:
 def _reference(rules: Rules) -> Decimal:
     stated = (value for name, value in _parameters(rules) if name in REFERENCES and isinstance(value, str))
     return next(map(Decimal, stated), WITHOUT_REFERENCE)
-
-
-def _criteria(rules: Rules) -> tuple[Criterion, ...]:
-    """What a panel scores, wherever in the parameters it stands."""
-    return tuple(value for _, value in _parameters(rules) if isinstance(value, Criterion))
 
 
 def _parameters(value: Value) -> Iterator[tuple[str, object]]:
@@ -158,9 +183,12 @@ def _parameters(value: Value) -> Iterator[tuple[str, object]]:
 
 
 def _derived(rules: Rules) -> Rules:
-    if "preliminary_prices" not in rules.__struct_fields__:
+    """The rules with prices that follow from the opening, whoever committed to which."""
+    single = evaluation.single(rules)
+    if "preliminary_prices" not in single.__struct_fields__:
         return rules
-    return msgspec.structs.replace(rules, preliminary_prices=Derived())
+    derived = msgspec.structs.replace(single, preliminary_prices=Derived())
+    return derived if single is rules else msgspec.structs.replace(rules, rules=derived)
 
 
 def _randomness(lot: Lot) -> PublicRandomness:

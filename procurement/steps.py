@@ -15,12 +15,11 @@ import msgspec
 from bids.envelope import Part
 from crypto.encoding import Moment, moment, parse_moment
 from procurement import periods
-from procurement.evaluation.explain import duration
+from procurement.evaluation.explain import Language, duration
 from procurement.history import Entry, EventType
 from procurement.scoring import committed_lots
 from procurement.tenders import PROMPT, Contact, Notice, purchase
 
-Language = Literal["en", "ko", "es"]
 State = Literal["ahead", "open", "late", "done"]
 Holder = Literal["officer", "second-officer", "bidders", "service", "committee", "panel", "anybody"]
 
@@ -85,6 +84,19 @@ WORDS: dict[str, dict[Language, _Words]] = {
         "en": _Words("Countersign the notice", "Without a second officer the notice is not published."),
         "ko": _Words("입찰공고 부서", "다른 공무원의 부서가 없으면 공고는 게시되지 않는다."),
         "es": _Words("Refrendar el anuncio", "Sin un segundo funcionario el anuncio no se publica."),
+    },
+    "answers": {
+        "en": _Words(
+            "Answer the questions of businesses, to all",
+            "Who asked has no answer before it bids; that the question waits is public.",
+        ),
+        "ko": _Words(
+            "질의에 대한 공개 답변", "질의자는 답변 없이 입찰하게 되며, 답변이 없다는 사실은 공개된다."
+        ),
+        "es": _Words(
+            "Responder a las preguntas, para todos",
+            "Quien preguntó licita sin respuesta; que la pregunta espera es público.",
+        ),
     },
     "bidding": {
         "en": _Words(
@@ -171,6 +183,14 @@ WORDS: dict[str, dict[Language, _Words]] = {
         "ko": _Words("낙찰예정자 지명", "이의제기 기간이 시작되지 않으며 낙찰되지 않는다."),
         "es": _Words("Nombrar al primero", "El plazo suspensivo no empieza y nada se adjudica."),
     },
+    "termination": {
+        "en": _Words("End the tender without an award", "Nothing follows: no bid is taken or opened."),
+        "ko": _Words("낙찰 없이 입찰 종료", "이후 입찰은 접수되지도 개봉되지도 않는다."),
+        "es": _Words(
+            "Terminar la licitación sin adjudicar",
+            "Nada más ocurre: ninguna oferta se recibe ni se abre.",
+        ),
+    },
     "standstill": {
         "en": _Words("Object to the intended award", "After its end the award is made."),
         "ko": _Words("낙찰예정에 대한 이의제기", "기간이 끝나면 낙찰이 이루어진다."),
@@ -187,6 +207,7 @@ WORDS: dict[str, dict[Language, _Words]] = {
 RULES = {
     "publication": "Openseal formats, section 13.3",
     "countersigning": "Openseal formats, section 8",
+    "answers": "Openseal formats, section 8",
     "bidding": "Openseal formats, section 7",
     "uploads": "Openseal formats, section 6",
     "closing": "Openseal formats, section 9",
@@ -196,15 +217,21 @@ RULES = {
     "scoring": "Openseal formats, section 8",
     "evaluation": "Openseal formats, section 12",
     "intention": "Openseal formats, section 8",
+    "termination": "Openseal formats, section 8",
     "standstill": "Openseal formats, section 13.12",
     "award": "Openseal formats, section 8",
 }
 """By code: the rule behind a step, where the law that the notice names has none of its own."""
-LEGAL: dict[str, periods.Kind] = {"bidding": "tendering", "standstill": "standstill"}
+LEGAL: dict[str, periods.Kind] = {
+    "answers": "answers",
+    "bidding": "tendering",
+    "standstill": "standstill",
+}
 """Which legal period a step is about."""
 HOLDERS: dict[str, Holder] = {
     "publication": "officer",
     "countersigning": "second-officer",
+    "answers": "officer",
     "bidding": "bidders",
     "uploads": "bidders",
     "closing": "service",
@@ -214,6 +241,7 @@ HOLDERS: dict[str, Holder] = {
     "scoring": "panel",
     "evaluation": "service",
     "intention": "officer",
+    "termination": "officer",
     "standstill": "anybody",
     "award": "officer",
 }
@@ -260,6 +288,10 @@ class _History:
     def first(self, type_: EventType, part: Part | None = None) -> datetime | None:
         return next(iter(self._times(type_, part)), None)
 
+    def count(self, type_: EventType) -> int:
+        """How often."""
+        return len(self._times(type_, None))
+
     def last(self, type_: EventType, part: Part | None = None) -> datetime | None:
         return next(reversed(self._times(type_, part)), None)
 
@@ -271,7 +303,13 @@ _Planned = tuple[str, Part | None, _Times]
 
 
 def _plan(notice: Notice, history: _History) -> list[_Planned]:
-    return [*_before_opening(notice, history), *_opening(notice, history), *_awarding(notice, history)]
+    """All that is to be done; of a tender that was ended what was done until then, and its end."""
+    planned = [*_before_opening(notice, history), *_opening(notice, history), *_awarding(notice, history)]
+    ended = history.first(EventType.TERMINATED)
+    if ended is None:
+        return planned
+    done = [each for each in planned if each[2].done and each[2].done <= ended]
+    return [*done, ("termination", None, _Times(history.first(EventType.PUBLISHED), None, ended))]
 
 
 def _before_opening(notice: Notice, history: _History) -> list[_Planned]:
@@ -282,8 +320,10 @@ def _before_opening(notice: Notice, history: _History) -> list[_Planned]:
     found: list[_Planned] = [
         ("publication", None, _Times(published, published + PROMPT, appeared)),
         ("countersigning", None, _Times(published, published + PROMPT, agreed)),
-        ("bidding", None, _passing(appeared, notice.closes)),
     ]
+    if notice.enquiries_until:
+        found.append(("answers", None, _answering(notice, history)))
+    found.append(("bidding", None, _passing(appeared, notice.closes)))
     if notice.upload_grace:
         found.append(("uploads", None, _passing(appeared and notice.closes, notice.complete)))
     found.append(("closing", None, _Times(appeared and notice.complete, notice.opens, closed)))
@@ -323,6 +363,18 @@ def _awarding(notice: Notice, history: _History) -> list[_Planned]:
         ("standstill", None, _passing(intended, over)),
         ("award", None, _Times(over, None, awarded)),
     ]
+
+
+def _answering(notice: Notice, history: _History) -> _Times:
+    """From the first question that waits; due as the law says, else by the deadline; done once no question
+    waits and no more are taken."""
+    asked, answered = history.count(EventType.ENQUIRED), history.count(EventType.ANSWERED)
+    until, law = parse_moment(notice.enquiries_until or notice.deadline), purchase(notice)
+    latest = periods.latest_answers(law, notice.closes) if law and not notice.practice else None
+    last = history.last(EventType.ANSWERED) or until
+    since = history.first(EventType.ENQUIRED) or history.first(EventType.PUBLISHED)
+    done = max(last, until) if since and asked == answered else None
+    return _Times(since, latest or notice.closes, done)
 
 
 def _passing(since: datetime | None, until: datetime | None) -> _Times:

@@ -97,12 +97,34 @@ def _what(notice: Notice) -> Facts:
 
 
 def _when(notice: Notice) -> Facts:
+    asked = [("Questions", f"until {notice.enquiries_until}")] if notice.enquiries_until else []
     return [
         ("Published", notice.published),
+        *asked,
         ("Deadline", f"{notice.deadline}: a bid has to be there before"),
         ("Opening", f"not before {notice.opens:%Y-%m-%dT%H:%M:%SZ}, by {_openers(notice)}"),
+        *_moves(notice),
         ("Standstill", duration(notice.standstill)),
     ]
+
+
+def _moves(notice: Notice) -> Facts:
+    """What moves the deadline, and what becomes of bids where it moves."""
+    stand = {"stand": "bids stay, under the mandate lock alone", "reseal": "bids have to be sealed anew"}
+    margin = duration(notice.extension_margin)
+    facts = [("Where the round has to move", f"{stand[notice.on_extension]}; margin {margin}")]
+    if rule := notice.outage:
+        facts.append(
+            (
+                "After an outage",
+                f"of {duration(rule.least)} or more in the last {duration(rule.window)} the deadline moves by"
+                f" {duration(rule.short_extension)}, of more than {duration(rule.short)} by"
+                f" {duration(rule.long_extension)}",
+            )
+        )
+    if notice.previous:
+        facts.append(("In place of", f"{notice.previous.tender}, notice {notice.previous.notice}"))
+    return facts
 
 
 def _how(notice: Notice) -> Facts:

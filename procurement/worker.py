@@ -50,9 +50,13 @@ class Worker:
         procedure = self._procedure
         situation = await procedure.situation(ocid)
         if situation.row.shut_at is None:
+            if await procedure.extend(ocid):
+                return "extend"
             return "shut" if await procedure.shut(ocid) else None
         if not situation.has(EventType.CLOSED):
             return "close" if await procedure.close(ocid) else None
+        if situation.has(EventType.TERMINATED):
+            return None
         for part in situation.tender.notice.parts:
             if not situation.has(EventType.OPENED, part):
                 return f"open {part}" if await procedure.open(ocid, part) else None

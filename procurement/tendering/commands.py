@@ -12,8 +12,7 @@ from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import moment
 from procurement import periods
 from procurement.console import FAILED, UNUSABLE, Stop, confirm
-from procurement.evaluation.explain import Facts
-from procurement.evaluation.explain import Language as Explained
+from procurement.evaluation.explain import Facts, Language
 from procurement.folders import locked
 from procurement.login.terminal import at as logged_in_at
 from procurement.preview import in_words as preview_in_words
@@ -22,7 +21,7 @@ from procurement.registry import terminal
 from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
 from procurement.registry.terminal import Yes, refusing, say, signing_key, warn
-from procurement.steps import Language, in_words
+from procurement.steps import in_words
 from procurement.tendering import draft, officer
 from procurement.tendering.folder import Folder
 from procurement.tenders import Notice, purchase
@@ -91,7 +90,7 @@ def check(
 
 
 @app.command
-def preview(folder: Path, /, *, language: Explained = "en") -> int:
+def preview(folder: Path, /, *, language: Language = "en") -> int:
     """Try the rules of every lot on made-up bids: who would win, and how each number comes about.
 
     Parameters

@@ -36,7 +36,7 @@ BLANK = "?"
 """How a value begins that is still to be filled in; the rest says with what."""
 DEEPEST = 16
 LONGEST = 4 * 1024 * 1024  # bytes of a draft
-_LENGTHS = {"standstill", "uploadGrace"}
+_LENGTHS = {"standstill", "uploadGrace", "extensionMargin"}
 """Fields in seconds, which a draft may state in words."""
 _OTHERS = {"signer", "network", "witnesses", "round", "transcript", "protocol"}
 """Fields of a notice that are not the draft's."""

@@ -21,9 +21,10 @@ from crypto.statements import Statement, sign
 from procurement.awards import Countersignature
 from procurement.client import path_of
 from procurement.errors import TenderError
+from procurement.evaluation.explain import Language
 from procurement.login.client import log_in, session
 from procurement.notices import DocumentOffer, TenderDocument
-from procurement.steps import Language, Step
+from procurement.steps import Step
 from procurement.tendering import draft
 from procurement.tendering.draft import Office
 from procurement.tendering.folder import Folder

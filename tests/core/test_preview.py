@@ -8,12 +8,19 @@ from hypothesis import strategies as st
 
 from procurement.evaluation import (
     Committed,
+    CostItem,
     Criterion,
     Derived,
     KrNegotiation,
     KrPriceFloor,
+    LifeCycleCost,
     LowestPrice,
+    LowestPrice2,
+    MultiAward,
+    QualityPrice,
     Rules,
+    TwoEnvelope,
+    WeightedCriterion,
 )
 from procurement.preview import BIDS, LotPreview, in_words, preview
 from tests.builders import START, a_lot, panel_rules
@@ -32,12 +39,17 @@ TWO_CRITERIA = KrNegotiation(
     technical_points="80",
     price_points="20",
     budget="100000000",
-    pass_mark="70",  # noqa: S106  # points, not a secret
+    pass_mark="70",  # points, not a secret
     criteria=(
         Criterion(id="method", title="Method", points="50"),
         Criterion(id="team", title="Team", points="30"),
     ),
 )
+WEIGHED = (
+    WeightedCriterion(id="method", title="Method", points="10", weight="40"),
+    WeightedCriterion(id="team", title="Team", points="10", weight="20", threshold="5"),
+)
+QUALITY = QualityPrice(price_weight="40", criteria=WEIGHED, ceiling="100000000")
 EVERY: list[Rules] = [
     LowestPrice(),
     LowestPrice(ceiling="100000000"),
@@ -45,6 +57,13 @@ EVERY: list[Rules] = [
     COMMITTED,
     panel_rules(),
     TWO_CRITERIA,
+    LowestPrice2(ceiling="100000000", abnormal_below="20"),
+    QUALITY,
+    TwoEnvelope(criteria=WEIGHED, pass_mark="70", price_weight="40", ceiling="100000000"),
+    TwoEnvelope(criteria=WEIGHED, pass_mark="70"),
+    LifeCycleCost(costs=(CostItem(id="power", title="Power"),), years=10, rate="3.5", ceiling="100000000"),
+    MultiAward(rules=QUALITY, winners=3),
+    MultiAward(rules=FLOOR, winners=2),
 ]
 
 
@@ -86,6 +105,14 @@ def test_a_panel_scores_where_there_are_criteria() -> None:
     assert out["Bidder F"] == "below-pass-mark"
     assert out["Bidder G"] == "above-expected-price"
     assert found.ranking[0].bidder in ("Bidder C", "Bidder D")
+
+
+def test_several_win_where_the_rules_say_so_and_a_price_may_stay_closed() -> None:
+    lines = in_words(shown(MultiAward(rules=QUALITY, winners=3)), "KRW")
+    [won] = [line for line in lines if "would win" in line]
+    assert won.count("Bidder") == 3
+    closed = in_words(shown(TwoEnvelope(criteria=WEIGHED, pass_mark="70")), "KRW", "es")
+    assert any("Bidder F, price not opened" in line for line in closed)
 
 
 def test_all_of_it_is_shown_in_words() -> None:
