@@ -12,6 +12,9 @@ from procurement.errors import TenderError
 from procurement.evaluation import Evaluation
 from procurement.money import Amount, Points
 
+Chosen = Mapping[str, str | None]
+"""By lot whose award takes more than the first rank: the envelope of who passed, or None where nobody did."""
+
 
 class LateClosing(Payload, frozen=True, kw_only=True):
     """The officer answers for opening although the closing was witnessed only after the round."""
@@ -149,16 +152,20 @@ class Award(Payload, frozen=True, kw_only=True):
     time: Moment
 
 
-def first_in_line(evaluated: Evaluated) -> tuple[LotAward, ...]:
-    """The awards that follow from a ranking: rank 1 of each lot, nobody where no bid is ranked."""
-    return tuple(_winner(each) for each in evaluated.lots)
+def first_in_line(evaluated: Evaluated, chosen: Chosen | None = None) -> tuple[LotAward, ...]:
+    """The awards that follow from a ranking: rank 1 of each lot, nobody where no bid is ranked; of the lots
+    that `chosen` has, who stands there."""
+    return tuple(_winner(each, chosen or {}) for each in evaluated.lots)
 
 
-def check_intention(intended: IntendedAward, evaluated: Evaluated, evaluation: str) -> None:
-    """`intended` names the first in line of the evaluation with that id. Raises TenderError."""
+def check_intention(
+    intended: IntendedAward, evaluated: Evaluated, evaluation: str, chosen: Chosen | None = None
+) -> None:
+    """`intended` names the first in line of the evaluation with that id, of those who were `chosen` where
+    that takes more than the rank. Raises TenderError."""
     if intended.evaluation != evaluation:
         raise TenderError("wrong-evaluation", "the intention names another evaluation")
-    if intended.awards != first_in_line(evaluated):
+    if intended.awards != first_in_line(evaluated, chosen):
         raise TenderError("not-first-in-line", "the intention names someone else than the first in line")
 
 
@@ -189,8 +196,9 @@ def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:
     return scores
 
 
-def _winner(each: LotEvaluation) -> LotAward:
-    for ranked in each.evaluation.ranking:
-        if ranked.rank == 1:
-            return LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
-    return LotAward(lot=each.lot)
+def _winner(each: LotEvaluation, chosen: Chosen) -> LotAward:
+    in_line = {ranked.bid: ranked for ranked in each.evaluation.ranking if ranked.rank is not None}
+    bid = chosen[each.lot] if each.lot in chosen else next(iter(in_line), None)
+    if bid is None:
+        return LotAward(lot=each.lot)
+    return LotAward(lot=each.lot, bid=bid, supplier=in_line[bid].bidder)

@@ -9,15 +9,16 @@ import msgspec
 from bids.envelope import Envelope, Part, Withdrawal
 from bids.receipts import Closing
 from crypto.certificates import Certificate
-from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, sha256
+from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, parse_moment, sha256
 from crypto.revocation import Status
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 from procurement import archive, ocds
 from procurement.awards import Award, Evaluated
 from procurement.errors import RecordError
-from procurement.history import BID_EVENTS, Entry, EventType, read
+from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType, read
 from procurement.scoring import OpenedBid, read_part, with_part
+from procurement.selection import SAID, Selection
 from procurement.tenders import Notice
 
 FORMAT = "openseal/award-record/v1"
@@ -255,6 +256,17 @@ class Record:
             bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, self.notice))
         return list(bids.values())
 
+    @cached_property
+    def selection(self) -> Selection:
+        """What was done about those in line after the evaluation. Raises what `Selection.hear` raises."""
+        scored = self.event(EventType.SCORED)
+        selection = Selection(self.notice, scored.statement, self.payload(scored, Evaluated))
+        for entry in self.events(*SELECTION_EVENTS):
+            person = self.certificate(self.statement(entry.statement).signer).registration
+            said = self.payload(entry, SAID[entry.t])
+            selection.hear(entry.statement, said, parse_moment(entry.time), person)
+        return selection
+
     def published(self) -> ocds.Published:
         """What OCDS says of the tender."""
         consortia = {bid.id: self.consortium(bid.envelope) for bid in self.counted}
@@ -269,6 +281,7 @@ class Record:
             names={each.registration: each.name for several in consortia.values() for each in several},
             submitted={each.statement: each.time for each in self.closing.commitments},
             evaluated=self.payload(self.event(EventType.SCORED), Evaluated),
+            candidacies=tuple(self.selection.candidacies),
             award=self.payload(self.event(EventType.AWARDED), Award),
         )
 

@@ -33,12 +33,25 @@ class EventType(StrEnum):
     PRICES_REVEALED = "prices:revealed"
     SHEET_SIGNED = "sheet:signed"
     SCORED = "evaluation:scored"
+    EXAMINATION_REQUESTED = "examination:requested"
+    SUPPLEMENT_REQUESTED = "supplement:requested"
+    EXAMINATION_DOCUMENTED = "examination:documented"
+    EXAMINED = "examination:scored"
+    NEGOTIATED = "negotiation:concluded"
     INTENDED = "award:intended"
     AWARD_COUNTERSIGNED = "award:countersigned"
     AWARDED = "award:made"
 
 
 BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
+SELECTION_EVENTS = (
+    EventType.EXAMINATION_REQUESTED,
+    EventType.SUPPLEMENT_REQUESTED,
+    EventType.EXAMINATION_DOCUMENTED,
+    EventType.EXAMINED,
+    EventType.NEGOTIATED,
+)
+"""What is done about those in line between evaluation and intended award."""
 
 _AFTER = {
     EventType.COUNTERSIGNED: EventType.PUBLISHED,
@@ -53,6 +66,11 @@ _AFTER = {
     EventType.PRICES_REVEALED: EventType.OPENED,
     EventType.SHEET_SIGNED: EventType.OPENED,
     EventType.SCORED: EventType.OPENED,
+    EventType.EXAMINATION_REQUESTED: EventType.SCORED,
+    EventType.SUPPLEMENT_REQUESTED: EventType.EXAMINATION_DOCUMENTED,
+    EventType.EXAMINATION_DOCUMENTED: EventType.EXAMINATION_REQUESTED,
+    EventType.EXAMINED: EventType.EXAMINATION_REQUESTED,
+    EventType.NEGOTIATED: EventType.SCORED,
     EventType.INTENDED: EventType.SCORED,
     EventType.AWARD_COUNTERSIGNED: EventType.INTENDED,
     EventType.AWARDED: EventType.AWARD_COUNTERSIGNED,
@@ -61,6 +79,7 @@ _STILL = {
     EventType.PUBLISHED: set(EventType) - {EventType.PUBLISHED},
     EventType.SCORED: {
         EventType.CONFLICT_DECLARED,
+        *SELECTION_EVENTS,
         EventType.INTENDED,
         EventType.AWARD_COUNTERSIGNED,
         EventType.AWARDED,
@@ -69,6 +88,11 @@ _STILL = {
     EventType.AWARDED: set[EventType](),
 }
 """What can happen once something has."""
+_UNTIL = {
+    EventType.LATE: EventType.PARTIAL,
+    **dict.fromkeys(SELECTION_EVENTS, EventType.INTENDED),
+}
+"""What cannot happen any more once something else has."""
 _ORDERS = (EventType.REFUSED, EventType.PARTIAL)
 _OF_A_PART = (*_ORDERS, EventType.OPENED, *BID_EVENTS)
 _OFTEN = (
@@ -77,6 +101,7 @@ _OFTEN = (
     EventType.PRICES_REVEALED,
     EventType.SHEET_SIGNED,
     *BID_EVENTS,
+    *SELECTION_EVENTS,
 )
 
 
@@ -187,7 +212,7 @@ def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> Non
         raise LogError(f"entry {entry.seq}: {entry.t} before the {entry.part} parts were opened")
     if entry.t in _ORDERS and entry.part in opened:
         raise LogError(f"entry {entry.seq}: {entry.t} after the {entry.part} parts were opened")
-    if entry.t is EventType.LATE and EventType.PARTIAL in seen:
-        raise LogError(f"entry {entry.seq}: {entry.t} after {EventType.PARTIAL}")
+    if entry.t in _UNTIL and _UNTIL[entry.t] in seen:
+        raise LogError(f"entry {entry.seq}: {entry.t} after {_UNTIL[entry.t]}")
     if entry.t not in _OFTEN and entry.part in seen.get(entry.t, ()):
         raise LogError(f"entry {entry.seq}: {entry.t} for the second time")

@@ -12,6 +12,8 @@ What this mapping decides where OCDS leaves it open:
   id; what it offered, and for which lots, nobody knows.
 - Documents of a bid are ``<envelope id>/<number>``, those that came in time and are public.
 - Businesses that bid jointly are all tenderers of their bid, and all suppliers of their award.
+- An examination of a candidate, or a negotiation with one, is a milestone, ``<lot>/<envelope id>``; who fails
+  is disqualified from then on. The files that candidates hand in are not public.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
 """
 
@@ -21,12 +23,13 @@ from typing import Any
 
 import msgspec
 
-from crypto.encoding import sha256
+from crypto.encoding import moment, sha256
 from procurement import money
 from procurement.awards import Award, Evaluated, LotAward
 from procurement.evaluation import KrNegotiation, KrPriceFloor, LowestPrice, Rules
 from procurement.history import BID_EVENTS, Entry, EventType
 from procurement.scoring import OpenedBid
+from procurement.selection import Candidacy
 from procurement.tenders import Item, Lot, Notice
 
 EXTENSIONS = (
@@ -58,6 +61,8 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     submitted: Mapping[str, str]
     """Envelope or withdrawal id → when it was accepted."""
     evaluated: Evaluated
+    candidacies: tuple[Candidacy, ...] = ()
+    """Who was examined or negotiated with, and what came of it."""
     award: Award
 
 
@@ -95,10 +100,12 @@ def _releases(published: Published) -> list[Json]:
         "tender": announced["tender"] | _tenderers(published, bidders),
         "bids": _bids(published, {}),
     }
-    evaluated = opened | {"bids": _bids(published, _statuses(published.evaluated))}
-    awarded = evaluated | {
+    statuses = _statuses(published.evaluated)
+    evaluated = opened | {"bids": _bids(published, statuses)}
+    awarded = {
         "parties": _parties(published, bidders, suppliers),
-        "tender": _concluded(opened["tender"], awards),
+        "tender": _concluded(opened["tender"], awards) | _milestones(published),
+        "bids": _bids(published, statuses | _failed(published)),
         "awards": [_award(published, each) for each in awards],
     }
     return [
@@ -190,6 +197,29 @@ def _concluded(tender: Json, awards: Iterable[LotAward]) -> Json:
     }
 
 
+def _milestones(published: Published) -> Json:
+    """Who was examined or negotiated with, for the tender section."""
+    return _present(milestones=[_milestone(published, each) for each in published.candidacies] or None)
+
+
+def _milestone(published: Published, candidacy: Candidacy) -> Json:
+    at, result = moment(candidacy.at) if candidacy.at else None, candidacy.result
+    examined = bool(candidacy.requests)
+    bidder = published.names[candidacy.ranked.bidder]
+    return _present(
+        id=f"{candidacy.lot}/{candidacy.ranked.bid}",
+        title="Qualification examination" if examined else "Negotiation",
+        type="assessment" if examined else None,
+        code="qualification" if examined else "negotiation",
+        description=f"{bidder}: {result.outcome}" if result else bidder,
+        dueDate=moment(candidacy.due) if examined else None,
+        dateMet=at if candidacy.passed else None,
+        dateModified=at,
+        status="met" if candidacy.passed else "notMet",
+        relatedLots=[candidacy.lot],
+    )
+
+
 def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json:
     """The bids section; `statuses` by (envelope id, lot), none before the evaluation."""
     details = [each for bid in published.counted for each in _offers(published, bid, statuses)]
@@ -240,6 +270,12 @@ def _statuses(evaluated: Evaluated) -> dict[tuple[str, str], str]:
         for each in evaluated.lots
         for ranked in each.evaluation.ranking
     }
+
+
+def _failed(published: Published) -> dict[tuple[str, str], str]:
+    """The same of those who were ranked and then did not pass."""
+    failed = [each for each in published.candidacies if not each.passed]
+    return {(each.ranked.bid, each.lot): "disqualified" for each in failed}
 
 
 def _award(published: Published, award: LotAward) -> Json:

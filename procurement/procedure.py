@@ -52,10 +52,11 @@ from procurement.awards import (
     check_intention,
     check_seen,
 )
-from procurement.chronicle import PATIENCE, Chronicle, Situation, Tender, one, published_as
+from procurement.chronicle import PATIENCE, Situation, Tender, one, published_as
 from procurement.duties import Officials, check_declared
 from procurement.errors import TenderError
 from procurement.history import Entry, Event, EventType, Head
+from procurement.proceedings import Proceedings
 from procurement.registry import store as registry
 from procurement.registry.standings import Standings
 from procurement.scoring import (
@@ -80,7 +81,7 @@ P = TypeVar("P", bound=Payload)
 OfficialsWord = LateClosing | SignedScores | RevealedPrices | ConflictDeclaration | IntendedAward | Award
 
 
-class Procedure(Chronicle):
+class Procedure(Proceedings):
     """All steps, for one service: its database, log, key and trust, its beacon, its clock and its dice."""
 
     def __init__(
@@ -444,7 +445,8 @@ class Procedure(Chronicle):
             _check_in_charge(situation, intended, officer)
             scored = one(situation, EventType.SCORED)
             evaluated = await self.said(connection, situation, scored, Evaluated)
-            check_intention(intended, evaluated, scored.statement)
+            chosen = (await self.selection(connection, situation)).chosen()
+            check_intention(intended, evaluated, scored.statement, chosen)
             check_declared(situation.declared, officer.registration)
             await self._say_once(connection, situation, EventType.INTENDED, statement, "intention", now)
         return statement.id

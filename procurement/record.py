@@ -63,7 +63,14 @@ from procurement.bundle import Record, content_path, manifest
 from procurement.documents import odd_documents
 from procurement.duties import Word, check_declared, declared
 from procurement.errors import RecordError, TenderError
-from procurement.history import BID_EVENTS, Entry, EventType, check_about, check_order
+from procurement.history import (
+    BID_EVENTS,
+    SELECTION_EVENTS,
+    Entry,
+    EventType,
+    check_about,
+    check_order,
+)
 from procurement.scoring import (
     check_revealed,
     check_sheet,
@@ -73,6 +80,7 @@ from procurement.scoring import (
     score,
     to_open,
 )
+from procurement.selection import SAID, check_may_say
 from procurement.tenders import (
     Notice,
     appointed,
@@ -399,7 +407,8 @@ class _Check:
         scored, intended = self.record.event(EventType.SCORED), self.record.event(EventType.INTENDED)
         awarded = self.record.event(EventType.AWARDED)
         intention, award = self.signed(intended, IntendedAward), self.signed(awarded, Award)
-        check_intention(intention, self.evaluated, scored.statement)
+        candidates = self.candidates()
+        check_intention(intention, self.evaluated, scored.statement, self.record.selection.chosen())
         check_award(award, intention, intended.statement)
         second = self.check_officers(intention, award)
         waited = parse_moment(awarded.time) - parse_moment(intended.time)
@@ -410,6 +419,7 @@ class _Check:
         ):
             raise TenderError("standstill", "witnesses saw the award before the time that it states")
         return [
+            *candidates,
             *[f"lot {each.lot}: {self.suppliers(each)}" for each in award.awards],
             f"awarded by {self.name(award.signer)}, countersigned by {self.name(second)}",
         ]
@@ -528,6 +538,18 @@ class _Check:
             findings.append(f"{self.name(declaration.signer)} declared {word}")
         declared(self.words)
         return findings
+
+    def candidates(self) -> list[str]:
+        """Hears who was examined or negotiated with: by officers who may, in the order of the line."""
+        for entry in self.record.events(*SELECTION_EVENTS):
+            said = self.signed(entry, SAID[entry.t])
+            person = self.person(said.signer)
+            check_may_say(said, person, self.officials, declared(self.words, entry.seq))
+        return [
+            f"lot {each.lot}: rank {each.ranked.rank}, {each.ranked.bidder}: {each.result.outcome}"
+            for each in self.record.selection.candidacies
+            if each.result
+        ]
 
     def check_officers(self, intention: IntendedAward, award: Award) -> str:
         """Who intends, awards and countersigns may do so. Returns the certificate of who countersigned."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from hashlib import shake_256
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,7 +29,7 @@ from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Certificate, Role, SigningKey, request
 from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
-from crypto.encoding import encode, moment, to_base64
+from crypto.encoding import encode, moment, sha256, to_base64
 from crypto.errors import VerificationError
 from crypto.merkle import Frontier, leaf_hash, node_hash
 from crypto.revocation import Status
@@ -43,14 +43,26 @@ from procurement.awards import (
     CriterionScore,
     Evaluated,
     IntendedAward,
+    LotAward,
     RevealedPrices,
     SignedScores,
     first_in_line,
 )
-from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules
+from procurement.evaluation import Criterion, KrNegotiation, KrPriceFloor, LowestPrice, Rules
 from procurement.history import Event, EventType, Head
 from procurement.practice import convene
 from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
+from procurement.selection import (
+    CapabilityScore,
+    EvidenceFile,
+    ExaminationDocuments,
+    ExaminationRequest,
+    ExaminationResult,
+    NegotiationResult,
+    Said,
+    Selection,
+    SupplementRequest,
+)
 from procurement.tenders import (
     Bid,
     Contact,
@@ -186,6 +198,11 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
     return Notice(**(values | changes))
 
 
+def evidence(title: str) -> EvidenceFile:
+    """A file that a candidate hands in."""
+    return EvidenceFile(title=title, sha256=sha256(title.encode()).hex(), size=len(title))
+
+
 class Life:
     """One tender, step by step; `now` is moved by the steps. Every step can be called wrongly on purpose."""
 
@@ -214,6 +231,7 @@ class Life:
         self.sheets: list[SignedScores] = []
         self.revealed: dict[str, RevealedPrices] = {}
         self.history: list[int] = []
+        self.proceedings: list[tuple[str, Said, datetime, str]] = []
         self.closing_note = ""
         data = sign(self.notice, self.world.officer)
         self.notice_id = Statement(data).id
@@ -478,6 +496,86 @@ class Life:
         )
         self.evaluation_id = self.say(EventType.SCORED, self.evaluated, self.world.service)
 
+    def ask(self, bid: str, officer: SigningKey | None = None, **changes: Any) -> str:
+        """An officer asks a candidate for documents. Returns the request's id."""
+        officer = officer or self.world.officer
+        self.now += timedelta(seconds=1)
+        self.declare(officer)
+        about, lot = self.about(officer), self.notice.lots[0].id
+        due = self.selection().due_at(lot, self.now)
+        request = ExaminationRequest(
+            **about, evaluation=self.evaluation_id, lot=lot, bid=bid, documents="Proof of works", due=due
+        )
+        request = msgspec.structs.replace(request, **changes)
+        return self.proceed(EventType.EXAMINATION_REQUESTED, request, officer)
+
+    def ask_more(self, request: str, **changes: Any) -> str:
+        """The officer asks for a supplement. Returns the id of that request."""
+        self.now += timedelta(seconds=1)
+        due = self.selection().due_at(self.notice.lots[0].id, self.now, supplement=True)
+        about = self.about(self.world.officer)
+        more = SupplementRequest(**about, request=request, documents="The second page", due=due)
+        more = msgspec.structs.replace(more, **changes)
+        return self.proceed(EventType.SUPPLEMENT_REQUESTED, more, self.world.officer)
+
+    def hand_in(self, request: str, bidder: SigningKey, *titles: str) -> None:
+        """The candidate names files, whose hashes follow from their titles."""
+        self.now += timedelta(seconds=1)
+        files = tuple(evidence(title) for title in titles or ("Works",))
+        said = ExaminationDocuments(**self.about(bidder), request=request, files=files)
+        self.proceed(EventType.EXAMINATION_DOCUMENTED, said, bidder)
+
+    def examine(self, request: str, *scores: str, **changes: Any) -> None:
+        """The officer scores the criteria in their order; nothing where no documents came."""
+        self.now += timedelta(seconds=1)
+        selection = self.selection()
+        rules = self.notice.lots[0].rules
+        assert isinstance(rules, KrPriceFloor)
+        assert rules.examination
+        handed_in = tuple(file.sha256 for file in selection.asked(request).files)
+        given = tuple(
+            CapabilityScore(criterion=each.id, score=score, evidence=handed_in, reason="As the files show")
+            for each, score in zip(rules.examination.criteria, scores, strict=bool(scores))
+        )
+        examined = selection.examined(request, given) if given else None
+        result = ExaminationResult(
+            **self.about(self.world.officer),
+            request=request,
+            outcome=selection.outcome(request, examined),
+            scores=given,
+            examined=examined,
+        )
+        result = msgspec.structs.replace(result, **changes)
+        self.proceed(EventType.EXAMINED, result, self.world.officer)
+
+    def negotiate(self, bid: str, outcome: Literal["agreed", "failed"], **changes: Any) -> None:
+        """The officer negotiates with one of those in line."""
+        officer = self.world.officer
+        self.now += timedelta(seconds=1)
+        self.declare(officer)
+        result = NegotiationResult(
+            **self.about(officer),
+            evaluation=self.evaluation_id,
+            lot=self.notice.lots[0].id,
+            bid=bid,
+            outcome=outcome,
+            reason="As the minutes say",
+        )
+        self.proceed(EventType.NEGOTIATED, msgspec.structs.replace(result, **changes), officer)
+
+    def selection(self) -> Selection:
+        """What was done about those in line so far."""
+        selection = Selection(self.notice, self.evaluation_id, self.evaluated)
+        for step in self.proceedings:
+            selection.hear(*step)
+        return selection
+
+    def proceed(self, type_: EventType, said: Said, key: SigningKey) -> str:
+        """Says something about one of those in line."""
+        id = self.say(type_, said, key)
+        self.proceedings = [*self.proceedings, (id, said, self.now, key.certificate.registration)]
+        return id
+
     def award(
         self,
         standstill: timedelta | None = None,
@@ -489,7 +587,7 @@ class Life:
         self.now += timedelta(seconds=1)
         self.declare(officer)
         self.intended = IntendedAward(
-            **self.about(officer), evaluation=self.evaluation_id, awards=first_in_line(self.evaluated)
+            **self.about(officer), evaluation=self.evaluation_id, awards=self.winners()
         )
         intention = self.say(EventType.INTENDED, self.intended, officer)
         self.now += standstill if standstill is not None else timedelta(seconds=self.notice.standstill)
@@ -498,6 +596,10 @@ class Life:
         self.declare(second)
         self.countersign(EventType.AWARD_COUNTERSIGNED, Statement(data).id, second)
         self.post(EventType.AWARDED, data, officer)
+
+    def winners(self) -> tuple[LotAward, ...]:
+        """Whom the intention names."""
+        return first_in_line(self.evaluated, self.selection().chosen())
 
     def to_award(self) -> "Life":
         """Everything from the closing on, as it should be."""

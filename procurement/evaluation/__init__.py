@@ -10,6 +10,7 @@ from datetime import datetime
 from crypto.draws import PublicRandomness
 from procurement.errors import EvaluationError
 from procurement.evaluation import kr_negotiation, kr_price_floor, lowest_price
+from procurement.evaluation.examination import Examination, Examined
 from procurement.evaluation.kr_negotiation import Criterion, KrNegotiation
 from procurement.evaluation.kr_price_floor import KrPriceFloor
 from procurement.evaluation.lowest_price import LowestPrice
@@ -31,6 +32,8 @@ __all__ = [
     "Criterion",
     "Derived",
     "Evaluation",
+    "Examination",
+    "Examined",
     "KrNegotiation",
     "KrPriceFloor",
     "Line",

@@ -8,6 +8,7 @@ import re
 from typing import Literal
 
 from procurement.evaluation import Rules
+from procurement.evaluation.examination import Examination
 from procurement.evaluation.kr_negotiation import KrNegotiation
 from procurement.evaluation.kr_price_floor import KrPriceFloor
 from procurement.evaluation.lowest_price import LowestPrice
@@ -171,6 +172,40 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "{technicalScore} + {priceScore} = {total}.",
         "ko": "{technicalScore} + {priceScore} = {total}.",
     },
+    "examination-ratio": {
+        "en": "({amount} − {statutoryCosts}) ÷ ({expectedPrice} − {statutoryCosts}), half-up to four"
+        " decimals, is r = {ratio}.",
+        "ko": "({amount} − {statutoryCosts}) ÷ ({expectedPrice} − {statutoryCosts})"
+        "(소수점 다섯째 자리 반올림) = r {ratio}.",
+    },
+    "examination-price": {
+        "en": "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| is the price score {priceScore}.",
+        "ko": "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| = 가격점수 {priceScore}.",
+    },
+    "examination-price-plateau": {
+        "en": "100 × {ratio} is more than {plateau} above {centre}, from where on the price score stays:"
+        " {pricePoints} − {slope} × {plateau} is {priceScore}.",
+        "ko": "100 × {ratio}이(가) {centre}보다 {plateau} 넘게 높으므로 그 이상에서 일정한 가격점수"
+        " {pricePoints} − {slope} × {plateau} = {priceScore}을(를) 준다.",
+    },
+    "examination-price-least": {
+        "en": "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| would be less than the least price score,"
+        " which is {priceScore}.",
+        "ko": "{pricePoints} − {slope} × |{centre} − 100 × {ratio}|이(가) 최저 가격점수에 미달하므로"
+        " 가격점수는 {priceScore}이다.",
+    },
+    "capability-score": {
+        "en": "The scores {scores} together are the capability score {capabilityScore}.",
+        "ko": "항목별 점수 {scores}의 합계 {capabilityScore}이(가) 수행능력점수이다.",
+    },
+    "examination-passed": {
+        "en": "{priceScore} + {capabilityScore} = {total}, and {passMark} are needed: passed.",
+        "ko": "{priceScore} + {capabilityScore} = {total}, 통과점수 {passMark} 이상이므로 적격이다.",
+    },
+    "examination-failed": {
+        "en": "{priceScore} + {capabilityScore} = {total}, and {passMark} are needed: failed.",
+        "ko": "{priceScore} + {capabilityScore} = {total}, 통과점수 {passMark}에 미달하므로 부적격이다.",
+    },
 }
 """Line code → language → template. A template uses every figure of its line."""
 
@@ -224,11 +259,26 @@ def _price_floor(rules: KrPriceFloor, currency: str) -> Facts:
         ("Whose rules", f"{rules.authority} government"),
         ("Statutory costs", _money(rules.statutory_costs, currency)),
         ("Net construction cost", _money(rules.net_construction_cost, currency)),
+        *_examination(rules.examination),
+    ]
+
+
+def _examination(examination: Examination | None) -> Facts:
+    """What the first in line is examined by."""
+    if examination is None:
+        return [("Examination", "none: the first in line is awarded")]
+    within, more = duration(examination.documents_within), duration(examination.supplement_within)
+    return [
+        ("Examination", f"in order of price, until somebody has {examination.pass_mark} of 100 points"),
+        ("Points for the price", "by the dated table for the estimated price"),
+        *((f"Capability {each.id}", f"{each.title}: {each.points} points") for each in examination.criteria),
+        ("Documents", f"within {within} of the officer's request; a supplement within {more}"),
     ]
 
 
 def _negotiation(rules: KrNegotiation, currency: str) -> Facts:
     pass_mark = f"{rules.pass_mark} % of the technical points" if rules.pass_mark else "none"
+    negotiation = "in order of rank, until there is an agreement" if rules.negotiation else "none"
     return [
         ("Rule set", "kr-negotiation/1: most technical and price points together are first in line"),
         ("Budget", _money(rules.budget, currency)),
@@ -237,6 +287,7 @@ def _negotiation(rules: KrNegotiation, currency: str) -> Facts:
         *((f"Criterion {each.id}", f"{each.title}: {each.points} points") for each in rules.criteria),
         ("Pass mark", pass_mark),
         ("Extremes", f"left out from {rules.drop_extremes_from} evaluators on"),
+        ("Negotiation", negotiation),
     ]
 
 

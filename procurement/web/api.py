@@ -323,6 +323,23 @@ STEPS = [
     ),
     _statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
     _statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
+    _statement_route(
+        "examination-requests",
+        Procedure.request_examination,
+        "The officer asks a candidate for documents",
+    ),
+    _statement_route(
+        "supplement-requests", Procedure.request_supplement, "The officer asks a candidate for a supplement"
+    ),
+    _statement_route(
+        "examination-documents", Procedure.hand_in, "A candidate names the files that it has handed in"
+    ),
+    _statement_route(
+        "examination-results", Procedure.score_examination, "The officer scores a candidate's capability"
+    ),
+    _statement_route(
+        "negotiation-results", Procedure.conclude_negotiation, "The officer says what a negotiation came to"
+    ),
     _statement_route("award-intentions", Procedure.intend, "The officer names the first in line"),
     _statement_route(
         "awards", Procedure.award, "The officer awards, for a second officer to countersign", 202

@@ -14,6 +14,7 @@ from procurement.evaluation import (
     Committed,
     CommittedPrices,
     Evaluation,
+    Examined,
     Line,
     LowestPrice,
     Offer,
@@ -23,6 +24,7 @@ from procurement.evaluation import (
 )
 from procurement.evaluation.reserve_prices import commitment
 from tests.core.evaluation_builders import a_negotiation, a_price_floor, evaluated, offers_of, one_sheet
+from tests.core.test_evaluation_examination import examined
 from tests.core.test_evaluation_kr_negotiation import panel
 from tests.core.test_evaluation_kr_price_floor import koneps_offers
 
@@ -51,6 +53,11 @@ def evaluations() -> Iterator[Evaluation]:
     yield evaluated(a_negotiation(), [offer], sheets=panel(offer, "1", "2", "3", "4"))
 
 
+def examinations() -> Iterator[Examined]:
+    """On each of the three stretches of the price score, passed and failed."""
+    yield from (examined(amount) for amount in ("897500", "950000", "800000"))
+
+
 def lines_of(evaluation: Evaluation) -> Iterator[Line]:
     yield from evaluation.lines
     for result in evaluation.ranking:
@@ -59,6 +66,7 @@ def lines_of(evaluation: Evaluation) -> Iterator[Line]:
 
 def test_every_line_there_is_has_been_written_and_no_other() -> None:
     written = {line.code for evaluation in evaluations() for line in lines_of(evaluation)}
+    written |= {line.code for each in examinations() for line in each.lines}
     assert written == set(explain.SENTENCES)
 
 
@@ -73,13 +81,13 @@ def test_every_reason_is_worded_and_met() -> None:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_each_sentence_uses_all_figures_of_its_line(language: explain.Language) -> None:
-    for evaluation in evaluations():
-        for line in lines_of(evaluation):
-            template = explain.SENTENCES[line.code][language]
-            assert set(re.findall(r"{(\w+)}", template)) == set(line.values)
-            sentence = explain.sentence(line, language).replace(",", "")
-            assert "{" not in sentence
-            assert all(value.replace(",", "") in sentence for value in line.values.values())
+    lines = [line for evaluation in evaluations() for line in lines_of(evaluation)]
+    for line in (*lines, *(line for each in examinations() for line in each.lines)):
+        template = explain.SENTENCES[line.code][language]
+        assert set(re.findall(r"{(\w+)}", template)) == set(line.values)
+        sentence = explain.sentence(line, language).replace(",", "")
+        assert "{" not in sentence
+        assert all(value.replace(",", "") in sentence for value in line.values.values())
 
 
 def test_sums_are_grouped_and_hashes_are_not() -> None:

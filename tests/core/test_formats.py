@@ -375,7 +375,10 @@ def _code(cell: str) -> str:
 FORMATS = (
     "crypto.",
     "bids.",
-    *(f"procurement.{name}" for name in ("awards", "bundle", "evaluation", "history", "tenders")),
+    *(
+        f"procurement.{name}"
+        for name in ("awards", "bundle", "evaluation", "history", "selection", "tenders")
+    ),
     Application.__module__,
     LogIn.__module__,
 )
