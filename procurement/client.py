@@ -44,7 +44,8 @@ from procurement.awards import (
 from procurement.documents import check_before_sealing
 from procurement.duties import Officials, Word, check_declared, declared
 from procurement.errors import TenderError
-from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
+from procurement.selection import SAID, Selection, check_may_say
 from procurement.tenders import (
     Notice,
     appointed,
@@ -321,6 +322,20 @@ async def read_evaluation(service: Service, tender: Announced) -> tuple[str, Eva
     raise TenderError("not-yet", "the bids are not evaluated yet")
 
 
+async def read_selection(service: Service, tender: Announced) -> Selection:
+    """What was done about those in line so far, as the log has it: each word by who may say it, every figure
+    recomputed. Raises what `Selection.hear` and `check_may_say` raise."""
+    selection = Selection(tender.notice, *await read_evaluation(service, tender))
+    words = await _words(service, tender)
+    said = [
+        each for event in SELECTION_EVENTS for each in await _all_said(service, tender, event, SAID[event])
+    ]
+    for entry, word, registration in sorted(said, key=lambda each: each[0].seq):
+        check_may_say(word, registration, tender.officials, declared(words, entry.seq))
+        selection.hear(entry.statement, word, parse_moment(entry.time), registration)
+    return selection
+
+
 async def read_openings(service: Service, tender: Announced) -> list[Entry]:
     """The entries of the openings so far, as the log has them, in order."""
     return [entry for entry, _, _ in await _all_said(service, tender, EventType.OPENED, Opening)]
@@ -423,15 +438,20 @@ async def _answered_for(service: Service, tender: Announced, closed: Closed) -> 
 async def _check_sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> None:
     """Whoever is on the panel and has no conflict of interest has said so, after the opening with that id,
     and has then scored."""
-    said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
-    for _, word, _ in said:
-        check_seen(word, opening)
-    words = [Word(entry.seq, official, word.conflict) for entry, word, official in said]
+    words = await _words(service, tender, opening)
     sheets = await _all_said(service, tender, EventType.SHEET_SIGNED, SignedScores)
     for entry, _, evaluator in sheets:
         check_declared(declared(words, entry.seq), evaluator)
     scored_by = [evaluator for _, _, evaluator in sheets]
     tender.officials.check_scored(declared(words), scored_by, to_score=to_score)
+
+
+async def _words(service: Service, tender: Announced, opening: str | None = None) -> list[Word]:
+    """Who has declared whether there is a conflict of interest, after the `opening` with that id."""
+    said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
+    for _, word, _ in said:
+        check_seen(word, opening or word.opening)
+    return [Word(entry.seq, official, word.conflict) for entry, word, official in said]
 
 
 async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[str]:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import asyncpg
 import httpx
@@ -30,12 +30,14 @@ from crypto.trust import Trust
 from procurement import record, store
 from procurement.awards import (
     Award,
+    Chosen,
     ConflictDeclaration,
     Countersignature,
     CriterionScore,
     IntendedAward,
     LateClosing,
     LotAward,
+    RevealedPrices,
     SignedScores,
     first_in_line,
 )
@@ -46,11 +48,21 @@ from procurement.client import (
     read_closing,
     read_evaluation,
     read_notice,
+    read_selection,
     sign_orders,
 )
-from procurement.evaluation import Evaluation, KrNegotiation
+from procurement.evaluation import CommittedPrices, Evaluation, KrNegotiation, KrPriceFloor
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
+from procurement.selection import (
+    CapabilityScore,
+    ExaminationDocuments,
+    ExaminationRequest,
+    ExaminationResult,
+    NegotiationResult,
+    Selection,
+    SupplementRequest,
+)
 from procurement.service import House
 from procurement.tenders import (
     Bid,
@@ -63,6 +75,7 @@ from procurement.tenders import (
     padded,
     terms,
 )
+from tests.builders import evidence
 from tests.logcheck import verify_from_tiles
 
 LEAD = 3.0
@@ -204,6 +217,7 @@ class PracticeTender:
         self.notice_id = Statement(statement).id
         self.terms = terms(notice, self.notice_id)
         self.office = town.line()
+        self.chosen: Chosen = {}
         self._said: dict[tuple[str, str, str], bytes] = {}
 
     @step
@@ -325,6 +339,11 @@ class PracticeTender:
         )
         return SignedScores(**self.about(evaluator), scores=scores, salt=secrets.token_hex(32))
 
+    async def reveal(self, prices: CommittedPrices) -> str:
+        """The officer reveals what the notice committed to for its one lot."""
+        about = self.about(self.town.officer) | msgspec.structs.asdict(prices)
+        return await self.say("reserve-prices", RevealedPrices(**about, lot="1"), self.town.officer)
+
     @step
     async def evaluated(self) -> dict[str, Evaluation]:
         """The evaluation of each lot, waited for, its signature verified."""
@@ -334,13 +353,79 @@ class PracticeTender:
 
     @step
     async def intend(self) -> tuple[LotAward, ...]:
-        """The officer names the first in line of each lot."""
+        """The officer names the first in line of each lot, of those who passed where that is asked for."""
         await self.declare(self.town.officer)
+        self.chosen = (await self.selection()).chosen()
         self.intention_id = await self.say("award-intentions", self.intention(), self.town.officer)
-        return first_in_line(self.evaluation)
+        return self.winners
+
+    @property
+    def winners(self) -> tuple[LotAward, ...]:
+        return first_in_line(self.evaluation, self.chosen)
+
+    async def selection(self) -> Selection:
+        """What was done about those in line, as the officer's machine finds it in the log."""
+        return await read_selection(self.office, await read_notice(self.office, self.ocid))
+
+    def asking(self, selection: Selection, bid: str) -> ExaminationRequest:
+        now = datetime.now(UTC)
+        about = self.about(self.town.officer) | {"time": moment(now)}
+        about |= {"evaluation": self.evaluation_id, "lot": "1", "bid": bid, "documents": "Proof of works"}
+        return ExaminationRequest(**about, due=selection.due_at("1", now))
+
+    @step
+    async def ask(self, bid: str) -> str:
+        """The officer asks a candidate for documents; the request's id."""
+        await self.declare(self.town.officer)
+        request = self.asking(await self.selection(), bid)
+        return await self.say("examination-requests", request, self.town.officer)
+
+    @step
+    async def ask_more(self, request: str) -> str:
+        """The officer asks for a supplement; the id of that request."""
+        now, selection = datetime.now(UTC), await self.selection()
+        about = self.about(self.town.officer) | {"time": moment(now), "request": request}
+        due = selection.due_at("1", now, supplement=True)
+        more = SupplementRequest(**about, documents="The second page", due=due)
+        return await self.say("supplement-requests", more, self.town.officer)
+
+    @step
+    async def hand_in(self, request: str, bidder: SigningKey, *titles: str) -> str:
+        """The candidate names what it has handed in."""
+        files = tuple(map(evidence, titles or ("Works",)))
+        documents = ExaminationDocuments(**self.about(bidder), request=request, files=files)
+        return await self.say("examination-documents", documents, bidder)
+
+    @step
+    async def examine(self, request: str, *scores: str) -> str:
+        """The officer scores the criteria in their order, and the figures follow."""
+        result = self.result(await self.selection(), request, *scores)
+        return await self.say("examination-results", result, self.town.officer)
+
+    def result(self, selection: Selection, request: str, *scores: str) -> ExaminationResult:
+        rules = self.notice.lots[0].rules
+        assert isinstance(rules, KrPriceFloor)
+        assert rules.examination
+        files = tuple(file.sha256 for file in selection.asked(request).files)
+        given = tuple(
+            CapabilityScore(criterion=each.id, score=score, evidence=files, reason="As the files show")
+            for each, score in zip(rules.examination.criteria, scores, strict=bool(scores))
+        )
+        examined = selection.examined(request, given) if given else None
+        outcome = selection.outcome(request, examined)
+        about = self.about(self.town.officer) | {"request": request, "scores": given}
+        return ExaminationResult(**about, outcome=outcome, examined=examined)
+
+    @step
+    async def negotiate(self, bid: str, outcome: Literal["agreed", "failed"]) -> str:
+        """The officer negotiates with one of those in line."""
+        await self.declare(self.town.officer)
+        about = self.about(self.town.officer) | {"evaluation": self.evaluation_id, "lot": "1", "bid": bid}
+        result = NegotiationResult(**about, outcome=outcome, reason="As the minutes say")
+        return await self.say("negotiation-results", result, self.town.officer)
 
     def intention(self) -> IntendedAward:
-        awards = first_in_line(self.evaluation)
+        awards = self.winners
         return IntendedAward(**self.about(self.town.officer), evaluation=self.evaluation_id, awards=awards)
 
     @step
@@ -352,7 +437,7 @@ class PracticeTender:
         await self.countersign(award)
 
     def final_award(self) -> Award:
-        awards = first_in_line(self.evaluation)
+        awards = self.winners
         return Award(**self.about(self.town.officer), intention=self.intention_id, awards=awards)
 
     @step
