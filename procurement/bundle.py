@@ -58,6 +58,10 @@ class Proofs(Value, frozen=True, kw_only=True):
     closing: tuple[Base64, ...]
     consistency: tuple[Base64, ...]
     documents: tuple[tuple[Base64, ...], ...] = ()
+    draw: tuple[Base64, ...] = ()
+    """Inclusion of the entry that requests a panel's draw in `log/draw`, and consistency of that with
+    `log/checkpoint`."""
+    draw_consistency: tuple[Base64, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The identities that the service says are its own."""
     checkpoint: str
     closing_checkpoint: str
+    draw_checkpoint: str | None = None
+    """Where a panel was drawn, the one that witnesses co-signed before its round."""
     proofs: Proofs
     statements: Mapping[str, bytes]
     """By id: every statement that the history names, but no envelope."""
@@ -99,6 +105,7 @@ def files_of(facts: Facts) -> dict[str, bytes]:
         "log/closing": facts.closing_checkpoint.encode(),
         "log/proofs.json": encode(facts.proofs),
     }
+    files |= {"log/draw": facts.draw_checkpoint.encode()} if facts.draw_checkpoint else {}
     files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
     files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
     files |= {f"withdrawals/{id}.json": data for id, data in facts.withdrawals.items()}
@@ -294,6 +301,7 @@ class Record:
         opened = self.events(EventType.BID_OPENED)
         return (
             {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json", "ocds.json", "manifest.json"}
+            | {"log/draw" for _ in self.events(EventType.PANEL_DRAWN)}
             | {f"statements/{id}.json" for id in said}
             | {f"bids/{id}.json" for id in self.envelopes}
             | {f"withdrawals/{id}.json" for id in self.withdrawals}

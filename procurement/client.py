@@ -45,6 +45,7 @@ from procurement.documents import check_before_sealing
 from procurement.duties import Officials, Word, check_declared, declared
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
+from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, verify_draw
 from procurement.selection import SAID, Selection, check_may_say
 from procurement.tenders import (
     Notice,
@@ -336,6 +337,30 @@ async def read_selection(service: Service, tender: Announced) -> Selection:
     return selection
 
 
+async def read_panel(service: Service, tender: Announced) -> tuple[Officials, int]:
+    """The officials, with the order in which a pool is called to the panel, and the place of its draw in the
+    history; recomputed from a round that nobody knew when the log had its request. Raises TenderError.
+
+    Where nothing is drawn, or not yet, they are as the notice has them.
+    """
+    if tender.notice.seats is None or not await _places(service, tender, EventType.PANEL_DRAWN):
+        return tender.officials, 0
+    [(entry, draw, _)] = await _all_said(service, tender, EventType.PANEL_DRAWN, PanelDraw)
+    first, *_ = await _places(service, tender, EventType.DRAW_REQUESTED)
+    logged = await service.logged(_entry_path(tender, first))
+    requested = _own_entry(tender, logged.entry, EventType.DRAW_REQUESTED)
+    request, officer = await _said(service, logged, requested, DrawRequest)
+    tender.officials.check_in_charge(officer.registration)
+    check_request(tender.notice, request, parse_moment(requested.time))
+    policies = service.trust.witnesses, tender.notice.witnesses
+    check_unknown(tender.notice, request, max(policy.reached(logged.note) for policy in policies))
+    verify_draw(tender.notice, tender.notice_id, (requested.statement, request.round), draw)
+    pool = await _standing(service, tender.notice.evaluators, Role.EVALUATOR, _published(tender))
+    people = {each.fingerprint: each.registration for each in pool}
+    order = draw.order(people.__getitem__)
+    return msgspec.structs.replace(tender.officials, drawn=order), entry.seq
+
+
 async def read_openings(service: Service, tender: Announced) -> list[Entry]:
     """The entries of the openings so far, as the log has them, in order."""
     return [entry for entry, _, _ in await _all_said(service, tender, EventType.OPENED, Opening)]
@@ -405,6 +430,10 @@ async def _places(service: Service, tender: Announced, event: EventType) -> list
     return [each.seq for each in events if each.type == event]
 
 
+def _published(tender: Announced) -> Entry:
+    return decode(tender.entries[0], Entry, limit=history.LONGEST_ENTRY)
+
+
 def _own_entry(tender: Announced, data: bytes, *events: EventType) -> Entry:
     """The entry, of the tender's own history and of one of these kinds. Raises LogError."""
     entry = decode(data, Entry, limit=history.LONGEST_ENTRY)
@@ -439,11 +468,14 @@ async def _check_sheets(service: Service, tender: Announced, opening: str, *, to
     """Whoever is on the panel and has no conflict of interest has said so, after the opening with that id,
     and has then scored."""
     words = await _words(service, tender, opening)
+    officials, drawn = await read_panel(service, tender)
     sheets = await _all_said(service, tender, EventType.SHEET_SIGNED, SignedScores)
     for entry, _, evaluator in sheets:
         check_declared(declared(words, entry.seq), evaluator)
+        if entry.seq < drawn:
+            raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
     scored_by = [evaluator for _, _, evaluator in sheets]
-    tender.officials.check_scored(declared(words), scored_by, to_score=to_score)
+    officials.check_scored(declared(words), scored_by, to_score=to_score)
 
 
 async def _words(service: Service, tender: Announced, opening: str | None = None) -> list[Word]:

@@ -24,6 +24,8 @@ class EventType(StrEnum):
     COUNTERSIGNED = "tender:countersigned"
     CLOSED = "tender:closed"
     LATE = "closing:late"
+    DRAW_REQUESTED = "draw:requested"
+    PANEL_DRAWN = "panel:drawn"
     REFUSED = "order:refused"
     PARTIAL = "order:partial"
     OPENED = "tender:opened"
@@ -57,6 +59,8 @@ _AFTER = {
     EventType.COUNTERSIGNED: EventType.PUBLISHED,
     EventType.CLOSED: EventType.COUNTERSIGNED,
     EventType.LATE: EventType.CLOSED,
+    EventType.DRAW_REQUESTED: EventType.CLOSED,
+    EventType.PANEL_DRAWN: EventType.DRAW_REQUESTED,
     EventType.REFUSED: EventType.COUNTERSIGNED,
     EventType.PARTIAL: EventType.CLOSED,
     EventType.OPENED: EventType.PARTIAL,

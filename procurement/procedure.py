@@ -32,7 +32,7 @@ from bids.receipts import Closing, CommittedDocument, chains
 from bids.store import StoredCoSignature, StoredDocument, StoredEnvelope
 from bids.uploads import document_entry
 from crypto.certificates import Certificate, Role, SigningKey
-from crypto.encoding import encode, moment, parse_moment
+from crypto.encoding import moment, parse_moment
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.relays import Rounds
@@ -98,11 +98,10 @@ class Procedure(Proceedings):
         entropy: Callable[[int], bytes],
     ) -> None:
         """`beacon` gives the rounds of the network that notices must name; `watch` doubts the clock."""
-        super().__init__(pool, log, key=key, standings=standings, clock=clock)
+        super().__init__(pool, log, key=key, standings=standings, clock=clock, beacon=beacon)
         self.watch = watch
         self.trust = trust
         self._authorities = trust.authorities()
-        self.beacon = beacon
         self._entropy = entropy
 
     # ── publication ──────────────────────────────────────────────────────────────────────────────────
@@ -363,7 +362,7 @@ class Procedure(Proceedings):
         keys = await self._keys(situation, part, counted)
         if keys is None:
             return False
-        beacon = await self._round(situation.tender.notice)
+        beacon = await self._signature(situation.tender.notice, situation.tender.notice.round)
         opening = partial(Opening, part=part, round=situation.tender.notice.round, beacon=beacon, keys=keys)
         results = await self._open_all(situation, opening(**self._about(situation, self.now())), counted)
         async with self._step(ocid) as (connection, situation, now):
@@ -404,6 +403,7 @@ class Procedure(Proceedings):
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")
             check_declared(situation.declared, evaluator.registration)
+            situation.officials.check_seated(evaluator.registration, situation.declared)
             check_sheet(situation.tender.notice, await self.counted(connection, situation), sheet)
             subject = f"sheet/{evaluator.registration}"
             await self._say_once(connection, situation, EventType.SHEET_SIGNED, statement, subject, now)
@@ -508,11 +508,7 @@ class Procedure(Proceedings):
 
     async def _witnessed_at(self, situation: Situation) -> datetime:
         """When the quorum had co-signed the closing. Raises TenderError while it has not."""
-        index = await self.log.index_of(leaf_hash(encode(one(situation, EventType.CLOSED))))
-        note = await self.log.witnessed(index + 1) if index is not None else None
-        if note is None:
-            raise TenderError("not-witnessed", "the closing is not witnessed yet")
-        return situation.tender.notice.witnesses.reached(note)
+        return await self._reached(situation, one(situation, EventType.CLOSED))
 
     async def _may_open(self, situation: Situation) -> bool:
         """Closed before a quorum of witnesses, in time or with the officer's word for it."""
@@ -552,12 +548,6 @@ class Procedure(Proceedings):
         )
         wanted = {each.envelope.context.bid for each in counted} if part == "price" else {None}
         return keys if {key.bid for key in keys} == wanted else None
-
-    async def _round(self, notice: Notice) -> str:
-        """The signature of the notice's round, in hex. Raises BeaconError while it is not to be had."""
-        if notice.network != self.beacon.network:
-            raise TenderError("other-beacon", f"set OPENSEAL_BEACON to {notice.network.chain_hash} again")
-        return (await self.beacon.round(int(notice.round))).signature.hex()
 
     async def _open_all(
         self, situation: Situation, opening: Opening, counted: Sequence[OpenedBid]

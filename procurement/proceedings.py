@@ -1,16 +1,25 @@
-"""The steps between ranking and intended award, for lots that take more than the first rank: examinations and
-negotiations. What may be said when, `Selection` decides.
+"""Steps that some tenders have: a panel that is drawn from a pool, examinations of those in line,
+negotiations with them. What may be said between ranking and intended award, `Selection` decides.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from crypto.encoding import parse_moment
+from crypto.certificates import SigningKey
+from crypto.encoding import encode, parse_moment
+from crypto.log import Log
+from crypto.merkle import leaf_hash
+from crypto.relays import Rounds
 from procurement.awards import Evaluated
 from procurement.chronicle import Chronicle, Situation, one
 from procurement.errors import TenderError
-from procurement.history import SELECTION_EVENTS, EventType
+from procurement.history import SELECTION_EVENTS, Entry, EventType
+from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, tickets
+from procurement.registry.standings import Standings
 from procurement.selection import SAID, Selection, check_may_say
+from procurement.tenders import Notice
+from procurement.timekeeping import Clock
 
 _SUBJECTS: dict[EventType, Callable[[Any], str]] = {
     EventType.EXAMINATION_REQUESTED: lambda said: f"examination/{said.lot}/{said.bid}",
@@ -23,7 +32,59 @@ _SUBJECTS: dict[EventType, Callable[[Any], str]] = {
 
 
 class Proceedings(Chronicle):
-    """What is done about those in line, at one service."""
+    """These steps, for one service; `beacon` gives the rounds of the network that notices must name."""
+
+    def __init__(
+        self, pool: Any, log: Log, *, key: SigningKey, standings: Standings, clock: Clock, beacon: Rounds
+    ) -> None:
+        super().__init__(pool, log, key=key, standings=standings, clock=clock)
+        self.beacon = beacon
+
+    # ── the panel ────────────────────────────────────────────────────────────────────────────────────
+
+    async def request_draw(self, ocid: str, data: bytes) -> str:
+        """An officer in charge fixes the round that draws the panel, after the closing, once."""
+        statement, request, officer = await self._genuine(data, DrawRequest)
+        async with self._step(ocid) as (connection, situation, now):
+            if (request.tender, request.notice) != (ocid, situation.row.notice_id):
+                raise TenderError("another-tender", "the statement is about another tender")
+            situation.officials.check_in_charge(officer.registration)
+            if situation.heard(statement):
+                return statement.id
+            one(situation, EventType.CLOSED)
+            if situation.has(EventType.SCORED):
+                raise TenderError("scored", "the bids are evaluated")
+            check_request(situation.tender.notice, request, now)
+            await self._say_once(connection, situation, EventType.DRAW_REQUESTED, statement, "draw", now)
+        return statement.id
+
+    async def draw_panel(self, ocid: str) -> bool:
+        """The panel's order, once the round has come whose request had been witnessed before."""
+        situation = await self.situation(ocid)
+        requested = situation.of(EventType.DRAW_REQUESTED)
+        if not requested or situation.has(EventType.PANEL_DRAWN):
+            return False
+        request = await self.said(self.pool, situation, requested[0], DrawRequest)
+        notice = situation.tender.notice
+        if self.now() < notice.network.time_of(int(request.round)):
+            return False
+        check_unknown(notice, request, await self._reached(situation, requested[0]))
+        beacon = await self._signature(notice, request.round)
+        drawn = tickets(notice, situation.tender.notice_id, beacon)
+        async with self._step(ocid) as (connection, situation, now):
+            if situation.has(EventType.PANEL_DRAWN) or situation.has(EventType.SCORED):
+                return False
+            draw = PanelDraw(
+                **self._about(situation, now),
+                request=requested[0].statement,
+                round=request.round,
+                beacon=beacon,
+                tickets=drawn,
+            )
+            await self._sign(connection, situation, EventType.PANEL_DRAWN, draw, now)
+        return True
+
+    # ── those in line ────────────────────────────────────────────────────────────────────────────────
 
     async def request_examination(self, ocid: str, data: bytes) -> str:
         """An officer in charge asks the next in line for documents."""
@@ -56,6 +117,20 @@ class Proceedings(Chronicle):
             said = await self.said(connection, situation, entry, SAID[entry.t])
             selection.hear(entry.statement, said, parse_moment(entry.time), person)
         return selection
+
+    async def _reached(self, situation: Situation, entry: Entry) -> datetime:
+        """When the quorum had co-signed an entry. Raises TenderError while it has not."""
+        index = await self.log.index_of(leaf_hash(encode(entry)))
+        note = await self.log.witnessed(index + 1) if index is not None else None
+        if note is None:
+            raise TenderError("not-witnessed", f"{entry.t} is not witnessed yet")
+        return situation.tender.notice.witnesses.reached(note)
+
+    async def _signature(self, notice: Notice, round: str) -> str:
+        """The signature of a round, in hex. Raises BeaconError while it is not to be had."""
+        if notice.network != self.beacon.network:
+            raise TenderError("other-beacon", f"set OPENSEAL_BEACON to {notice.network.chain_hash} again")
+        return (await self.beacon.round(int(round))).signature.hex()
 
     async def _proceed(self, ocid: str, data: bytes, type_: EventType) -> str:
         """One more statement, if it fits to those before it. The same again changes nothing."""

@@ -212,10 +212,12 @@ async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
     statuses = sorted(bundle.statuses_of(situation.entries, closing))
     opened = await box.load_opened(pool, tender_id)
     last, at_closing, proofs = await _proofs(procedure.log, situation.entries, closed, closing)
+    at_draw, proofs = await _with_draw(procedure.log, situation, last, proofs)
     return bundle.Facts(
         claims=procedure.trust,
         checkpoint=last,
         closing_checkpoint=at_closing,
+        draw_checkpoint=at_draw,
         proofs=proofs,
         statements=statements,
         bids=bids,
@@ -264,6 +266,24 @@ async def _proofs(
             documents=tuple([await path(each.index, size) for each in closing.documents]),
         ),
     )
+
+
+async def _with_draw(
+    log: Log, situation: Situation, last: str, proofs: bundle.Proofs
+) -> tuple[str | None, bundle.Proofs]:
+    """Where a panel was drawn: the first witnessed checkpoint with its request, and how `last` extends it."""
+    if not situation.has(EventType.PANEL_DRAWN):
+        return None, proofs
+    [requested] = situation.of(EventType.DRAW_REQUESTED)
+    index = proofs.history[requested.seq].index
+    note, size = await _witnessed(log, index)
+    extended = await log.consistency(size, Checkpoint.parse(Note.parse(last).text).size)
+    proofs = msgspec.structs.replace(
+        proofs,
+        draw=tuple(map(to_base64, await log.inclusion(index, size))),
+        draw_consistency=tuple(map(to_base64, extended)),
+    )
+    return note, proofs
 
 
 async def _witnessed_proof(log: Log, entry: bytes) -> TlogProof:

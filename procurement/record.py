@@ -5,7 +5,7 @@ What lies where in a record, `procurement.bundle` says.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
@@ -70,6 +70,15 @@ from procurement.history import (
     EventType,
     check_about,
     check_order,
+)
+from procurement.panels import (
+    GRINDABLE,
+    DrawRequest,
+    PanelDraw,
+    check_request,
+    check_unknown,
+    is_grindable,
+    verify_draw,
 )
 from procurement.scoring import (
     check_revealed,
@@ -369,7 +378,8 @@ class _Check:
             self.revealed[revealed.lot] = revealed
         if set(self.revealed) != {lot.id for lot in committed_lots(self.notice)}:
             raise TenderError("not-revealed", "committed prices were not revealed")
-        return [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
+        committed = [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
+        return committed + [self.panel(entry) for entry in self.record.events(EventType.DRAW_REQUESTED)]
 
     # 10. Every evaluator without a conflict of interest signed a sheet, and all were logged before any price
     # order.
@@ -381,8 +391,10 @@ class _Check:
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
             check_sheet(self.notice, self.record.counted, sheet)
-            self.officials.check_on_panel(self.person(sheet.signer))
             check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
+            self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
+            if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
+                raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
             if entry.seq > until:
                 raise TenderError("scored-late", "a score sheet was signed after a price order")
             self.signed_sheets.append(sheet)
@@ -538,6 +550,34 @@ class _Check:
             findings.append(f"{self.name(declaration.signer)} declared {word}")
         declared(self.words)
         return findings
+
+    def panel(self, entry: Entry) -> str:
+        """The draw that `entry` requests: by a round of which the witnesses' co-signatures show that nobody
+        knew it then. Leaves behind in which order the pool is called."""
+        request = self.signed(entry, DrawRequest)
+        self.officials.check_in_charge(self.person(request.signer))
+        check_request(self.notice, request, parse_moment(entry.time))
+        if not self.record.events(EventType.PANEL_DRAWN):
+            return "a panel's draw was requested, and none came of it"
+        draw = self.one_signed(EventType.PANEL_DRAWN, PanelDraw)
+        check_unknown(self.notice, request, self.witnessed_draw(entry))
+        verify_draw(self.notice, self.notice_id, (entry.statement, request.round), draw)
+        self.officials = msgspec.structs.replace(self.officials, drawn=draw.order(self.person))
+        found = f"panel of {self.notice.seats} drawn from {len(draw.tickets)} by round {draw.round}"
+        if not is_grindable(self.notice):
+            return found
+        self.unchecked.append(f"the panel's draw is {GRINDABLE}")
+        return f"{found}, {GRINDABLE}"
+
+    def witnessed_draw(self, entry: Entry) -> datetime:
+        """When the quorum had reached the entry that requests a draw."""
+        note = self.record.note("log/draw")
+        head, proofs = verify_checkpoint(note, VerifyingKey.parse(self.trust.log)), self.record.proofs
+        path = [from_base64(each) for each in proofs.draw_consistency]
+        verify_consistency(head.size, head.root, self.head.size, self.head.root, path)
+        logged = proofs.history[entry.seq]
+        self.included(from_base64(logged.entry), logged.index, proofs.draw, head)
+        return max(self.notice.witnesses.reached(note), self.trust.witnesses.reached(note))
 
     def candidates(self) -> list[str]:
         """Hears who was examined or negotiated with: by officers who may, in the order of the line."""

@@ -50,6 +50,7 @@ from procurement.awards import (
 )
 from procurement.evaluation import Criterion, KrNegotiation, KrPriceFloor, LowestPrice, Rules
 from procurement.history import Event, EventType, Head
+from procurement.panels import DrawRequest, PanelDraw, tickets
 from procurement.practice import convene
 from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
 from procurement.selection import (
@@ -233,6 +234,8 @@ class Life:
         self.history: list[int] = []
         self.proceedings: list[tuple[str, Said, datetime, str]] = []
         self.closing_note = ""
+        self.draw_note = ""
+        self.draw: PanelDraw | None = None
         data = sign(self.notice, self.world.officer)
         self.notice_id = Statement(data).id
         self.head = Head(tender=self.notice.tender, notice=self.notice_id)
@@ -467,6 +470,34 @@ class Life:
         self.contents[each.id, part] = result
         return with_part(each, read_part(part, result, self.notice))
 
+    def request_draw(
+        self, ahead: timedelta = timedelta(minutes=10), seen: timedelta = timedelta(seconds=1), **changes: Any
+    ) -> None:
+        """The officer fixes a round so far `ahead`; witnesses co-sign what was `seen` after so long."""
+        officer = self.world.officer
+        self.now += timedelta(seconds=1)
+        round = str(self.notice.network.round_at(self.now + ahead))
+        self.draw_request = msgspec.structs.replace(
+            DrawRequest(**self.about(officer), round=round), **changes
+        )
+        self.draw_id = self.say(EventType.DRAW_REQUESTED, self.draw_request, officer)
+        self.draw_note = self.note(self.now + seen)
+
+    def draw_panel(self, **changes: Any) -> None:
+        """The round comes, and the service says in which order the pool is called."""
+        round = int(self.draw_request.round)
+        self.now = max(self.now, self.notice.network.time_of(round))
+        beacon = self.world.beacon.sign(round, self.now).signature.hex()
+        draw = PanelDraw(
+            **self.about(self.world.service),
+            request=self.draw_id,
+            round=str(round),
+            beacon=beacon,
+            tickets=tickets(self.notice, self.notice_id, beacon),
+        )
+        self.draw = msgspec.structs.replace(draw, **changes)
+        self.say(EventType.PANEL_DRAWN, self.draw, self.world.service)
+
     def score_sheet(self, points: dict[str, str] | None = None, evaluator: SigningKey | None = None) -> None:
         evaluator = evaluator or self.world.evaluator
         self.now += timedelta(seconds=1)
@@ -626,7 +657,7 @@ class Life:
         return note + cosign(note, self.world.witness, cosigned_at)
 
     def facts(self) -> bundle.Facts:
-        closed_size = checkpoint.Checkpoint.parse(checkpoint.Note.parse(self.closing_note).text).size
+        closed_size, draw_size = size_of(self.closing_note), size_of(self.draw_note) if self.draw else 0
         size = len(self.entries)
         leaves = tuple(leaf_hash(entry) for entry in self.entries)
         history = tuple(
@@ -646,6 +677,8 @@ class Life:
             closing=tuple(map(to_base64, inclusion(leaves[:closed_size], self.history[closed]))),
             consistency=tuple(map(to_base64, consistency(leaves, closed_size))) if size else (),
             documents=tuple(tuple(map(to_base64, inclusion(leaves, each.index))) for each in self.documents),
+            draw=tuple(map(to_base64, inclusion(leaves[:draw_size], draw_size - 1))) if draw_size else (),
+            draw_consistency=tuple(map(to_base64, consistency(leaves, draw_size))) if draw_size else (),
         )
         withdrawn = self.closing.withdrawn()
         counted = set(self.closing.counted())
@@ -659,6 +692,7 @@ class Life:
             claims=self.world.trust,
             checkpoint=self.note(self.now + timedelta(seconds=1)),
             closing_checkpoint=self.closing_note,
+            draw_checkpoint=self.draw_note if self.draw else None,
             proofs=proofs,
             statements=self.statements,
             bids={id: data for id, data in self.bids.items() if id in counted},
@@ -679,6 +713,11 @@ class Life:
             return files | {"ocds.json": ocds.record_package(bundle.Record(files).published())}
         except (VerificationError, LookupError, ValueError):  # it relies on what a verifier checks before it
             return files | {"ocds.json": b"{}"}
+
+
+def size_of(note: str) -> int:
+    """How many entries the log had that a signed note is about."""
+    return checkpoint.Checkpoint.parse(checkpoint.Note.parse(note).text).size
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:

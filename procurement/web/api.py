@@ -321,6 +321,9 @@ STEPS = [
     _statement_route(
         "conflict-declarations", Procedure.declare, "An official declares whether there is a conflict"
     ),
+    _statement_route(
+        "draw-requests", Procedure.request_draw, "The officer fixes the round that draws the panel"
+    ),
     _statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
     _statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
     _statement_route(

@@ -35,6 +35,8 @@ STEPS: dict[EventType, str] = {
     EventType.COUNTERSIGNED: "Publication countersigned by a second officer",
     EventType.CLOSED: "Box closed and every envelope listed, before any key existed",
     EventType.LATE: "Late witnessing of the closing answered for",
+    EventType.DRAW_REQUESTED: "Round fixed that draws the panel",
+    EventType.PANEL_DRAWN: "Panel drawn",
     EventType.REFUSED: "Opening order refused by committee members",
     EventType.PARTIAL: "Opening order signed by committee members",
     EventType.OPENED: "Opened with both keys",

@@ -372,13 +372,11 @@ def _code(cell: str) -> str:
     return cell.strip("`")
 
 
+MODULES = ("awards", "bundle", "evaluation", "history", "panels", "selection", "tenders")
 FORMATS = (
     "crypto.",
     "bids.",
-    *(
-        f"procurement.{name}"
-        for name in ("awards", "bundle", "evaluation", "history", "selection", "tenders")
-    ),
+    *(f"procurement.{name}" for name in MODULES),
     Application.__module__,
     LogIn.__module__,
 )

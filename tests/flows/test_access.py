@@ -43,6 +43,7 @@ from procurement.awards import (
 )
 from procurement.login import client
 from procurement.login.statements import LogIn
+from procurement.panels import DrawRequest
 from procurement.registry import applicant
 from procurement.registry.applicant import application
 from procurement.registry.statements import (
@@ -808,6 +809,7 @@ ASKED: dict[Route, Asked] = {
         for path, kind, fields in (
             ("co-signatures", CoSignature, lambda *_: {"envelope": secrets.token_hex(32)}),
             ("opening-partials", OpeningPartial, partial),
+            ("draw-requests", DrawRequest, lambda *_: {"round": "1"}),
             ("score-sheets", SignedScores, sheet),
             ("reserve-prices", RevealedPrices, lambda *_: {"lot": "1", "salt": NONE, "prices": PRICES}),
             (
