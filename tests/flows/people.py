@@ -52,6 +52,7 @@ from procurement.client import (
     sign_orders,
 )
 from procurement.evaluation import CommittedPrices, Evaluation, KrNegotiation, KrPriceFloor
+from procurement.panels import DrawRequest, PanelDraw
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
 from procurement.selection import (
@@ -321,6 +322,20 @@ class PracticeTender:
             for each in bid.parts
             if each.part == part
         }
+
+    @step
+    async def draw_panel(self, ahead: float = 5.0) -> list[str]:
+        """The officer fixes a round so many seconds ahead; the pool's certificates in the order it draws."""
+        await self.say("draw-requests", self.draw_request(ahead), self.town.officer)
+        await self.until("panel:drawn")
+        events = (await self.get("timeline")).json()["events"]
+        [drawn] = [each["statement"] for each in events if each["type"] == "panel:drawn"]
+        draw = Statement((await self.get(f"statements/{drawn}")).content).read(PanelDraw)
+        return [each.certificate for each in draw.tickets]
+
+    def draw_request(self, ahead: float) -> DrawRequest:
+        round = self.notice.network.round_at(datetime.now(UTC) + timedelta(seconds=ahead))
+        return DrawRequest(**self.about(self.town.officer), round=str(round))
 
     @step
     async def score(self, points: Mapping[str, str], evaluator: SigningKey | None = None) -> str:
