@@ -11,6 +11,7 @@ import msgspec
 import bids.store as box
 from bids.covers import revealed_entry
 from bids.envelope import Envelope, Part
+from bids.orders import Opening
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.checkpoint import Checkpoint, Note, TlogProof
@@ -22,8 +23,10 @@ from crypto.statements import Statement
 from procurement import bundle, store
 from procurement.awards import Evaluated
 from procurement.chronicle import PATIENCE, Situation
+from procurement.draws import ShownDraw, lot_draws, panel_draw
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
+from procurement.panels import PanelDraw
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 
@@ -179,6 +182,23 @@ async def evaluation(procedure: Procedure, ocid: str) -> tuple[str, Evaluated]:
     for entry in situation.of(EventType.SCORED):
         return entry.statement, await procedure.said(procedure.pool, situation, entry, Evaluated)
     raise TenderError("not-yet", "the bids are not evaluated yet")
+
+
+async def draws(procedure: Procedure, ocid: str) -> list[ShownDraw]:
+    """Every draw of the tender so far, step by step."""
+    situation = await procedure.situation(ocid)
+    tender, pool, found = situation.tender, procedure.pool, []
+    for entry in situation.of(EventType.PANEL_DRAWN):
+        draw = await procedure.said(pool, situation, entry, PanelDraw)
+        order = dict(zip((each.certificate for each in draw.tickets), situation.officials.drawn, strict=True))
+        panel = situation.officials.panel(situation.declared)
+        found.append(panel_draw(tender.notice, tender.notice_id, draw, order, panel, situation.declared))
+    if opened := situation.of(EventType.OPENED):
+        opening = await procedure.said(pool, situation, opened[0], Opening)
+        scored = situation.of(EventType.SCORED)
+        evaluated = await procedure.said(pool, situation, scored[0], Evaluated) if scored else None
+        found += await asyncio.to_thread(lot_draws, tender.notice, tender.notice_id, opening, evaluated)
+    return found
 
 
 async def award_record(procedure: Procedure, ocid: str) -> bytes:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import msgspec
 
-from crypto.draws import PublicRandomness
+from crypto.draws import Draw, PublicRandomness
 from crypto.encoding import Value
 from procurement import money
 from procurement.errors import ReservePricesError, RulesError
@@ -104,6 +104,12 @@ def commits_prices(rules: KrPriceFloor) -> bool:
     return isinstance(rules.preliminary_prices, Committed)
 
 
+def derive(rules: KrPriceFloor, randomness: PublicRandomness) -> tuple[tuple[Decimal, ...], Draw]:
+    """The fifteen prices that follow from the opening, by number, and the draw that they were taken from."""
+    draw = randomness.draw("reserve-prices")
+    return reserve_prices.derive(_bands(rules), draw), draw
+
+
 def verify_revealed(rules: KrPriceFloor, revealed: CommittedPrices) -> tuple[Decimal, ...]:
     """The fifteen prices that the notice committed to. Raises ReservePricesError or MalformedError."""
     if not isinstance(rules.preliminary_prices, Committed):
@@ -166,7 +172,7 @@ def _preliminary_prices(
 ) -> tuple[Decimal, ...]:
     match rules.preliminary_prices, committed:
         case Derived(), None:
-            return reserve_prices.derive(_bands(rules), randomness.draw("reserve-prices"))
+            return derive(rules, randomness)[0]
         case Committed(), CommittedPrices() as revealed:
             return verify_revealed(rules, revealed)
         case _:

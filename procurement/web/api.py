@@ -16,6 +16,7 @@ from crypto.encoding import Moment, encode, moment
 from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation
+from procurement.draws import ShownDraw
 from procurement.history import Entry
 from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, status
@@ -157,6 +158,12 @@ class EvaluationView(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluated
 
 
+class Draws(msgspec.Struct, frozen=True, kw_only=True):
+    """The panel's draw, then those of each lot: preliminary prices, ties."""
+
+    draws: list[ShownDraw]
+
+
 @get(
     "/certificates/{fingerprint:str}",
     tags=["certificates"],
@@ -253,6 +260,12 @@ async def read_evaluation(ocid: Ocid, procedure: Steps) -> EvaluationView:
     """Scores, ranking, and how each number came about."""
     id, evaluated = await publication.evaluation(procedure, ocid)
     return EvaluationView(statement=id, evaluation=evaluated)
+
+
+@get("/tenders/{ocid:str}/draws", tags=["results"], responses=PROBLEMS)
+async def read_draws(ocid: Ocid, procedure: Steps) -> Draws:
+    """Every draw with the numbers that it is recomputed from by hand."""
+    return Draws(draws=await publication.draws(procedure, ocid))
 
 
 @get(
@@ -362,6 +375,7 @@ router = Router(
         read_closing,
         read_statement,
         read_evaluation,
+        read_draws,
         read_record,
         countersign,
         *STEPS,

@@ -17,11 +17,13 @@ from crypto.encoding import parse_moment
 from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation
-from procurement.evaluation import explain
-from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.evaluation import Line, explain
+from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
 from procurement.money import grouped
+from procurement.procedure import Procedure
 from procurement.publication import PublishedBid, status
 from procurement.scoring import read_part
+from procurement.selection import Candidacy, ExaminationResult
 from procurement.tenders import Document, Notice
 from procurement.web.api import Ocid, Steps, summary
 
@@ -29,6 +31,15 @@ STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "sta
 """By name, in memory: no address is ever taken for a path."""
 
 KST = timezone(timedelta(hours=9), "KST")
+
+OUTCOMES = {
+    "passed": "Passed the qualification examination",
+    "below-pass-mark": "Below the pass mark of the qualification examination",
+    "no-documents": "Handed in nothing in time",
+    "agreed": "Agreed in the negotiation",
+    "failed": "No agreement in the negotiation",
+}
+"""What an examination or a negotiation came to."""
 
 STEPS: dict[EventType, str] = {
     EventType.PUBLISHED: "Tender published",
@@ -89,6 +100,8 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "doubt": None if closing else procedure.watch.trouble,
             "withdrawn": withdrawn(closing) if closing else [],
             "documents": documents(notice, closing, bids) if closing else [],
+            "draws": await publication.draws(procedure, ocid),
+            "candidates": await candidates(procedure, situation),
             "awarded": situation.has(EventType.AWARDED),
             "independent": procedure.trust.independent,
             "when": when,
@@ -178,6 +191,26 @@ def results(evaluated: Evaluated, bids: list[PublishedBid]) -> list[dict[str, An
         }
         for each in evaluated.lots
     ]
+
+
+async def candidates(procedure: Procedure, situation: Situation) -> list[dict[str, Any]]:
+    """Who was examined or negotiated with after the ranking, and how the figures came about."""
+    if not any(entry.t in SELECTION_EVENTS for entry in situation.entries):
+        return []
+    selection = await procedure.selection(procedure.pool, situation)
+    return [
+        {
+            "candidacy": each,
+            "outcome": OUTCOMES[each.result.outcome] if each.result else "Under way",
+            "lines": [explain.sentence(line, "en") for line in _examined(each)],
+        }
+        for each in selection.candidacies
+    ]
+
+
+def _examined(candidacy: Candidacy) -> tuple[Line, ...]:
+    examined = candidacy.result.examined if isinstance(candidacy.result, ExaminationResult) else None
+    return examined.lines if examined else ()
 
 
 def when(time: datetime | str) -> str:

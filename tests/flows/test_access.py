@@ -767,7 +767,7 @@ TENDER = "/api/v1/tenders/{ocid}"
 DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
-    *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids"),
+    *(f"{TENDER}/evaluation", f"{TENDER}/draws", f"{TENDER}/record", f"{TENDER}/own-bids"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
     *("/", "/tenders/{ocid}", "/login"),

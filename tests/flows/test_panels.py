@@ -11,6 +11,7 @@ from crypto.statements import Statement, sign
 from procurement import record
 from procurement.client import read_notice, read_panel
 from tests.builders import a_lot, panel_rules
+from tests.core.test_draws_shown import seed_by_hand, ticket_by_hand
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_selection import refused
 
@@ -59,6 +60,20 @@ async def test_who_is_drawn_scores_and_who_has_a_conflict_gives_way_to_the_next(
     await tender.score(points, others[0])
     await tender.declare(first, conflict=True)
     await tender.score(points, others[1])
+    [draw] = (await tender.get("draws")).json()["draws"]
+    assert seed_by_hand("panel", draw) == draw["seed"]
+    tickets = [ticket_by_hand(draw["seed"], each.fingerprint) for each in pool.values()]
+    assert [each["ticket"] for each in draw["tickets"]] == sorted(tickets)
+    places = {each["of"]: each["place"] for each in draw["tickets"]}
+    assert places == {
+        first.fingerprint: "conflict",
+        others[0].fingerprint: "called",
+        others[1].fingerprint: "called",
+        last.fingerprint: "waiting",
+    }
+    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
+    for said in ("Grindable", "on the panel", "stepped back for a conflict of interest", *tickets):
+        assert said in page
     await tender.order("price")
     await tender.evaluated()
     await tender.intend()
