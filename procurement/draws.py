@@ -7,6 +7,7 @@ import msgspec
 
 from bids.orders import Opening
 from crypto.draws import Draw, PublicRandomness, Purpose
+from crypto.encoding import Moment
 from procurement import money
 from procurement.awards import Evaluated
 from procurement.duties import Declared
@@ -64,6 +65,15 @@ class ShownDraw(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     tickets: tuple[ShownTicket, ...] = ()
     """The lowest first."""
     grindable: bool = False
+
+
+class PendingDraw(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A panel's draw that was requested and is not made. `trouble` is the code of what else than its round it
+    waits for; with `draw-late` none will come of it, since nobody can show that the round was not known."""
+
+    round: str
+    comes: Moment
+    trouble: str | None = None
 
 
 def panel_draw(

@@ -508,7 +508,7 @@ class Procedure(Proceedings):
 
     async def _witnessed_at(self, situation: Situation) -> datetime:
         """When the quorum had co-signed the closing. Raises TenderError while it has not."""
-        return await self._reached(situation, one(situation, EventType.CLOSED))
+        return await self.reached(situation, one(situation, EventType.CLOSED))
 
     async def _may_open(self, situation: Situation) -> bool:
         """Closed before a quorum of witnesses, in time or with the officer's word for it."""

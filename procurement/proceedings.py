@@ -68,7 +68,7 @@ class Proceedings(Chronicle):
         notice = situation.tender.notice
         if self.now() < notice.network.time_of(int(request.round)):
             return False
-        check_unknown(notice, request, await self._reached(situation, requested[0]))
+        check_unknown(notice, request, await self.reached(situation, requested[0]))
         beacon = await self._signature(notice, request.round)
         drawn = tickets(notice, situation.tender.notice_id, beacon)
         async with self._step(ocid) as (connection, situation, now):
@@ -118,7 +118,7 @@ class Proceedings(Chronicle):
             selection.hear(entry.statement, said, parse_moment(entry.time), person)
         return selection
 
-    async def _reached(self, situation: Situation, entry: Entry) -> datetime:
+    async def reached(self, situation: Situation, entry: Entry) -> datetime:
         """When the quorum had co-signed an entry. Raises TenderError while it has not."""
         index = await self.log.index_of(leaf_hash(encode(entry)))
         note = await self.log.witnessed(index + 1) if index is not None else None

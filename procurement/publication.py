@@ -15,7 +15,7 @@ from bids.orders import Opening
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.checkpoint import Checkpoint, Note, TlogProof
-from crypto.encoding import encode, to_base64
+from crypto.encoding import encode, moment, to_base64
 from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
@@ -23,10 +23,10 @@ from crypto.statements import Statement
 from procurement import bundle, store
 from procurement.awards import Evaluated
 from procurement.chronicle import PATIENCE, Situation
-from procurement.draws import ShownDraw, lot_draws, panel_draw
+from procurement.draws import PendingDraw, ShownDraw, lot_draws, panel_draw
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
-from procurement.panels import PanelDraw
+from procurement.panels import DrawRequest, PanelDraw, check_unknown
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 
@@ -199,6 +199,22 @@ async def draws(procedure: Procedure, ocid: str) -> list[ShownDraw]:
         evaluated = await procedure.said(pool, situation, scored[0], Evaluated) if scored else None
         found += await asyncio.to_thread(lot_draws, tender.notice, tender.notice_id, opening, evaluated)
     return found
+
+
+async def pending_draw(procedure: Procedure, ocid: str) -> PendingDraw | None:
+    """A panel's draw that was requested and is not made, if there is one."""
+    situation = await procedure.situation(ocid)
+    requested = situation.of(EventType.DRAW_REQUESTED)
+    if not requested or situation.has(EventType.PANEL_DRAWN):
+        return None
+    request = await procedure.said(procedure.pool, situation, requested[0], DrawRequest)
+    notice, trouble = situation.tender.notice, None
+    try:
+        check_unknown(notice, request, await procedure.reached(situation, requested[0]))
+    except TenderError as error:
+        trouble = error.code
+    comes = moment(notice.network.time_of(int(request.round)))
+    return PendingDraw(round=request.round, comes=comes, trouble=trouble)
 
 
 async def award_record(procedure: Procedure, ocid: str) -> bytes:

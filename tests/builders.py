@@ -48,7 +48,19 @@ from procurement.awards import (
     SignedScores,
     first_in_line,
 )
-from procurement.evaluation import Criterion, KrNegotiation, KrPriceFloor, LowestPrice, Rules
+from procurement.evaluation import (
+    Committed as CommittedTo,
+)
+from procurement.evaluation import (
+    CommittedPrices,
+    Criterion,
+    Examination,
+    KrNegotiation,
+    KrPriceFloor,
+    LowestPrice,
+    Rules,
+)
+from procurement.evaluation.reserve_prices import commitment as commitment_to_prices
 from procurement.history import Event, EventType, Head
 from procurement.panels import DrawRequest, PanelDraw, tickets
 from procurement.practice import convene
@@ -81,6 +93,8 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DEADLINE = START + timedelta(days=14)
 OCID = "ocds-0s3al1-t1"
 ORIGIN = "tenders.example/log"
+MILLION = CommittedPrices(salt="5a" * 32, prices=("1000000",) * 15)
+"""Preliminary prices of which every draw makes the same expected price."""
 DAY = timedelta(days=1)
 
 
@@ -197,6 +211,39 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
         "evaluators": (world.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
     }
     return Notice(**(values | changes))
+
+
+def examined_floor(**periods: Any) -> KrPriceFloor:
+    """With an examination of two criteria. The expected price is a million, so 897,500 gets 75 of 80 points
+    for the price, and 900,000 all of them."""
+    criteria = (
+        Criterion(id="works", title="Works of this kind", points="15"),
+        Criterion(id="finance", title="Financial state", points="5"),
+    )
+    return KrPriceFloor(
+        base="1000000",
+        basis_points=200,
+        unit=100,
+        estimated_price="300000000",
+        preliminary_prices=CommittedTo(digest=commitment_to_prices(MILLION)),
+        examination=Examination(criteria=criteria, **periods),
+    )
+
+
+def figured(selection: Selection, notice: Notice, request: str, scores: Sequence[str]) -> dict[str, Any]:
+    """The fields of the result of an examination: scores of the first lot's criteria, in their order, for all
+    that was handed in; none where nothing was."""
+    rules = notice.lots[0].rules
+    assert isinstance(rules, KrPriceFloor)
+    assert rules.examination
+    files = tuple(file.sha256 for file in selection.asked(request).files)
+    given = tuple(
+        CapabilityScore(criterion=each.id, score=score, evidence=files, reason="As the files show")
+        for each, score in zip(rules.examination.criteria, scores, strict=bool(scores))
+    )
+    examined = selection.examined(request, given) if given else None
+    outcome = selection.outcome(request, examined)
+    return {"request": request, "scores": given, "examined": examined, "outcome": outcome}
 
 
 def evidence(title: str) -> EvidenceFile:
@@ -560,22 +607,8 @@ class Life:
         """The officer scores the criteria in their order; nothing where no documents came."""
         self.now += timedelta(seconds=1)
         selection = self.selection()
-        rules = self.notice.lots[0].rules
-        assert isinstance(rules, KrPriceFloor)
-        assert rules.examination
-        handed_in = tuple(file.sha256 for file in selection.asked(request).files)
-        given = tuple(
-            CapabilityScore(criterion=each.id, score=score, evidence=handed_in, reason="As the files show")
-            for each, score in zip(rules.examination.criteria, scores, strict=bool(scores))
-        )
-        examined = selection.examined(request, given) if given else None
-        result = ExaminationResult(
-            **self.about(self.world.officer),
-            request=request,
-            outcome=selection.outcome(request, examined),
-            scores=given,
-            examined=examined,
-        )
+        figures = figured(selection, self.notice, request, scores)
+        result = ExaminationResult(**self.about(self.world.officer), **figures)
         result = msgspec.structs.replace(result, **changes)
         self.proceed(EventType.EXAMINED, result, self.world.officer)
 

@@ -16,7 +16,7 @@ from crypto.encoding import Moment, encode, moment
 from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation
-from procurement.draws import ShownDraw
+from procurement.draws import PendingDraw, ShownDraw
 from procurement.history import Entry
 from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, status
@@ -158,10 +158,12 @@ class EvaluationView(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluated
 
 
-class Draws(msgspec.Struct, frozen=True, kw_only=True):
-    """The panel's draw, then those of each lot: preliminary prices, ties."""
+class Draws(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The panel's draw, then those of each lot: preliminary prices, ties. `pending` is the panel's while it
+    is not made."""
 
     draws: list[ShownDraw]
+    pending: PendingDraw | None = None
 
 
 @get(
@@ -265,7 +267,8 @@ async def read_evaluation(ocid: Ocid, procedure: Steps) -> EvaluationView:
 @get("/tenders/{ocid:str}/draws", tags=["results"], responses=PROBLEMS)
 async def read_draws(ocid: Ocid, procedure: Steps) -> Draws:
     """Every draw with the numbers that it is recomputed from by hand."""
-    return Draws(draws=await publication.draws(procedure, ocid))
+    found, pending = await publication.draws(procedure, ocid), await publication.pending_draw(procedure, ocid)
+    return Draws(draws=found, pending=pending)
 
 
 @get(

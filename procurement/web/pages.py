@@ -101,6 +101,7 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "withdrawn": withdrawn(closing) if closing else [],
             "documents": documents(notice, closing, bids) if closing else [],
             "draws": await publication.draws(procedure, ocid),
+            "pending": await publication.pending_draw(procedure, ocid),
             "candidates": await candidates(procedure, situation),
             "awarded": situation.has(EventType.AWARDED),
             "independent": procedure.trust.independent,

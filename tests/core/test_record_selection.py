@@ -20,15 +20,10 @@ from crypto.errors import VerificationError
 from procurement.awards import LotAward
 from procurement.bundle import Record
 from procurement.evaluation import (
-    Committed,
-    CommittedPrices,
-    Criterion,
-    Examination,
     Examined,
     KrPriceFloor,
     Rules,
 )
-from procurement.evaluation.reserve_prices import commitment
 from procurement.record import verify
 from procurement.selection import (
     CapabilityScore,
@@ -37,25 +32,22 @@ from procurement.selection import (
     ExaminationResult,
     Selection,
 )
-from tests.builders import Life, a_bidder, a_lot, a_notice, evidence, packed, panel_rules, the_world
+from tests.builders import (
+    MILLION,
+    Life,
+    a_bidder,
+    a_lot,
+    a_notice,
+    evidence,
+    examined_floor,
+    packed,
+    panel_rules,
+    the_world,
+)
 from tests.core.test_record_lies import Files, Lie, last, lies_into
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PRICES = CommittedPrices(salt="5a" * 32, prices=("1000000",) * 15)
-EXAMINED = KrPriceFloor(
-    base="1000000",
-    basis_points=200,
-    unit=100,
-    estimated_price="300000000",
-    preliminary_prices=Committed(digest=commitment(PRICES)),
-    examination=Examination(
-        criteria=(
-            Criterion(id="works", title="Works of this kind", points="15"),
-            Criterion(id="finance", title="Financial state", points="5"),
-        )
-    ),
-)
-"""The expected price is a million, so 897,500 gets 75 of 80 points for the price, 900,000 all of them."""
+EXAMINED = examined_floor()
 NEGOTIATED = msgspec.structs.replace(panel_rules(budget="1000000"), negotiation=True)
 
 
@@ -78,7 +70,7 @@ class Ranked(Life):
             if part == "technical":
                 self.score_sheets()
         if rules is EXAMINED:
-            self.reveal("1", PRICES.salt, PRICES.prices)
+            self.reveal("1", MILLION.salt, MILLION.prices)
         self.evaluate()
 
     @property

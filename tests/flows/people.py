@@ -51,12 +51,11 @@ from procurement.client import (
     read_selection,
     sign_orders,
 )
-from procurement.evaluation import CommittedPrices, Evaluation, KrNegotiation, KrPriceFloor
+from procurement.evaluation import CommittedPrices, Evaluation, KrNegotiation
 from procurement.panels import DrawRequest, PanelDraw
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
 from procurement.selection import (
-    CapabilityScore,
     ExaminationDocuments,
     ExaminationRequest,
     ExaminationResult,
@@ -76,7 +75,7 @@ from procurement.tenders import (
     padded,
     terms,
 )
-from tests.builders import evidence
+from tests.builders import evidence, figured
 from tests.logcheck import verify_from_tiles
 
 LEAD = 3.0
@@ -418,18 +417,8 @@ class PracticeTender:
         return await self.say("examination-results", result, self.town.officer)
 
     def result(self, selection: Selection, request: str, *scores: str) -> ExaminationResult:
-        rules = self.notice.lots[0].rules
-        assert isinstance(rules, KrPriceFloor)
-        assert rules.examination
-        files = tuple(file.sha256 for file in selection.asked(request).files)
-        given = tuple(
-            CapabilityScore(criterion=each.id, score=score, evidence=files, reason="As the files show")
-            for each, score in zip(rules.examination.criteria, scores, strict=bool(scores))
-        )
-        examined = selection.examined(request, given) if given else None
-        outcome = selection.outcome(request, examined)
-        about = self.about(self.town.officer) | {"request": request, "scores": given}
-        return ExaminationResult(**about, outcome=outcome, examined=examined)
+        figures = figured(selection, self.notice, request, scores)
+        return ExaminationResult(**self.about(self.town.officer), **figures)
 
     @step
     async def negotiate(self, bid: str, outcome: Literal["agreed", "failed"]) -> str:

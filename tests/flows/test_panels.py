@@ -10,6 +10,7 @@ from crypto.certificates import Role, SigningKey
 from crypto.statements import Statement, sign
 from procurement import record
 from procurement.client import read_notice, read_panel
+from procurement.panels import DrawRequest
 from tests.builders import a_lot, panel_rules
 from tests.core.test_draws_shown import seed_by_hand, ticket_by_hand
 from tests.flows.people import PracticeTender, Town
@@ -60,7 +61,9 @@ async def test_who_is_drawn_scores_and_who_has_a_conflict_gives_way_to_the_next(
     await tender.score(points, others[0])
     await tender.declare(first, conflict=True)
     await tender.score(points, others[1])
-    [draw] = (await tender.get("draws")).json()["draws"]
+    view = (await tender.get("draws")).json()
+    [draw] = view["draws"]
+    assert "pending" not in view
     assert seed_by_hand("panel", draw) == draw["seed"]
     tickets = [ticket_by_hand(draw["seed"], each.fingerprint) for each in pool.values()]
     assert [each["ticket"] for each in draw["tickets"]] == sorted(tickets)
@@ -96,6 +99,11 @@ async def test_of_two_requests_at_the_same_moment_one_counts(town: Town) -> None
     assert heard < {Statement(each).id for each in requests}
     assert {answer.json()["code"] for answer in answers if answer.status_code != 201} == {"said-before"}
     assert (await tender.happened()).count("draw:requested") == 1
+    view = (await tender.get("draws")).json()
+    assert view["draws"] == []
+    assert view["pending"]["round"] in {Statement(each).read(DrawRequest).round for each in requests}
+    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
+    assert "The panel is drawn by round" in page
 
 
 async def test_a_pool_that_conflicts_leave_too_small_waits(town: Town) -> None:

@@ -10,25 +10,12 @@ from crypto.certificates import SigningKey
 from crypto.encoding import moment
 from crypto.statements import Payload, Statement, sign
 from procurement.awards import LotAward
-from procurement.evaluation import Committed, CommittedPrices, Criterion, Examination, KrPriceFloor, Rules
-from procurement.evaluation.reserve_prices import commitment
+from procurement.evaluation import KrPriceFloor, Rules
 from procurement.selection import EvidenceFile, ExaminationDocuments
-from tests.builders import a_lot, panel_rules
+from tests.builders import MILLION, a_lot, examined_floor, panel_rules
 from tests.flows.people import PracticeTender, Town, wait_until
 
-PRICES = CommittedPrices(salt="5a" * 32, prices=("1000000",) * 15)
-EXAMINED = KrPriceFloor(
-    base="1000000",
-    basis_points=200,
-    unit=100,
-    estimated_price="300000000",
-    preliminary_prices=Committed(digest=commitment(PRICES)),
-    examination=Examination(
-        criteria=(Criterion(id="works", title="Works of this kind", points="20"),),
-        documents_within=5,
-        supplement_within=5,
-    ),
-)
+EXAMINED = examined_floor(documents_within=10, supplement_within=10)
 NEGOTIATED = msgspec.structs.replace(panel_rules(budget="1000000"), negotiation=True)
 
 
@@ -37,16 +24,16 @@ async def ranked(
 ) -> tuple[PracticeTender, list[str], dict[str, SigningKey]]:
     """An evaluated tender, its envelopes by rank, and whose they are."""
     tender = await town.publish(a_lot(rules))
-    picks = (1, 2) if rules is EXAMINED else None
+    picks = (1, 2) if isinstance(rules, KrPriceFloor) else None
     bidders = {}
     for number, amount in enumerate(amounts, start=1):
         bidder = await town.bidder(f"Bidder {number}")
         bidders[await tender.bid(bidder, amount, picks=picks)] = bidder
     await tender.close()
-    if rules is EXAMINED:
+    if isinstance(rules, KrPriceFloor):
         await tender.order("bid")
         await tender.opened("bid")
-        await tender.reveal(PRICES)
+        await tender.reveal(MILLION)
     else:
         await tender.order("technical")
         await tender.opened("technical")
@@ -100,17 +87,17 @@ async def test_the_next_in_line_is_examined_until_one_passes(town: Town) -> None
     second = await tender.ask(line[1])
     await tender.hand_in(second, bidders[line[1]])
     selection = await tender.selection()
-    right = tender.result(selection, second, "10")
-    [score] = right.scores
+    right = tender.result(selection, second, "10", "0")
+    score, other = right.scores
     for wrong, code in (
-        ({"scores": (msgspec.structs.replace(score, score="20"),)}, "figures-wrong"),
-        ({"scores": (msgspec.structs.replace(score, evidence=()),)}, "evidence-missing"),
-        ({"scores": (msgspec.structs.replace(score, score="21"),)}, "scores-invalid"),
+        ({"scores": (msgspec.structs.replace(score, score="15"), other)}, "figures-wrong"),
+        ({"scores": (msgspec.structs.replace(score, evidence=()), other)}, "evidence-missing"),
+        ({"scores": (msgspec.structs.replace(score, score="15.1"), other)}, "scores-invalid"),
         ({"outcome": "passed"}, "outcome-wrong"),
     ):
-        other = msgspec.structs.replace(right, **wrong)
-        await refused(tender, "examination-results", other, officer, code)
-    await tender.examine(second, "10")
+        lie = msgspec.structs.replace(right, **wrong)
+        await refused(tender, "examination-results", lie, officer, code)
+    await tender.examine(second, "10", "0")
     again = msgspec.structs.replace(right, time=moment(datetime.now(UTC)))
     await refused(tender, "examination-results", again, officer, "examined")
 
@@ -118,7 +105,7 @@ async def test_the_next_in_line_is_examined_until_one_passes(town: Town) -> None
     await tender.hand_in(third, bidders[line[2]], "Works")
     more = await tender.ask_more(third)
     await tender.hand_in(more, bidders[line[2]], "More works")
-    await tender.examine(third, "20")
+    await tender.examine(third, "15", "5")
     late = tender.asking(await tender.selection(), line[3])
     await refused(tender, "examination-requests", late, officer, "not-next-in-line")
 
@@ -162,7 +149,7 @@ async def test_of_two_results_at_the_same_moment_one_is_heard(town: Town) -> Non
     request = await tender.ask(line[0])
     await tender.hand_in(request, bidders[line[0]])
     selection = await tender.selection()
-    results = [sign(tender.result(selection, request, score), town.officer) for score in ("20", "0")]
+    results = [sign(tender.result(selection, request, score, "5"), town.officer) for score in ("15", "0")]
     answers = await asyncio.gather(*(tender.post("examination-results", each) for each in results * 4))
     heard = {answer.json()["statement"] for answer in answers if answer.status_code == 201}
     assert len(heard) == 1

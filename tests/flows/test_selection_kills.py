@@ -15,18 +15,14 @@ from procurement.evaluation import Rules
 from procurement.panels import DrawRequest
 from procurement.selection import ExaminationDocuments, NegotiationResult
 from procurement.service import House
-from tests.builders import a_lot, evidence, panel_rules
+from tests.builders import MILLION, a_lot, evidence, examined_floor, panel_rules
 from tests.conftest import fresh_database
 from tests.flows.doomed import doomed_service
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_kills import EVALUATING, SAYING, DoomedTender, client, points
-from tests.flows.test_selection import EXAMINED, PRICES
 
 DRAWING = points("INSERT ON statement", "INSERT ON event", "INSERT ON log_queue", "INSERT ON event!")
-assert EXAMINED.examination
-PATIENT = msgspec.structs.replace(
-    EXAMINED, examination=msgspec.structs.replace(EXAMINED.examination, documents_within=600)
-)
+EXAMINED = examined_floor()
 NEGOTIATED = msgspec.structs.replace(panel_rules(), negotiation=True)
 
 
@@ -84,7 +80,7 @@ class Doomed(DoomedTender):
         about = tender.about(bidder) | {"request": request, "files": (evidence("Works"),)}
         handed_in = self.saying("examination-documents", ExaminationDocuments(**about), bidder)
         await self.survive(handed_in, *SAYING)
-        result = tender.result(await tender.selection(), request, "20")
+        result = tender.result(await tender.selection(), request, "15", "5")
         await self.survive(self.saying("examination-results", result, officer), *SAYING)
         tender.chosen = (await tender.selection()).chosen()
 
@@ -144,9 +140,9 @@ async def test_a_panel_is_drawn_and_a_negotiation_concluded_once_wherever_the_se
 async def test_an_examination_is_held_once_wherever_the_service_is_killed(
     postgres: str, migrated: str, open_folder: Path
 ) -> None:
-    async with life_of(PATIENT, postgres, migrated, open_folder / "life") as life:
+    async with life_of(EXAMINED, postgres, migrated, open_folder / "life") as life:
         await life.open("bid")
-        await life.tender.reveal(PRICES)
+        await life.tender.reveal(MILLION)
         await life.tender.evaluated()
         life.doomed = True
         await life.examine()
