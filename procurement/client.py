@@ -343,11 +343,12 @@ async def read_panel(service: Service, tender: Announced) -> tuple[Officials, in
 
     Where nothing is drawn, or not yet, they are as the notice has them.
     """
-    if tender.notice.seats is None or not await _places(service, tender, EventType.PANEL_DRAWN):
+    drawn = await _all_said(service, tender, EventType.PANEL_DRAWN, PanelDraw)
+    places = await _places(service, tender, EventType.DRAW_REQUESTED)
+    if tender.notice.seats is None or not (drawn and places):
         return tender.officials, 0
-    [(entry, draw, _)] = await _all_said(service, tender, EventType.PANEL_DRAWN, PanelDraw)
-    first, *_ = await _places(service, tender, EventType.DRAW_REQUESTED)
-    logged = await service.logged(_entry_path(tender, first))
+    entry, draw, _ = drawn[0]
+    logged = await service.logged(_entry_path(tender, places[0]))
     requested = _own_entry(tender, logged.entry, EventType.DRAW_REQUESTED)
     request, officer = await _said(service, logged, requested, DrawRequest)
     tender.officials.check_in_charge(officer.registration)

@@ -199,6 +199,7 @@ class Selection:
         self._evaluation_id = evaluation_id
         self._evaluations = {each.lot: each.evaluation for each in evaluated.lots}
         self._lots = {lot.id: lot for lot in notice.lots if _takes_more(lot.rules)}
+        _require(self._lots.keys() <= self._evaluations.keys(), "wrong-evaluation", "a lot is not evaluated")
         self._lines = {id: _line(lot, self._evaluations[id]) for id, lot in self._lots.items()}
         self._asked: dict[str, Candidacy] = {}
 

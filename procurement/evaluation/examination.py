@@ -14,7 +14,7 @@ import msgspec
 
 from crypto.encoding import Value
 from procurement import money
-from procurement.errors import RulesError, ScoresError
+from procurement.errors import OfferError, RulesError, ScoresError
 from procurement.evaluation.floor_tables import LEAST_PRICE_SCORE, Bracket, Table, price_score, ratio
 from procurement.evaluation.kr_negotiation import SCORE_PLACES, Criterion
 from procurement.evaluation.values import Line, line
@@ -84,9 +84,11 @@ def examine(
 ) -> Examined:
     """Price score and capability scores (criterion → points), added up. Exact: nothing but r is rounded.
 
-    Raises ScoresError for wrong scores.
+    Raises ScoresError for wrong scores, OfferError for a price below the statutory costs.
     """
     check_scores(examination, scores)
+    if not price.statutory_costs <= price.amount or not price.statutory_costs < price.expected_price:
+        raise OfferError("a price below the statutory costs is not examined")
     for_price, lines = _price_score(table, bracket, price)
     given = [scores[criterion.id] for criterion in examination.criteria]
     capability = _four(sum(given, Decimal(0)))

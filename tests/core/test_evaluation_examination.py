@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from procurement.errors import RulesError, ScoresError
+from procurement.errors import OfferError, RulesError, ScoresError
 from procurement.evaluation import Criterion, Examination, Examined, KrPriceFloor, check, explain
 from procurement.evaluation.kr_price_floor import examine
-from tests.core.evaluation_builders import a_price_floor
+from tests.core.evaluation_builders import a_negotiation, a_price_floor
 
 BEFORE, SINCE = datetime(2026, 1, 29, tzinfo=UTC), datetime(2026, 1, 30, tzinfo=UTC)
 SMALL, MIDDLE, LARGE, LARGEST = "299999999", "300000000", "1000000000", "5000000000"
@@ -177,6 +177,22 @@ def test_an_examination_that_contradicts_itself_is_not_published(changes: Any, s
 def test_scores_outside_the_criteria_are_refused(given: dict[str, str]) -> None:
     with pytest.raises(ScoresError):
         examine(rules(), Decimal(900_000), EXPECTED, {id: Decimal(each) for id, each in given.items()}, SINCE)
+
+
+def test_a_price_below_the_statutory_costs_is_not_examined() -> None:
+    for amount, costs in (("99999", "100000"), ("1000000", "1000000")):
+        with pytest.raises(OfferError):
+            examined(amount, statutory_costs=costs)
+
+
+def test_the_notice_says_in_words_what_is_examined() -> None:
+    facts = dict(explain.rules_in_words(rules(), "KRW"))
+    assert facts["Examination"] == "in order of price, until somebody has 95 of 100 points"
+    assert facts["Capability capability"] == "Capability: 20 points"
+    assert facts["Documents"] == "within 7 days of the officer's request; a supplement within 3 days"
+    assert dict(explain.rules_in_words(a_price_floor(), "KRW"))["Examination"].startswith("none")
+    negotiated = explain.rules_in_words(a_negotiation(negotiation=True), "KRW")
+    assert dict(negotiated)["Negotiation"] == "in order of rank, until there is an agreement"
 
 
 def test_without_an_examination_in_the_notice_there_is_none() -> None:

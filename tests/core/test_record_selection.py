@@ -4,6 +4,7 @@ Each life is played with genuine keys; a lie is refused at step 12, in its own w
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from datetime import timedelta
 from functools import cache
@@ -19,6 +20,7 @@ from crypto.encoding import moment
 from crypto.errors import VerificationError
 from procurement.awards import LotAward
 from procurement.bundle import Record
+from procurement.errors import TenderError
 from procurement.evaluation import (
     Examined,
     KrPriceFloor,
@@ -30,7 +32,10 @@ from procurement.selection import (
     ExaminationDocuments,
     ExaminationRequest,
     ExaminationResult,
+    NegotiationResult,
+    Said,
     Selection,
+    SupplementRequest,
 )
 from tests.builders import (
     MILLION,
@@ -284,6 +289,65 @@ def examine_in(selection: Selection, life: Ranked, rank: int, *scores: str) -> N
         outcome=selection.outcome(request, examined),
     )
     selection.hear("2" * 64, result, life.now, number)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_is_said_in_whatever_order_is_heard_or_refused(data: st.DataObject) -> None:
+    """Only our typed errors come of nonsense, and at most one envelope of the line is chosen."""
+    life = evaluated_once()
+    selection = Selection(life.notice, life.evaluation_id, life.evaluated)
+    at, ids = life.now, ["1" * 64, "2" * 64, life.evaluation_id, *life.line]
+    for _ in range(data.draw(st.integers(1, 8))):
+        with suppress(VerificationError):
+            selection.hear(data.draw(st.sampled_from(ids)), babble(data, life, ids), at, "123-45-00001")
+        at += data.draw(st.sampled_from([timedelta(), DAY, 8 * DAY]))
+    with suppress(TenderError):
+        assert selection.chosen()["1"] in {None, *life.line}
+
+
+def babble(data: st.DataObject, life: Ranked, ids: list[str]) -> Said:
+    """A statement of any kind with fields that are right now and then."""
+    one = st.sampled_from(ids)
+    times = st.sampled_from([moment(life.now + shift) for shift in (-DAY, timedelta(), 7 * DAY)])
+    about = life.about(life.world.officer) | {"time": data.draw(times)}
+    file = evidence("Works")
+    score = CapabilityScore(
+        criterion=data.draw(st.sampled_from(["works", "finance"])),
+        score=data.draw(st.sampled_from(["0", "15", "5", "9999.9999"])),
+        evidence=data.draw(st.sampled_from([(), (file.sha256,)])),
+        reason="So",
+    )
+    figures = Examined(price_score="x", capability_score="-1", total=data.draw(st.text()), lines=())
+    lot = data.draw(st.sampled_from(["1", "2"]))
+    match data.draw(st.integers(0, 4)):
+        case 0:
+            bid, due = data.draw(one), data.draw(times)
+            evaluation = data.draw(st.sampled_from([life.evaluation_id, "0" * 64]))
+            return ExaminationRequest(
+                **about, evaluation=evaluation, lot=lot, bid=bid, documents="All", due=due
+            )
+        case 1:
+            return SupplementRequest(**about, request=data.draw(one), documents="More", due=data.draw(times))
+        case 2:
+            return ExaminationDocuments(**about, request=data.draw(one), files=(file,))
+        case 3:
+            examined = data.draw(st.sampled_from([None, figures]))
+            scores = data.draw(st.sampled_from([(), (score,), (score, score)]))
+            return ExaminationResult(
+                **about, request=data.draw(one), outcome="passed", scores=scores, examined=examined
+            )
+        case _:
+            evaluation, bid = life.evaluation_id, data.draw(one)
+            return NegotiationResult(
+                **about, evaluation=evaluation, lot=lot, bid=bid, outcome="agreed", reason="So"
+            )
+
+
+def test_an_evaluation_without_the_lot_selects_nobody() -> None:
+    life = evaluated_once()
+    with pytest.raises(TenderError, match="a lot is not evaluated"):
+        Selection(life.notice, life.evaluation_id, msgspec.structs.replace(life.evaluated, lots=()))
 
 
 # ── negotiations ─────────────────────────────────────────────────────────────────────────────────────────

@@ -10,12 +10,14 @@ from crypto.certificates import Role, SigningKey
 from crypto.statements import Statement, sign
 from procurement import record
 from procurement.client import read_notice, read_panel
+from procurement.login import client
 from procurement.panels import DrawRequest
 from tests.builders import a_lot, panel_rules
 from tests.core.test_draws_shown import seed_by_hand, ticket_by_hand
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_selection import refused
 
+ORIGIN = "http://localhost"
 SEATS = 2
 
 
@@ -63,6 +65,8 @@ async def test_who_is_drawn_scores_and_who_has_a_conflict_gives_way_to_the_next(
     await tender.score(points, others[1])
     view = (await tender.get("draws")).json()
     [draw] = view["draws"]
+    read = {each: await reading(tender, each, bids[0]) for each in (others[0], last, town.evaluator, first)}
+    assert list(read.values()) == ["yes", "not-drawn", "not-on-panel", "not-drawn"]
     assert "pending" not in view
     assert seed_by_hand("panel", draw) == draw["seed"]
     tickets = [ticket_by_hand(draw["seed"], each.fingerprint) for each in pool.values()]
@@ -87,6 +91,17 @@ async def test_who_is_drawn_scores_and_who_has_a_conflict_gives_way_to_the_next(
     happened = await tender.happened()
     assert happened.index("draw:requested") < happened.index("panel:drawn") < happened.index("sheet:signed")
     assert happened.count("sheet:signed") == SEATS
+
+
+async def reading(tender: PracticeTender, evaluator: SigningKey, bid: str) -> str:
+    """What an evaluator is answered who wants to read a bid's restricted documents."""
+    http = tender.town.http
+    code = (await client.log_in(tender.town.line(), evaluator, ORIGIN)).code
+    came = await http.post("/api/v1/sessions", json={"code": code}, headers={"Origin": ORIGIN})
+    http.cookies.clear()
+    cookie = {"Cookie": came.headers["Set-Cookie"].split(";")[0]}
+    answer = await http.get(f"{tender.path}/bids/{bid}/all-documents", headers=cookie)
+    return "yes" if answer.is_success else str(answer.json()["code"])
 
 
 async def test_of_two_requests_at_the_same_moment_one_counts(town: Town) -> None:
