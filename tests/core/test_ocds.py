@@ -26,6 +26,7 @@ from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Published, record_package
 from procurement.tenders import Bid, LotOffer, Proposal
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.core.test_record_selection import NEGOTIATED, Ranked
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "ocds"
 
@@ -99,7 +100,26 @@ def jointly() -> Life:
     return life.to_award()
 
 
-LIVES = (lowest_price, price_floor, negotiation, unattended, jointly)
+@cache
+def examined() -> Life:
+    """The first in line fails the examination, the second passes."""
+    life = Ranked("900000", "897500")
+    life.examined(1, "0", "0")
+    life.examined(2, "15", "5")
+    life.award()
+    return life
+
+
+@cache
+def negotiated() -> Life:
+    """There is no agreement with anybody."""
+    life = Ranked("900000", rules=NEGOTIATED)
+    life.negotiate(life.line[0], "failed")
+    life.award()
+    return life
+
+
+LIVES = (lowest_price, price_floor, negotiation, unattended, jointly, examined, negotiated)
 
 
 @pytest.fixture(params=LIVES, ids=lambda life: life.__name__)
@@ -161,6 +181,7 @@ def check_release(release: Json) -> None:
 
 def check_codes(release: Json) -> None:
     tender = release["tender"]
+    assert {each["status"] for each in tender.get("milestones", [])} <= {"met", "notMet"}
     assert {tender["status"], *(lot["status"] for lot in tender["lots"])} <= TENDER_STATUSES
     assert tender["awardCriteria"] in {"priceOnly", "ratedCriteria"}
     assert tender["submissionMethod"] == ["electronicSubmission"]

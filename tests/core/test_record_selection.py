@@ -518,6 +518,25 @@ def a_second_supplement_is_asked_for() -> Files:
     return life.intending(1)
 
 
+@lie(12, "nothing was handed in that lacks anything")
+def a_supplement_gives_more_time_to_who_handed_in_nothing() -> Files:
+    life = two()
+    life.examined(1, "0", "0")
+    request = life.ask(life.line[1])
+    life.now += 7 * DAY
+    life.ask_more(request)
+    return life.intending(2)
+
+
+@lie(12, "documents are handed in once")
+def a_candidate_hands_in_again() -> Files:
+    life = two()
+    request = life.ask(life.line[0])
+    life.hand_in(request, life.bids_by[life.line[0]])
+    life.hand_in(request, life.bids_by[life.line[0]], "Better works")
+    return life.intending(1)
+
+
 @lie(12, "another business was asked")
 def a_rival_hands_in_for_the_candidate() -> Files:
     life = two()

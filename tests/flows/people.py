@@ -504,6 +504,14 @@ class PracticeTender:
             await asyncio.sleep(0.05)
         raise AssertionError("the tender was not published")
 
+    async def until_shown(self, route: str, holds: Callable[[Any], bool]) -> None:
+        """Wait until what is shown there is as it should be."""
+        for _ in range(400):
+            if holds((await self.get(route)).json()):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{route} does not show it")
+
     async def until(self, event: str, times: int = 1) -> None:
         """Wait until `event` has happened so many times."""
         for _ in range(400):
