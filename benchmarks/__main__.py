@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import intake, log, opening, records, uploads
+from benchmarks import evaluation, intake, log, opening, records, uploads
 from benchmarks.measuring import Measure, Scale
 
 Bench = Callable[[Scale], Iterator[Measure]]
@@ -19,6 +19,7 @@ BENCHES: dict[str, Bench] = {
     "leaf_hashes_per_s": log.leaf_hashes,
     "proof_ms": log.proof,
     "verify_ratio": records.verify,
+    "evaluate_15000_s": evaluation.evaluate_many,
     "intake_ratio": intake.intake_ratio,
     "receipt_p99_ms": intake.receipts,
     "bid_cost_growth": intake.bid_cost_growth,

@@ -145,7 +145,9 @@ def _tender_row() -> TenderRow:
         ocid=ocid,
         notice_id=notice,
         deadline=DEADLINE,
+        terms="00" * 32,
         shut_at=None,
+        terminated_at=None,
         concluded_at=None,
         head=Head(tender=ocid, notice=notice),
     )

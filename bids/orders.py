@@ -55,6 +55,19 @@ class OrderKey(Value, frozen=True, kw_only=True):
     signature: HexG1
 
 
+class RoundKeys(Value, frozen=True, kw_only=True):
+    """What opens bids that were sealed for one round: its signature, and that of each order."""
+
+    round: RoundNumber
+    beacon: HexG1
+    keys: tuple[OrderKey, ...]
+
+    @classmethod
+    def of(cls, opening: "Opening") -> "RoundKeys":
+        """Those of the round that the opening is named for."""
+        return cls(round=opening.round, beacon=opening.beacon, keys=opening.keys)
+
+
 class Opening(Payload, frozen=True, kw_only=True):
     """The service publishes the keys of one part: the round's signature and the order's."""
 
@@ -68,13 +81,23 @@ class Opening(Payload, frozen=True, kw_only=True):
     beacon: HexG1
     keys: tuple[OrderKey, ...]
     """Empty where there is nothing to open: every technical part failed, so no price is looked at."""
+    earlier: tuple[RoundKeys, ...] = ()
+    """Latest first; none where every bid was sealed for `round`."""
     time: Moment
 
-    def key(self, bid: str) -> str:
-        """The order's signature (hex) that opens `bid`. Raises CommitteeError when there is none."""
-        for each in self.keys:
+    def keys_of(self, round: str) -> RoundKeys:
+        """What was published for that round. Raises CommitteeError where nothing was."""
+        for each in (RoundKeys.of(self), *self.earlier):
+            if each.round == round:
+                return each
+        raise CommitteeError("no keys were published for the round that this bid was sealed for")
+
+    def signatures(self, round: str, bid: str) -> tuple[bytes, bytes]:
+        """The round's signature, and the order's that opens `bid`. Raises CommitteeError if there is none."""
+        found = self.keys_of(round)
+        for each in found.keys:
             if each.bid in (None, bid):
-                return each.signature
+                return bytes.fromhex(found.beacon), bytes.fromhex(each.signature)
         raise CommitteeError("no opening order was given for this bid")
 
 
@@ -187,8 +210,7 @@ def _open(each: PartToOpen) -> bytes | str:
 
 def _opener_of(each: PartToOpen) -> Opener:
     bid, part = each.envelope.context.bid, each.opening.part
-    signatures = bytes.fromhex(each.opening.beacon), bytes.fromhex(each.opening.key(bid))
-    return _opener(each.terms.locks(part, bid), signatures)
+    return _opener(each.terms.locks(part, bid), each.opening.signatures(each.terms.round, bid))
 
 
 @lru_cache(maxsize=16)

@@ -195,8 +195,8 @@ class Closing(Payload, frozen=True, kw_only=True):
     """What is in the box, said before any key exists.
 
     `commitments` and `documents` are in the order of the log. Each of `chains` is one bidder's envelopes and
-    withdrawals, oldest first: the last one counts, unless it is a withdrawal. `missing` are the files that
-    counted envelopes list and that are not there.
+    withdrawals, oldest first: the last one counts, unless it is a withdrawal, or superseded by a change of
+    terms. `missing` are the files that counted envelopes list and that are not there.
     """
 
     PURPOSE: ClassVar[str] = "closing"
@@ -205,17 +205,22 @@ class Closing(Payload, frozen=True, kw_only=True):
     tender: Identifier
     notice: Hex32
     terms: tuple[Hex32, ...]
+    """Digests of all editions of the terms, in order."""
     deadline: Moment
     time: Moment
     commitments: tuple[Committed, ...]
     chains: tuple[tuple[Hex32, ...], ...]
     documents: tuple[CommittedDocument, ...] = ()
     missing: tuple[MissingDocument, ...] = ()
+    superseded: tuple[Hex32, ...] = ()
+    """Envelopes that chains end with and that came under terms which do not count any more, in the order of
+    `chains`."""
 
     def counted(self) -> tuple[str, ...]:
-        """Ids of the envelopes that will be opened: the last of each chain that is not withdrawn."""
-        withdrawn = set(self.withdrawn())
-        return tuple(chain[-1] for chain in self.chains if chain[-1] not in withdrawn)
+        """Ids of the envelopes that will be opened: the last of each chain that is neither withdrawn nor
+        superseded."""
+        out = {*self.withdrawn(), *self.superseded}
+        return tuple(chain[-1] for chain in self.chains if chain[-1] not in out)
 
     def withdrawn(self) -> tuple[str, ...]:
         """Ids of the withdrawals that chains end with."""
@@ -247,7 +252,14 @@ class Closing(Payload, frozen=True, kw_only=True):
         if indices != sorted(set(indices)):
             raise LogError("the closing statement is not in the order of the log")
         self._check_withdrawals()
+        if self.superseded != self._ends(self.superseded):
+            raise LogError("the closing statement calls superseded what no bidder's envelopes end with")
         self._check_documents()
+
+    def _ends(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Those of `ids` that are envelopes which chains end with, in the order of the chains."""
+        wanted = set(ids) - set(self.withdrawn())
+        return tuple(chain[-1] for chain in self.chains if chain[-1] in wanted)
 
     def _check_withdrawals(self) -> None:
         """What is withdrawn is an envelope, the one before. Raises LogError."""

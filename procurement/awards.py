@@ -1,7 +1,7 @@
-"""From closing to award: what panel, officer and service sign after the last bid is in."""
+"""From closing to award, or to another end: what panel, officer and service sign after the last bid is in."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -89,7 +89,10 @@ class Evaluated(Payload, frozen=True, kw_only=True):
 
 
 class LotAward(Value, frozen=True, kw_only=True):
-    """The winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful."""
+    """A winner of a lot: envelope `bid` of `supplier` (registration number). Neither: unsuccessful.
+
+    A lot with several winners has one for each, in the order of their ranks.
+    """
 
     lot: Identifier
     bid: Hex32 | None = None
@@ -127,7 +130,8 @@ class ConflictDeclaration(Payload, frozen=True, kw_only=True):
 
 
 class Countersignature(Payload, frozen=True, kw_only=True):
-    """A second officer's word for a colleague's notice or award, without which neither counts."""
+    """A second officer's word for a colleague's notice, amendment, termination or award: without it none of
+    them counts."""
 
     PURPOSE: ClassVar[str] = "countersignature"
     ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
@@ -135,7 +139,7 @@ class Countersignature(Payload, frozen=True, kw_only=True):
     tender: Identifier
     notice: Hex32
     statement: Hex32
-    """Id of what is countersigned: the notice itself, or an award."""
+    """Id of what is countersigned."""
     time: Moment
 
 
@@ -152,10 +156,25 @@ class Award(Payload, frozen=True, kw_only=True):
     time: Moment
 
 
+class Termination(Payload, frozen=True, kw_only=True):
+    """The officer ends a tender without an award: it is cancelled, or nothing can come of it. No bid that is
+    sealed then is ever opened."""
+
+    PURPOSE: ClassVar[str] = "termination"
+    ROLES: ClassVar[tuple[Role, ...]] = (Role.OFFICER,)
+
+    tender: Identifier
+    notice: Hex32
+    outcome: Literal["cancelled", "unsuccessful"]
+    """OCDS tenderStatus."""
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    time: Moment
+
+
 def first_in_line(evaluated: Evaluated, chosen: Chosen | None = None) -> tuple[LotAward, ...]:
-    """The awards that follow from a ranking: rank 1 of each lot, nobody where no bid is ranked; of the lots
-    that `chosen` has, who stands there."""
-    return tuple(_winner(each, chosen or {}) for each in evaluated.lots)
+    """The awards that follow from the rankings: lot by lot the first in line, as many as the rules let win;
+    nobody where no bid is ranked; of the lots that `chosen` has, who stands there."""
+    return tuple(award for each in evaluated.lots for award in _winners(each, chosen or {}))
 
 
 def check_intention(
@@ -196,9 +215,10 @@ def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:
     return scores
 
 
-def _winner(each: LotEvaluation, chosen: Chosen) -> LotAward:
-    in_line = {ranked.bid: ranked for ranked in each.evaluation.ranking if ranked.rank is not None}
-    bid = chosen[each.lot] if each.lot in chosen else next(iter(in_line), None)
-    if bid is None:
-        return LotAward(lot=each.lot)
-    return LotAward(lot=each.lot, bid=bid, supplier=in_line[bid].bidder)
+def _winners(each: LotEvaluation, chosen: Chosen) -> list[LotAward]:
+    in_line = [ranked for ranked in each.evaluation.ranking if ranked.rank is not None]
+    winning = in_line[: each.evaluation.winners or 1]
+    if each.lot in chosen:
+        winning = [ranked for ranked in in_line if ranked.bid == chosen[each.lot]]
+    awards = [LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder) for ranked in winning]
+    return awards or [LotAward(lot=each.lot)]

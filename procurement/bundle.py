@@ -15,8 +15,9 @@ from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 from procurement import archive, ocds
 from procurement.awards import Award, Evaluated
+from procurement.editions import Amendment, Edition, Extension, after, in_force
 from procurement.errors import RecordError
-from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType, read
+from procurement.history import BID_EVENTS, EDITIONS, PRIVATE, SELECTION_EVENTS, Entry, EventType, read
 from procurement.scoring import OpenedBid, read_part, with_part
 from procurement.selection import SAID, Selection
 from procurement.tenders import Notice
@@ -125,8 +126,8 @@ def manifest(files: Mapping[str, bytes]) -> Manifest:
 
 
 def said_in(history: Iterable[Entry]) -> list[str]:
-    """Ids of the statements that a history is made of, which an envelope is not."""
-    return [entry.statement for entry in history if entry.t not in BID_EVENTS]
+    """Ids of the statements that a history is made of, which an envelope is not, nor what is private."""
+    return [entry.statement for entry in history if entry.t not in (*BID_EVENTS, *PRIVATE)]
 
 
 def signers_of(statements: Iterable[Statement], envelopes: Iterable[Envelope], notice: Notice) -> set[str]:
@@ -211,6 +212,26 @@ class Record:
         return self.payload(self.event(EventType.PUBLISHED), Notice)
 
     @cached_property
+    def editions(self) -> tuple[Edition, ...]:
+        """The terms as they changed, each edition by the statement that made it."""
+        editions = tuple[Edition, ...]()
+        for entry in self.events(*EDITIONS):
+            editions = after(editions, entry, self.statement(entry.statement))
+        return editions
+
+    def in_force(self, index: int) -> Edition:
+        """The edition under which that came whose commitment has this index in the log."""
+        return in_force(self.editions, index, [self.proofs.history[each.seq].index for each in self.editions])
+
+    def edition(self, envelope: str) -> Edition:
+        """The edition under which the envelope with that id came, by the closing statement."""
+        return self.in_force(self._indexes[envelope])
+
+    @cached_property
+    def _indexes(self) -> dict[str, int]:
+        return {each.statement: each.index for each in self.closing.commitments}
+
+    @cached_property
     def closing(self) -> Closing:
         return self.payload(self.event(EventType.CLOSED), Closing)
 
@@ -260,7 +281,8 @@ class Record:
                 raise RecordError("a bid was opened that does not count")
             part = entry.part
             content = self.file(content_path(entry.statement, part))
-            bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, self.notice))
+            notice = self.edition(entry.statement).notice
+            bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, notice))
         return list(bids.values())
 
     @cached_property
@@ -279,7 +301,14 @@ class Record:
         consortia = {bid.id: self.consortium(bid.envelope) for bid in self.counted}
         consortia |= {id: [self.certificate(each.signer)] for id, each in self.withdrawals.items()}
         return ocds.Published(
-            notice=self.notice,
+            announced=self.notice,
+            notice=self.editions[-1].notice,
+            amendments=tuple(
+                self.payload(each, Amendment)
+                if each.t is EventType.AMENDED
+                else self.payload(each, Extension)
+                for each in self.events(*EDITIONS[1:])
+            ),
             history=tuple(self.history),
             counted=tuple(self.counted),
             withdrawn=self.closing.withdrawn(),

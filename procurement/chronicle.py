@@ -22,13 +22,14 @@ from crypto.statements import Payload, Statement, sign
 from procurement import store
 from procurement.awards import ConflictDeclaration
 from procurement.duties import Declared, Officials, Word, declared
+from procurement.editions import Edition, after, edition_of, published
 from procurement.errors import TenderError
-from procurement.history import Entry, Event, EventType
+from procurement.history import EDITIONS, Entry, Event, EventType
 from procurement.panels import PanelDraw
 from procurement.registry.standings import Standings
 from procurement.scoring import OpenedBid, read_part, with_part
 from procurement.store import EventRow, TenderRow
-from procurement.tenders import Notice, appointed, check_notice, terms
+from procurement.tenders import Notice, appointed, check_notice
 from procurement.timekeeping import Clock
 
 PATIENCE = 10.0  # seconds that a step waits for the log to give an index
@@ -40,12 +41,29 @@ P = TypeVar("P", bound=Payload)
 
 
 class Tender(msgspec.Struct, frozen=True, kw_only=True):
-    """A published notice with everything that follows from it."""
+    """A published notice with its amendments, and everything that follows from them."""
 
-    notice: Notice
-    notice_id: str
-    terms: SubmissionTerms
+    editions: tuple[Edition, ...]
     key: JointKey
+
+    @property
+    def notice(self) -> Notice:
+        """As it reads now."""
+        return self.editions[-1].notice
+
+    @property
+    def notice_id(self) -> str:
+        """Of the first notice, which names the tender in every lock."""
+        return self.editions[0].statement
+
+    @property
+    def terms(self) -> SubmissionTerms:
+        """Under which bids come in now."""
+        return self.editions[-1].terms
+
+    def edition(self, envelope: Envelope) -> Edition:
+        """Under which the envelope was sealed. Raises TenderError."""
+        return edition_of(self.editions, envelope.context.terms)
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,15 +137,30 @@ class Chronicle:
     # ── what is known ────────────────────────────────────────────────────────────────────────────────
 
     async def tender(self, ocid: str) -> Tender:
-        """A published tender; a notice never changes. Raises TenderError."""
-        if ocid not in self._tenders:
-            row = await store.load_tender(self.pool, ocid)
-            body = await store.load_statements(self.pool, row.tender_id, [row.notice_id])
-            notice = Statement(body[row.notice_id]).read(Notice)
+        """A published tender, as it is by now. Raises TenderError."""
+        return await self._tender(self.pool, await store.load_tender(self.pool, ocid))
+
+    async def _tender(self, connection: Any, row: TenderRow) -> Tender:
+        """The tender with the terms that its row names."""
+        known = self._tenders.get(row.ocid)
+        if known is None or known.terms.terms != row.terms:
+            made = await self._editions(connection, row)
             async with self._checking:  # a rush asks for it very often at once
-                if ocid not in self._tenders:
-                    self._tenders[ocid] = await asyncio.to_thread(published_as, notice, row.notice_id)
-        return self._tenders[ocid]
+                known = self._tenders.get(row.ocid)
+                if known is None or known.terms.terms != row.terms:
+                    known = await asyncio.to_thread(announced_as, made)
+                    self._tenders[row.ocid] = known
+        return known
+
+    async def _editions(self, connection: Any, row: TenderRow) -> tuple[Edition, ...]:
+        """All editions of the terms up to those that the row names."""
+        entries = [e for e in await self._history(connection, row.ocid) if e.t in EDITIONS]
+        bodies = await store.load_statements(connection, row.tender_id, [e.statement for e in entries])
+        made = tuple[Edition, ...]()
+        for entry in entries:
+            if not made or made[-1].terms.terms != row.terms:
+                made = after(made, entry, Statement(bodies[entry.statement]))
+        return made
 
     async def _history(self, connection: Any, ocid: str) -> tuple[Entry, ...]:
         """All entries of the tender with that ocid; none while it is not published."""
@@ -164,7 +197,7 @@ class Chronicle:
         opened = await box.load_opened(connection, situation.row.tender_id)
         notice = situation.tender.notice
         return [
-            opened_bid(stored[id], {part: opened.get((id, part)) for part in notice.parts}, notice)
+            opened_bid(stored[id], {part: opened.get((id, part)) for part in notice.parts}, situation.tender)
             for id in closing.counted()
         ]
 
@@ -174,7 +207,7 @@ class Chronicle:
     async def _step(self, ocid: str) -> AsyncIterator[tuple[Any, Situation, datetime]]:
         """A transaction with the tender's row locked, then the database's clock read. Entries keep their
         order in time even where the clock was set back."""
-        # Known from here on: where a connection is held, no second one is waited for.
+        # Known from here on: where a connection is held, no second one is waited for. Officials never change.
         await self.officials(await self.tender(ocid))
         async with self.pool.acquire() as connection, connection.transaction():
             row = await store.load_tender(connection, ocid, "FOR UPDATE")
@@ -184,7 +217,7 @@ class Chronicle:
 
     async def _situation(self, connection: Any, row: TenderRow) -> Situation:
         entries = await self._history(connection, row.ocid)
-        tender = await self.tender(row.ocid)
+        tender = await self._tender(connection, row)
         said = [each for each in entries if each.t is EventType.CONFLICT_DECLARED]
         sheets = [each for each in entries if each.t is EventType.SHEET_SIGNED]
         return Situation(
@@ -325,8 +358,12 @@ class Chronicle:
 
 def published_as(notice: Notice, notice_id: str) -> Tender:
     """The tender that a notice makes. Raises what `check_notice` raises."""
-    key = check_notice(notice)
-    return Tender(notice=notice, notice_id=notice_id, terms=terms(notice, notice_id), key=key)
+    return announced_as(published(notice, notice_id))
+
+
+def announced_as(editions: tuple[Edition, ...]) -> Tender:
+    """The tender with these editions. Raises what `check_notice` raises."""
+    return Tender(editions=editions, key=check_notice(editions[-1].notice))
 
 
 @lru_cache(maxsize=1 << 15)
@@ -343,9 +380,10 @@ def one(situation: Situation, type_: EventType) -> Entry:
     return found[0]
 
 
-def opened_bid(stored: StoredEnvelope, parts: Mapping[str, bytes | str | None], notice: Notice) -> OpenedBid:
+def opened_bid(stored: StoredEnvelope, parts: Mapping[str, bytes | str | None], tender: Tender) -> OpenedBid:
     """An envelope with what can be read of it: `parts` are contents, or the codes why there is none."""
     envelope = Statement(stored.body).read(Envelope)
+    notice = tender.edition(envelope).notice
     bid = OpenedBid(id=stored.id, registration=stored.registration, envelope=envelope)
     for part in notice.parts:
         content = parts.get(part)

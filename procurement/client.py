@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -31,7 +31,7 @@ from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import decode, encode, moment, parse_moment, sha256
 from crypto.errors import LogError
 from crypto.statements import Payload, Statement, sign
-from procurement import history
+from procurement import editions, enquiries, history
 from procurement.awards import (
     ConflictDeclaration,
     Countersignature,
@@ -43,9 +43,11 @@ from procurement.awards import (
 )
 from procurement.documents import check_before_sealing
 from procurement.duties import Officials, Word, check_declared, declared
+from procurement.editions import Amendment, Edition, Extension
 from procurement.errors import TenderError
-from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
+from procurement.history import BID_EVENTS, EDITIONS, SELECTION_EVENTS, Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, verify_draw
+from procurement.scoring import check_sheet, to_price
 from procurement.selection import SAID, Selection, check_may_say
 from procurement.tenders import (
     Notice,
@@ -53,13 +55,12 @@ from procurement.tenders import (
     check_notice,
     check_publication,
     check_transcript,
-    terms,
 )
 
 P = TypeVar("P", bound=Payload)
 
-MOST_REFUSALS = 30
-"""Before the closing: each of fifteen members may refuse each of two parts once."""
+MOST_BEFORE_CLOSING = 30 + 2 * enquiries.MOST + 2 * editions.MOST
+"""Entries: fifteen members may refuse each of two parts once, questions are answered, terms amended."""
 AT_ONCE = 4
 """Statements that one party has under way at a time."""
 
@@ -73,10 +74,20 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Announced(Stated, frozen=True, kw_only=True):
-    """The same with who is in charge of what, and the entries with which its history begins."""
+    """The same with all editions of its terms, who is in charge of what, and the entries with which its
+    history begins; `notice` and `terms` are those of the latest edition."""
 
+    editions: tuple[Edition, ...]
+    indexes: tuple[int, ...]
+    """Of the editions' entries in the log."""
+    amendments: tuple[bytes, ...] = ()
+    """The statements (DSSE) that made the editions after the first."""
     officials: Officials
     entries: tuple[bytes, ...]
+
+    def in_force(self, index: int) -> Edition:
+        """The edition under which that came whose commitment has this index in the log."""
+        return editions.in_force(self.editions, index, self.indexes)
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,19 +106,27 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified closing statement, and when the quorum of witnesses had seen it."""
+    """A verified closing statement, when the quorum of witnesses had seen it, and the tender by then."""
 
+    tender: Announced
     closing: Closing
     closing_id: str
     witnessed: datetime
 
 
+class Order(NamedTuple):
+    """What is opened: what was sealed for `round`, of one bid or of nobody's in particular."""
+
+    round: str
+    bid: str | None
+
+
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """The orders on one part that a member has found in order: `bids` names those whose price is opened, or
-    nobody's in particular; `late` is the officer's reason where the closing was witnessed too late."""
+    """The orders on one part that a member has found in order; `late` is the officer's reason where the
+    closing was witnessed too late."""
 
     part: Part
-    bids: tuple[str | None, ...]
+    orders: tuple[Order, ...]
     closed: Closed
     late: str | None
 
@@ -151,12 +170,12 @@ class _Bids(msgspec.Struct, frozen=True):
 
 
 async def read_notice(service: Service, ocid: str) -> Announced:
-    """The tender as the pinned witnesses have seen it published.
+    """The tender as the pinned witnesses have seen it published, and amended since.
 
     Verified: the notice's place at the start of the tender's history in the co-signed log, the signatures of
     two officers, the committee's proofs and the word of its n certified members, that nobody holds two
-    duties, a pinned beacon, and a round after the deadline. Raises ServiceError and VerificationError's
-    kinds.
+    duties, a pinned beacon, and a round after the deadline; and each change of the terms that the service
+    shows. Raises ServiceError and VerificationError's kinds.
     """
     published, countersigned = [await service.logged(f"{path_of(ocid)}/entries/{seq}") for seq in (0, 1)]
     first, second = history.read([published.entry, countersigned.entry])
@@ -169,13 +188,17 @@ async def read_notice(service: Service, ocid: str) -> Announced:
     check_notice(notice)
     check_publication(notice, parse_moment(first.time))
     service.trust.check_network(notice.network)
-    return Announced(
+    made = editions.published(notice, first.statement)
+    tender = Announced(
         notice=notice,
         notice_id=first.statement,
-        terms=terms(notice, first.statement),
+        terms=made[-1].terms,
+        editions=made,
+        indexes=(published.index,),
         officials=await _officials(service, notice, first, officer, colleague),
         entries=(published.entry, countersigned.entry),
     )
+    return await _amended(service, tender, await _places(service, tender, *EDITIONS[1:]))
 
 
 async def submit_bid(
@@ -258,32 +281,53 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
     logged = await service.logged(
         f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
     )
-    entry = await _linked(service, tender, logged.entry)
+    chain = await _linked(service, tender, logged.entry)
+    entry, changed = chain[-1], [each.seq for each in chain if each.t in EDITIONS[1:]]
+    tender = await _amended(service, tender, [seq for seq in changed if seq > tender.editions[-1].seq])
+    if [each.seq for each in tender.editions[1:]] != changed:
+        raise LogError("the service showed other amendments than the tender has")
     closing, _ = await _said(service, logged, entry, Closing)
     closing.check()
-    if entry.t is not EventType.CLOSED or closing.terms != (tender.terms.terms,):
+    if closing.terms != tuple(each.terms.terms for each in tender.editions):
         raise LogError("the closing statement is about other terms")
     if closing.deadline != tender.notice.deadline or parse_moment(closing.time) < tender.notice.complete:
         raise LogError("the closing statement was made before the deadline")
     policies = service.trust.witnesses, tender.notice.witnesses
     witnessed = max(policy.reached(logged.note) for policy in policies)
-    return Closed(closing=closing, closing_id=logged.statement.id, witnessed=witnessed)
+    return Closed(tender=tender, closing=closing, closing_id=logged.statement.id, witnessed=witnessed)
 
 
 async def verify_orders(service: Service, tender: Announced, part: Part) -> Orders:
     """What a member may sign to open `part`, waited for.
 
     It has verified for itself: a witnessed closing statement (or the officer's word for a late one), the
-    round's signature and, for prices, every evaluator's sheet. Raises TenderError for no part of it.
+    rounds' signatures and, for prices, every evaluator's sheet. Raises TenderError for no part of it.
     """
     if part not in tender.notice.parts:
         raise TenderError("no-such-part", f"the tender's parts are {' and '.join(tender.notice.parts)}")
     closed = await read_closing(service, tender)
+    tender = closed.tender
     late = closed.witnessed >= tender.notice.opens
     reason = await _answered_for(service, tender, closed) if late else None
-    await service.beacon(tender.notice.network, int(tender.terms.round))
-    bids = tuple(await _to_price(service, tender, closed)) if part == "price" else (None,)
-    return Orders(part=part, bids=bids, closed=closed, late=reason)
+    for round in _rounds(closed):
+        await service.beacon(tender.notice.network, int(round))
+    if part == "price":
+        orders = await _to_price(service, tender, closed)
+    else:
+        orders = [Order(round, None) for round in _rounds(closed)]
+    return Orders(part=part, orders=tuple(orders), closed=closed, late=reason)
+
+
+def _rounds(closed: Closed) -> list[str]:
+    """The rounds that bids which count were sealed for, the latest edition's among them.
+
+    Raises LogError where the closing counts bids whose terms do not stand.
+    """
+    index = {each.statement: each.index for each in closed.closing.commitments}
+    sealed = [closed.tender.in_force(index[id]) for id in closed.closing.counted()]
+    if not all(each.stands for each in sealed):
+        raise LogError("the closing statement counts bids whose terms do not stand")
+    return editions.rounds(closed.tender.editions, [each.terms.terms for each in sealed])
 
 
 async def sign_orders(
@@ -297,16 +341,17 @@ async def send_orders(
     service: Service, tender: Announced, member: Member, orders: Orders
 ) -> list[OpeningPartial]:
     """Sign what `verify_orders` gave, and send it."""
-    part = orders.part
+    part, made = orders.part, orders.closed.tender.editions
     limit = asyncio.Semaphore(AT_ONCE)
 
-    async def send(bid: str | None) -> OpeningPartial:
+    async def send(order: Order) -> OpeningPartial:
         async with limit:
-            partial = member.sign_order(tender.terms, part, bid, service.now(), secrets.token_bytes)
+            terms = editions.under(made, order.round)
+            partial = member.sign_order(terms, part, order.bid, service.now(), secrets.token_bytes)
             await service.post(f"{path_of(tender.notice.tender)}/opening-partials", sign(partial, member.key))
             return partial
 
-    return await asyncio.gather(*map(send, orders.bids))
+    return await asyncio.gather(*map(send, orders.orders))
 
 
 async def read_bids(service: Service, ocid: str) -> list[PublishedBid]:
@@ -424,11 +469,11 @@ async def _all_said(
     return said
 
 
-async def _places(service: Service, tender: Announced, event: EventType) -> list[int]:
+async def _places(service: Service, tender: Announced, *types: EventType) -> list[int]:
     """Where the service says that such entries stand."""
     path = path_of(tender.notice.tender)
     events = parse(await service.get(f"{path}/timeline"), _Timeline).events
-    return [each.seq for each in events if each.type == event]
+    return [each.seq for each in events if each.type in types]
 
 
 def _published(tender: Announced) -> Entry:
@@ -447,14 +492,53 @@ def _entry_path(tender: Announced, seq: int) -> str:
     return f"{path_of(tender.notice.tender)}/entries/{seq}"
 
 
-async def _linked(service: Service, tender: Announced, last: bytes) -> Entry:
-    """The closing's entry `last`, in one chain with the notice's: members may refuse before it."""
+async def _amended(service: Service, tender: Announced, seqs: Sequence[int]) -> Announced:
+    """The tender with the changes of its terms whose entries stand there, each verified."""
+    for seq in seqs:
+        logged = await service.logged(_entry_path(tender, seq))
+        entry = _own_entry(tender, logged.entry, *EDITIONS[1:])
+        if entry.t is EventType.AMENDED:
+            said: Amendment | Extension = await _amendment(service, tender, logged, entry)
+        else:
+            said, _ = await _said(service, logged, entry, Extension)
+        made = editions.followed_by(tender.editions, said, entry.statement, entry.seq)
+        await asyncio.to_thread(check_notice, made[-1].notice)
+        tender = msgspec.structs.replace(
+            tender,
+            notice=made[-1].notice,
+            terms=made[-1].terms,
+            editions=made,
+            indexes=(*tender.indexes, logged.index),
+            amendments=(*tender.amendments, logged.statement.data),
+        )
+    return tender
+
+
+async def _amendment(service: Service, tender: Announced, logged: Logged, entry: Entry) -> Amendment:
+    """What an officer in charge amended in time, and another countersigned."""
+    before = await service.logged(_entry_path(tender, entry.seq - 1))
+    agreed = _own_entry(tender, before.entry, EventType.AMENDMENT_COUNTERSIGNED)
+    if entry.prev != sha256(before.entry).hex():
+        raise LogError(f"the tender's chain is broken at entry {entry.seq}")
+    amendment, officer = await _said(service, logged, entry, Amendment)
+    word, colleague = await _said(service, before, agreed, Countersignature)
+    check_countersigned(entry.statement, word)
+    tender.officials.check_in_charge(officer.registration)
+    tender.officials.check_countersigning(officer.registration, colleague.registration)
+    editions.check_in_time(tender.editions[-1], parse_moment(entry.time))
+    return amendment
+
+
+async def _linked(service: Service, tender: Announced, last: bytes) -> list[Entry]:
+    """The chain from the notice to the closing's entry `last`: others stand between them."""
     begun = len(tender.entries)
-    seq = min(decode(last, Entry, limit=history.LONGEST_ENTRY).seq, begun + MOST_REFUSALS)
+    seq = min(decode(last, Entry, limit=history.LONGEST_ENTRY).seq, begun + MOST_BEFORE_CLOSING)
     between = [await service.proven(_entry_path(tender, each)) for each in range(begun, seq)]
     chain = history.read([*tender.entries, *(each.entry for each in between), last])
     history.check_order(chain)
-    return chain[-1]
+    if chain[-1].t is not EventType.CLOSED:
+        raise LogError("the service shows another entry than the closing's")
+    return chain
 
 
 async def _answered_for(service: Service, tender: Announced, closed: Closed) -> str:
@@ -465,9 +549,9 @@ async def _answered_for(service: Service, tender: Announced, closed: Closed) -> 
     raise TenderError("late-closing", "the closing was witnessed too late and no officer answers for it")
 
 
-async def _check_sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> None:
-    """Whoever is on the panel and has no conflict of interest has said so, after the opening with that id,
-    and has then scored."""
+async def _sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> list[SignedScores]:
+    """The panel's sheets: whoever is on it and has no conflict of interest has said so, after the opening
+    with that id, and has then scored. Raises TenderError unless all have."""
     words = await _words(service, tender, opening)
     officials, drawn = await read_panel(service, tender)
     sheets = await _all_said(service, tender, EventType.SHEET_SIGNED, SignedScores)
@@ -477,6 +561,7 @@ async def _check_sheets(service: Service, tender: Announced, opening: str, *, to
             raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
     scored_by = [evaluator for _, _, evaluator in sheets]
     officials.check_scored(declared(words), scored_by, to_score=to_score)
+    return [sheet for _, sheet, _ in sheets]
 
 
 async def _words(service: Service, tender: Announced, opening: str | None = None) -> list[Word]:
@@ -487,21 +572,26 @@ async def _words(service: Service, tender: Announced, opening: str | None = None
     return [Word(entry.seq, official, word.conflict) for entry, word, official in said]
 
 
-async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[str]:
-    """Ids of the bids whose price is opened, each read from an envelope that the closing counted.
+async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[Order]:
+    """The bids whose price is opened, each read from an envelope that the closing counted.
 
-    Raises TenderError unless every evaluator has signed before.
+    Whose price the rules keep closed this member finds out from the sheets itself. Raises TenderError unless
+    every evaluator has signed a whole sheet before, ScoresError for a score that the rules do not admit.
     """
-    bids = []
+    orders = []
+    index = {each.statement: each.index for each in closed.closing.commitments}
     opening, opened = await _opened(service, tender, closed)
-    for envelope in opened:
+    sheets = await _sheets(service, tender, opening, to_score=bool(opened))
+    for sheet in sheets:
+        check_sheet(tender.notice, opened, sheet)
+    for envelope in to_price(tender.notice, opened, sheets):
         path = f"{path_of(tender.notice.tender)}/statements/{envelope}"
         statement = Statement(await service.get(path))
         if statement.id != envelope:
             raise LogError("the service shows another envelope than the one asked for")
-        bids.append(statement.read(Envelope).context.bid)
-    await _check_sheets(service, tender, opening, to_score=bool(bids))
-    return bids
+        round = tender.in_force(index[envelope]).terms.round
+        orders.append(Order(round, statement.read(Envelope).context.bid))
+    return orders
 
 
 async def _opened(service: Service, tender: Announced, closed: Closed) -> tuple[str, list[str]]:

@@ -1,7 +1,7 @@
 """How far clocks may be apart: others' from ours, and ours from every other that says what time it is."""
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from crypto.encoding import parse_moment
@@ -19,6 +19,28 @@ class Reading(NamedTuple):
     source: str
     time: datetime
     lag: timedelta | None = timedelta()
+
+
+class Spread(NamedTuple):
+    """At most so many `closings`, deadlines, within each slot of so many `seconds`, so that not everybody
+    bids at once."""
+
+    closings: int
+    seconds: int
+
+    def slot(self, deadline: datetime) -> datetime:
+        """When the slot begins that the deadline falls into, counted from 1970."""
+        return datetime.fromtimestamp(int(deadline.timestamp()) // self.seconds * self.seconds, UTC)
+
+    def after(self, slot: datetime) -> Iterator[datetime]:
+        """The slots after that one, in order."""
+        while True:
+            slot += timedelta(seconds=self.seconds)
+            yield slot
+
+
+USUAL_SPREAD = Spread(1500, 3600)
+"""KONEPS has at most 1,500 closings in an hour."""
 
 
 def check_clock(time: str, now: datetime) -> None:

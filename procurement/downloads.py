@@ -143,7 +143,7 @@ class Downloads:
         parts = await box.load_opened_parts(pool, tender_id, envelope)
         if stored is None:
             raise _absent()
-        return opened_bid(stored, parts, situation.tender.notice)
+        return opened_bid(stored, parts, situation.tender)
 
     async def _restricted(self, bid: _Bid) -> dict[Part, tuple[bytes, Restricted]]:
         """Of each open part that has restricted content: its bytes, and what it says."""
@@ -162,7 +162,8 @@ class Downloads:
         entry = bid.situation.of(EventType.OPENED, part)[0]
         opening = await self._procedure.said(self._procedure.pool, bid.situation, entry, Opening)
         sealed = b"".join([chunk async for chunk in self._read(bid, file)])
-        to_open = PartToOpen(envelope=bid.opened.envelope, terms=bid.situation.tender.terms, opening=opening)
+        terms = bid.situation.tender.edition(bid.opened.envelope).terms
+        to_open = PartToOpen(envelope=bid.opened.envelope, terms=terms, opening=opening)
         plain = await asyncio.to_thread(open_restricted, to_open, sealed)
         return plain, read_restricted(plain)
 

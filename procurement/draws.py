@@ -11,7 +11,7 @@ from crypto.encoding import Moment
 from procurement import money
 from procurement.awards import Evaluated
 from procurement.duties import Declared
-from procurement.evaluation import Derived, KrPriceFloor, Ranked
+from procurement.evaluation import Derived, KrPriceFloor, Ranked, single
 from procurement.evaluation.kr_price_floor import derive
 from procurement.panels import PanelDraw, is_grindable, randomness
 from procurement.scoring import randomness as opened_randomness
@@ -102,8 +102,9 @@ def lot_draws(
     shown = []
     for lot in notice.lots:
         public = opened_randomness(notice, notice_id, lot, opening)
-        if isinstance(lot.rules, KrPriceFloor) and isinstance(lot.rules.preliminary_prices, Derived):
-            prices, draw = derive(lot.rules, public)
+        rules = single(lot.rules)
+        if isinstance(rules, KrPriceFloor) and isinstance(rules.preliminary_prices, Derived):
+            prices, draw = derive(rules, public)
             inputs = _inputs(public, "reserve-prices", opening.round)
             texts = tuple(map(money.text, prices))
             shown.append(ShownDraw(**inputs, of_lot=lot.id, numbers=_numbers(draw), prices=texts))

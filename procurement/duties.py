@@ -65,11 +65,11 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
             raise TenderError("another-officer", "the tender is in other officers' hands")
 
     def check_countersigning(
-        self, awarded_by: str, countersigned_by: str, bidders: Iterable[str] = ()
+        self, signed_by: str, countersigned_by: str, bidders: Iterable[str] = ()
     ) -> None:
         """Another officer countersigns, who may be a third one but has no other duty. Raises TenderError."""
-        if countersigned_by == awarded_by:
-            raise TenderError("four-eyes", "an award is countersigned by a second officer")
+        if countersigned_by == signed_by:
+            raise TenderError("four-eyes", "what one officer signs is countersigned by a second officer")
         second = countersigned_by if countersigned_by != self.officer else self.second
         msgspec.structs.replace(self, second=second).check_apart(bidders)
 

@@ -22,6 +22,13 @@ class EventType(StrEnum):
 
     PUBLISHED = "tender:published"
     COUNTERSIGNED = "tender:countersigned"
+    ENQUIRED = "enquiry:asked"
+    ANSWERED = "enquiry:answered"
+    AMENDMENT_COUNTERSIGNED = "amendment:countersigned"
+    AMENDED = "tender:amended"
+    EXTENDED = "tender:extended"
+    TERMINATION_COUNTERSIGNED = "termination:countersigned"
+    TERMINATED = "tender:terminated"
     CLOSED = "tender:closed"
     LATE = "closing:late"
     DRAW_REQUESTED = "draw:requested"
@@ -54,9 +61,20 @@ SELECTION_EVENTS = (
     EventType.NEGOTIATED,
 )
 """What is done about those in line between evaluation and intended award."""
+EDITIONS = (EventType.PUBLISHED, EventType.AMENDED, EventType.EXTENDED)
+"""What makes a tender's terms what they are."""
+PRIVATE = (EventType.ENQUIRED,)
+"""Whose statements nobody reads but officials: the entry shows that there is one."""
 
 _AFTER = {
     EventType.COUNTERSIGNED: EventType.PUBLISHED,
+    EventType.ENQUIRED: EventType.COUNTERSIGNED,
+    EventType.ANSWERED: EventType.ENQUIRED,
+    EventType.AMENDMENT_COUNTERSIGNED: EventType.COUNTERSIGNED,
+    EventType.AMENDED: EventType.AMENDMENT_COUNTERSIGNED,
+    EventType.EXTENDED: EventType.COUNTERSIGNED,
+    EventType.TERMINATION_COUNTERSIGNED: EventType.COUNTERSIGNED,
+    EventType.TERMINATED: EventType.TERMINATION_COUNTERSIGNED,
     EventType.CLOSED: EventType.COUNTERSIGNED,
     EventType.LATE: EventType.CLOSED,
     EventType.DRAW_REQUESTED: EventType.CLOSED,
@@ -79,16 +97,33 @@ _AFTER = {
     EventType.AWARD_COUNTERSIGNED: EventType.INTENDED,
     EventType.AWARDED: EventType.AWARD_COUNTERSIGNED,
 }
+_PAIRS = {
+    EventType.AMENDMENT_COUNTERSIGNED: EventType.AMENDED,
+    EventType.TERMINATION_COUNTERSIGNED: EventType.TERMINATED,
+    EventType.AWARD_COUNTERSIGNED: EventType.AWARDED,
+}
+"""What comes right after a countersignature, and after nothing else."""
+_BEFORE_CLOSING = {
+    EventType.ENQUIRED,
+    EventType.ANSWERED,
+    EventType.AMENDMENT_COUNTERSIGNED,
+    EventType.AMENDED,
+    EventType.EXTENDED,
+}
 _STILL = {
     EventType.PUBLISHED: set(EventType) - {EventType.PUBLISHED},
+    EventType.CLOSED: set(EventType) - _BEFORE_CLOSING,
     EventType.SCORED: {
         EventType.CONFLICT_DECLARED,
         *SELECTION_EVENTS,
         EventType.INTENDED,
         EventType.AWARD_COUNTERSIGNED,
         EventType.AWARDED,
+        EventType.TERMINATION_COUNTERSIGNED,
+        EventType.TERMINATED,
     },
     EventType.AWARD_COUNTERSIGNED: {EventType.AWARDED},
+    EventType.TERMINATED: {EventType.CLOSED},
     EventType.AWARDED: set[EventType](),
 }
 """What can happen once something has."""
@@ -101,6 +136,7 @@ _ORDERS = (EventType.REFUSED, EventType.PARTIAL)
 _OF_A_PART = (*_ORDERS, EventType.OPENED, *BID_EVENTS)
 _OFTEN = (
     *_ORDERS,
+    *_BEFORE_CLOSING,
     EventType.CONFLICT_DECLARED,
     EventType.PRICES_REVEALED,
     EventType.SHEET_SIGNED,
@@ -199,9 +235,17 @@ def check_order(chain: Sequence[Entry]) -> None:
     seen: dict[EventType, set[str | None]] = {}
     for before, entry in zip([None, *chain], chain, strict=False):
         _check_place(entry, seen)
+        _check_pair(before, entry)
         if before and before.time > entry.time:
             raise LogError(f"entry {entry.seq} is out of time")
         seen.setdefault(entry.t, set()).add(entry.part)
+
+
+def _check_pair(before: Entry | None, entry: Entry) -> None:
+    """A countersignature and what takes effect by it stand together. Raises LogError."""
+    awaited = _PAIRS.get(before.t) if before else None
+    if entry.t is not awaited and (awaited or entry.t in _PAIRS.values()):
+        raise LogError(f"entry {entry.seq}: {entry.t} after {before.t if before else 'nothing'}")
 
 
 def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> None:

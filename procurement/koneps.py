@@ -26,7 +26,7 @@ from procurement.evaluation import (
     Rules,
     reserve_prices,
 )
-from procurement.evaluation.explain import KONEPS_REMARKS
+from procurement.evaluation.explain import REASONS
 from procurement.money import Amount, Percent, Points
 from procurement.tenders import Line, Organisation
 
@@ -308,7 +308,7 @@ def _computed(case: Case, result: Evaluation) -> dict[tuple[str, int | None, int
     ranks = _shared_ranks(result.ranking)
     for position, ranked in _by_position(case, result).items():
         computed["rank", position, None] = ranks.get(_merit(ranked), ("none",)) if ranked.rank else ("none",)
-        computed["remark", position, None] = (KONEPS_REMARKS[ranked.reason],)
+        computed["remark", position, None] = (REASONS["ko"][ranked.reason],)
         for name, score in _scores(ranked).items():
             computed[name, position, None] = (score or "none",)
     return computed
@@ -358,7 +358,7 @@ def _result(bid: PastBid, ranked: Ranked) -> Result:
         technical_score=ranked.technical_score,
         total=ranked.total,
         rank=ranked.rank,
-        reason=f"{ranked.reason} {KONEPS_REMARKS[ranked.reason]}",
+        reason=f"{ranked.reason} {REASONS['ko'][ranked.reason]}",
     )
 
 

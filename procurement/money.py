@@ -64,23 +64,37 @@ def grouped(amount: str) -> str:
 
 def truncated(number: Fraction, places: int) -> Decimal:
     """`number` ≥ 0 with the decimals after `places` cut off."""
-    return _of_steps(number * 10**places // 1, places)
+    return of_steps(number.numerator * 10**places // number.denominator, places)
 
 
 def half_up(number: Fraction, places: int) -> Decimal:
     """`number` ≥ 0 rounded to `places` decimals, a half away from zero."""
-    return _of_steps((number * 10**places + Fraction(1, 2)) // 1, places)
+    return of_steps(quotient(number.numerator * 10**places, number.denominator), places)
 
 
 def up(number: Fraction, places: int) -> Decimal:
     """`number` ≥ 0 rounded to `places` decimals, never down."""
-    return _of_steps(-(-number * 10**places // 1), places)
+    return of_steps(-(-number.numerator * 10**places // number.denominator), places)
 
 
 def percent_of(part: Decimal, whole: Decimal) -> Decimal:
     """`part` in per cent of `whole` > 0, truncated at three decimals, as KONEPS publishes bid rates."""
-    return truncated(Fraction(part) * 100 / Fraction(whole), 3)
+    (a, b), (c, d) = part.as_integer_ratio(), whole.as_integer_ratio()
+    return of_steps(a * d * 100_000 // (b * c), 3)
 
 
-def _of_steps(steps: int, places: int) -> Decimal:
+def steps(number: Decimal, places: int) -> int:
+    """How many units of the last of `places` decimals `number` is, which has no more decimals than that."""
+    scale: int = 10**places
+    numerator, denominator = number.as_integer_ratio()
+    return numerator * scale // denominator
+
+
+def of_steps(steps: int, places: int) -> Decimal:
+    """The number that is so many units of the last of `places` decimals."""
     return Decimal(f"{steps}e-{places}")
+
+
+def quotient(numerator: int, denominator: int) -> int:
+    """`numerator` ≥ 0 ÷ `denominator` > 0 as a whole number, a half up."""
+    return (2 * numerator + denominator) // (2 * denominator)

@@ -8,6 +8,7 @@ What this mapping decides where OCDS leaves it open:
 - A bid is one envelope's offer for one lot, ``<envelope id>/<lot>``, because value and status differ by lot.
   An envelope that does not open is one disqualified bid: what it offers, and for which lots, nobody knows.
 - An item is ``<lot>/<item>``: item ids are the lot's own, and "/" is in neither.
+- A bid whose price stays closed, because it failed before, is disqualified like one that does not open.
 - A bid is pending until it is evaluated, then valid where it is ranked. A withdrawn one has the withdrawal's
   id; what it offered, and for which lots, nobody knows.
 - Documents of a bid are ``<envelope id>/<number>``, those that came in time and are public.
@@ -15,6 +16,8 @@ What this mapping decides where OCDS leaves it open:
 - An examination of a candidate, or a negotiation with one, is a milestone, ``<lot>/<envelope id>``; who fails
   is disqualified from then on. The files that candidates hand in are not public.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
+- A lot that several win has one award for each, ``<lot>/<place>``; others' awards have the lot's id.
+- A bid's value is its price, without the running costs by which it may have been compared.
 """
 
 import base64
@@ -24,10 +27,20 @@ from typing import Any
 import msgspec
 
 from crypto.encoding import moment, sha256
-from procurement import money
+from procurement import evaluation, money
 from procurement.awards import Award, Evaluated, LotAward
-from procurement.evaluation import KrNegotiation, KrPriceFloor, LowestPrice, Rules
-from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.editions import Amendment, Extension
+from procurement.evaluation import (
+    KrNegotiation,
+    KrPriceFloor,
+    LifeCycleCost,
+    LowestPrice,
+    LowestPrice2,
+    QualityPrice,
+    Rules,
+    TwoEnvelope,
+)
+from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
 from procurement.scoring import OpenedBid
 from procurement.selection import Candidacy
 from procurement.tenders import Item, Lot, Notice
@@ -47,7 +60,10 @@ _JSON = msgspec.json.Encoder(decimal_format="number")
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """The published facts that the OCDS record is made of."""
 
+    announced: Notice
     notice: Notice
+    """As it reads after all amendments."""
+    amendments: tuple[Amendment | Extension, ...]
     history: tuple[Entry, ...]
     counted: tuple[OpenedBid, ...]
     withdrawn: tuple[str, ...]
@@ -94,10 +110,11 @@ def _releases(published: Published) -> list[Json]:
     bidders = _bidders(published)
     awards = published.award.awards
     suppliers = [each for award in awards if award.bid for each in published.consortia[award.bid]]
-    announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.notice)}
+    announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.announced)}
+    amended = announced | {"tender": _tender(published.notice) | _amendments(published)}
     opened = {
         "parties": _parties(published, bidders, []),
-        "tender": announced["tender"] | _tenderers(published, bidders),
+        "tender": amended["tender"] | _tenderers(published, bidders),
         "bids": _bids(published, {}),
     }
     statuses = _statuses(published.evaluated)
@@ -106,10 +123,12 @@ def _releases(published: Published) -> list[Json]:
         "parties": _parties(published, bidders, suppliers),
         "tender": _concluded(opened["tender"], awards) | _milestones(published),
         "bids": _bids(published, statuses | _failed(published)),
-        "awards": [_award(published, each) for each in awards],
+        "awards": _awards(published, awards),
     }
+    changed = [_release(published, "tenderAmendment", amended, *EDITIONS[1:])] if published.amendments else []
     return [
         _release(published, "tender", announced, EventType.PUBLISHED),
+        *changed,
         _release(published, "tenderUpdate", opened, EventType.OPENED, *BID_EVENTS),
         _release(published, "tenderUpdate", evaluated, EventType.SCORED),
         _release(published, "award", awarded, EventType.AWARDED),
@@ -158,12 +177,31 @@ def _tender(notice: Notice) -> Json:
         procurementMethodDetails=PRACTICE if notice.practice else None,
         value={"amount": sum(stated), "currency": notice.currency} if whole else None,
         submissionMethod=["electronicSubmission"],
-        awardCriteria=_criteria(notice.lots[0].rules),
+        awardCriteria=_criteria(notice),
         awardCriteriaDetails="; ".join(f"lot {lot.id}: {_rule_set(lot.rules)}" for lot in notice.lots),
         tenderPeriod={"startDate": notice.published, "endDate": notice.deadline},
         lots=[_lot(lot, notice.currency) for lot in notice.lots],
         items=[_item(lot, item) for lot in notice.lots for item in lot.items],
     )
+
+
+def _amendments(published: Published) -> Json:
+    """Each change of the terms; the releases are one for all of them, since each edition is whole."""
+    entries = [entry for entry in published.history if entry.t in EDITIONS[1:]]
+    return _present(
+        amendments=[
+            {"id": entry.statement, "date": entry.time, "rationale": _rationale(said)}
+            for entry, said in zip(entries, published.amendments, strict=True)
+        ]
+        or None
+    )
+
+
+def _rationale(said: Amendment | Extension) -> str:
+    if isinstance(said, Amendment):
+        return said.reason
+    pauses = ", ".join(f"{gap.start} to {gap.end}" for gap in said.gaps)
+    return f"bids could not be taken from {pauses}"
 
 
 def _lot(lot: Lot, currency: str) -> Json:
@@ -278,9 +316,20 @@ def _failed(published: Published) -> dict[tuple[str, str], str]:
     return {(each.ranked.bid, each.lot): "disqualified" for each in failed}
 
 
-def _award(published: Published, award: LotAward) -> Json:
-    """The award of one lot; it has the lot's id, because a lot is awarded once."""
-    made = {"id": award.lot, "date": _last(published, EventType.AWARDED).time, "relatedLots": [award.lot]}
+def _awards(published: Published, awards: Sequence[LotAward]) -> list[Json]:
+    """Each with the lot's id, and its place behind it where a lot is awarded several times."""
+    of_lot: dict[str, list[LotAward]] = {}
+    for each in awards:
+        of_lot.setdefault(each.lot, []).append(each)
+    return [
+        _award(published, lot if len(several) == 1 else f"{lot}/{place}", each)
+        for lot, several in of_lot.items()
+        for place, each in enumerate(several, start=1)
+    ]
+
+
+def _award(published: Published, id: str, award: LotAward) -> Json:
+    made = {"id": id, "date": _last(published, EventType.AWARDED).time, "relatedLots": [award.lot]}
     if award.bid is None:
         return made | {"status": "unsuccessful"}
     return made | {
@@ -299,22 +348,28 @@ def _offered(published: Published, award: LotAward) -> str:
 
 
 def _ceiling(rules: Rules) -> str | None:
-    match rules:
-        case LowestPrice():
-            return rules.ceiling
-        case KrPriceFloor():
-            return rules.base
-        case KrNegotiation():
-            return rules.budget
+    match evaluation.single(rules):
+        case KrPriceFloor() as floor:
+            return floor.base
+        case KrNegotiation() as negotiation:
+            return negotiation.budget
+        case LowestPrice() | LowestPrice2() | QualityPrice() | TwoEnvelope() | LifeCycleCost() as bounded:
+            return bounded.ceiling
 
 
-def _criteria(rules: Rules) -> str:
-    """OCDS awardCriteria. Lots that a panel scores never share a tender with others."""
-    return "ratedCriteria" if isinstance(rules, KrNegotiation) else "priceOnly"
+def _criteria(notice: Notice) -> str:
+    """OCDS awardCriteria, of all lots together: rated where a panel scores any, else by cost where costs
+    count in any."""
+    rules = [evaluation.single(lot.rules) for lot in notice.lots]
+    if any(map(evaluation.criteria, rules)):
+        return "ratedCriteria"
+    return "costOnly" if any(isinstance(each, LifeCycleCost) for each in rules) else "priceOnly"
 
 
 def _rule_set(rules: Rules) -> str:
-    return str(rules.__struct_config__.tag)
+    """Its name, and that of the one by which several are compared."""
+    names = dict.fromkeys(str(each.__struct_config__.tag) for each in (rules, evaluation.single(rules)))
+    return " by ".join(names)
 
 
 def _buyer(notice: Notice) -> Json:

@@ -74,10 +74,10 @@ class OwnBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 
 class OwnResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the evaluation of one lot says of one's own offer: without a rank it is out, and `reason` says
-    why. `lines` explain each number, in English."""
+    why; without an amount its price stays closed. `lines` explain each number, in the notice's language."""
 
     lot: str
-    amount: str
+    amount: str | None = None
     reason: str
     lines: list[str]
     rank: int | None = None
@@ -259,20 +259,21 @@ async def _results(procedure: Procedure, situation: Situation, id: str | None) -
     if id is None or not scored:
         return []
     evaluated = await procedure.said(procedure.pool, situation, scored[0], Evaluated)
+    language = explain.language_of(situation.tender.notice.language)
     return [
-        _result(each.lot, ranked)
+        _result(each.lot, ranked, language)
         for each in evaluated.lots
         for ranked in each.evaluation.ranking
         if ranked.bid == id
     ]
 
 
-def _result(lot: str, ranked: Ranked) -> OwnResult:
+def _result(lot: str, ranked: Ranked, language: explain.Language) -> OwnResult:
     return OwnResult(
         lot=lot,
         amount=ranked.amount,
-        reason=explain.reason(ranked.reason, "en"),
-        lines=[explain.sentence(line, "en") for line in ranked.lines],
+        reason=explain.reason(ranked.reason, language),
+        lines=[explain.sentence(line, language) for line in ranked.lines],
         rank=ranked.rank,
         total=ranked.total,
     )

@@ -6,17 +6,16 @@ was done is found done.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import msgspec
 
 import bids.store as box
 from bids import intake
-from bids.envelope import CoSignature, Envelope, Part, SealedFile
-from bids.errors import EnvelopeError
+from bids.envelope import Envelope, Part, SealedFile
 from bids.opening import open_in_parallel
 from bids.orders import (
     Opening,
@@ -24,20 +23,18 @@ from bids.orders import (
     OrderKey,
     OrderRefusal,
     PartToOpen,
+    RoundKeys,
     check_partial,
     check_refusal,
     combined,
 )
 from bids.receipts import Closing, CommittedDocument, chains
-from bids.store import StoredCoSignature, StoredDocument, StoredEnvelope
+from bids.store import StoredDocument, StoredEnvelope
 from bids.uploads import document_entry
-from crypto.certificates import Certificate, Role, SigningKey
-from crypto.encoding import moment, parse_moment
-from crypto.log import Log
+from crypto.certificates import Certificate, Role
+from crypto.encoding import moment, parse_moment, sha256
 from crypto.merkle import leaf_hash
-from crypto.relays import Rounds
-from crypto.statements import Payload, Statement
-from crypto.trust import Trust
+from crypto.statements import Statement
 from procurement import store
 from procurement.awards import (
     Award,
@@ -52,81 +49,36 @@ from procurement.awards import (
     check_intention,
     check_seen,
 )
-from procurement.chronicle import PATIENCE, Situation, Tender, one, published_as
-from procurement.duties import Officials, check_declared
+from procurement.chronicle import PATIENCE, Situation, Tender, one
+from procurement.duties import check_declared
+from procurement.editions import rounds, under
 from procurement.errors import TenderError
-from procurement.history import Entry, Event, EventType, Head
+from procurement.history import Event, EventType
 from procurement.proceedings import Proceedings
 from procurement.registry import store as registry
-from procurement.registry.standings import Standings
 from procurement.scoring import (
     OpenedBid,
     check_revealed,
     check_sheet,
     committed_lots,
+    orders_of,
     outcome,
+    proposed,
     score,
     to_open,
 )
 from procurement.store import Draft, TenderRow
-from procurement.tenders import (
-    PROMPT,
-    Notice,
-    check_publication,
-    check_transcript,
-)
-from procurement.timekeeping import Clock, Watch
-
-P = TypeVar("P", bound=Payload)
-OfficialsWord = LateClosing | SignedScores | RevealedPrices | ConflictDeclaration | IntendedAward | Award
+from procurement.tender_period import check_about, check_in_charge, draft_of
 
 
 class Procedure(Proceedings):
-    """All steps, for one service: its database, log, key and trust, its beacon, its clock and its dice."""
+    """All steps, for one service: its database, log, key and trust, its beacon and its clock."""
 
-    def __init__(
-        self,
-        pool: Any,
-        log: Log,
-        *,
-        key: SigningKey,
-        trust: Trust,
-        standings: Standings,
-        beacon: Rounds,
-        clock: Clock,
-        watch: Watch,
-        entropy: Callable[[int], bytes],
-    ) -> None:
-        """`beacon` gives the rounds of the network that notices must name; `watch` doubts the clock."""
-        super().__init__(pool, log, key=key, standings=standings, clock=clock, beacon=beacon)
-        self.watch = watch
-        self.trust = trust
-        self._authorities = trust.authorities()
-        self._entropy = entropy
-
-    # ── publication ──────────────────────────────────────────────────────────────────────────────────
-
-    async def publish(self, data: bytes) -> Tender:
-        """An officer's notice waits for a second officer. The same notice again changes nothing."""
-        statement, notice, officer = await self._genuine(data, Notice)
-        tender = await asyncio.to_thread(published_as, notice, statement.id)
-        self.trust.check_network(notice.network)
-        if notice.witnesses != self.trust.witnesses:
-            raise TenderError("other-witnesses", "the notice names other witnesses than this log's")
-        history = await self._history(self.pool, notice.tender)
-        _check_ocid(history, statement.id)
-        if not history:
-            now = self.now()
-            if not _is_ahead(notice, now):
-                check_publication(notice, now)
-            await self._check_people(self.pool, notice, None, now)
-            due = parse_moment(notice.published)
-            await store.add_draft(self.pool, _draft("notice", notice.tender, statement, officer, now, due))
-        return tender
+    # ── four eyes ────────────────────────────────────────────────────────────────────────────────────
 
     async def countersign(self, ocid: str, data: bytes) -> tuple[str, bool]:
-        """A second officer's word for a notice or an award that waits: its statement's id, and whether that
-        has come about now. A notice whose time is still to come goes on waiting."""
+        """A second officer's word for what waits for it: its statement's id, and whether that has come about
+        now. A notice whose time is still to come goes on waiting."""
         statement, word, second = await self._genuine(data, Countersignature)
         draft = await store.load_draft(self.pool, store.id_of(ocid), word.statement)
         notice_id = draft.id if draft.kind == "notice" else (await self.tender(ocid)).notice_id
@@ -134,128 +86,43 @@ class Procedure(Proceedings):
             raise TenderError("another-tender", "the countersignature is about another tender")
         if draft.kind == "award":
             await self._award(draft, statement, second)
-        elif _is_ahead(Statement(draft.body).read(Notice), self.now()):
-            await self._schedule(draft, statement)
-            return statement.id, False
-        else:
-            await self._publish(draft, statement)
-        return statement.id, True
-
-    async def publish_scheduled(self, draft: Draft) -> None:
-        """A notice that was countersigned before its time, now that it has come."""
-        if draft.countersignature is not None:
-            await self._publish(draft, Statement(draft.countersignature))
-
-    async def _schedule(self, draft: Draft, countersignature: Statement) -> None:
-        """Whatever can be checked before a notice's time is; the countersignature is kept till then."""
-        notice = Statement(draft.body).read(Notice)
-        _check_ocid(await self._history(self.pool, draft.ocid), draft.id)
-        await self._check_people(self.pool, notice, countersignature.signer, self.now())
-        kept = await store.keep_countersignature(self.pool, draft, countersignature.data)
-        if Statement(kept).id != countersignature.id:
-            raise TenderError("said-before", "this was countersigned before")
-
-    async def _publish(self, draft: Draft, countersignature: Statement) -> None:
-        """Notice and countersignature begin the tender's history together, or nothing does."""
-        statement = Statement(draft.body)
-        notice = statement.read(Notice)
-        tender = await asyncio.to_thread(published_as, notice, statement.id)
-        async with self.pool.acquire() as connection, connection.transaction():
-            row = _new_row(tender)
-            if not await store.add_tender(connection, row):
-                history = await self._history(connection, draft.ocid)
-                _check_ocid(history, draft.id)
-                if history[1].statement != countersignature.id:
-                    raise TenderError("said-before", "this was countersigned before")
-                return
-            # Everybody whom the notice names is looked at under the one status that its entry will name.
-            await registry.keep_status(connection)
-            now = self.now()
-            check_publication(notice, now)
-            officials = await self._check_people(connection, notice, countersignature.signer, now)
-            situation = Situation(
-                row=row, tender=tender, officials=officials, entries=(), declared={}, scored_by=()
-            )
-            both = (EventType.PUBLISHED, statement), (EventType.COUNTERSIGNED, countersignature)
-            await self._say(connection, situation, both, now)
-
-    async def _check_people(
-        self, connection: Any, notice: Notice, second: str | None, now: datetime
-    ) -> Officials:
-        """The tender's officials, each certified now, at publication, and those who are needed later still at
-        the opening: a tender whose members' certificates end before its round could never be opened.
-
-        `second` is the certificate of the second officer, once there is one.
-        """
-        officers = [notice.signer, *([second] if second else [])]
-        await self._certified(connection, officers, Role.OFFICER, now, notice.published)
-        named = [each.certificate for each in notice.committee.members]
-        lasting = moment(notice.opens)
-        members = await self._certified(connection, named, Role.COMMITTEE, now, notice.published, lasting)
-        await self._certified(connection, notice.evaluators, Role.EVALUATOR, now, notice.published, lasting)
-        check_transcript(notice, members)
-        officials = await self._appointed(connection, notice, second)
-        officials.check_apart()
-        return officials
-
-    async def _certified(
-        self, connection: Any, fingerprints: Sequence[str], role: Role, now: datetime, *then: str
-    ) -> list[Certificate]:
-        """Certificates that count now, and whose time will not be over `then`."""
-        found = await self.standings.certified(connection, fingerprints, role, now)
-        for each in found:
-            for at in then:
-                self._authorities.verify(each, role, parse_moment(at))
-        return found
-
-    # ── joint bids ───────────────────────────────────────────────────────────────────────────────────
-
-    async def co_sign(self, ocid: str, data: bytes) -> str:
-        """A partner's word that the envelope it names, which is still to come, is its bid, too.
-
-        The first such word stands: its id is given for every other one on the same envelope.
-        """
-        tender = await self.tender(ocid)
-        now = await self.clock.at(self.pool)
-        statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
-        if (given.tender, given.notice) != (ocid, tender.notice_id):
-            raise TenderError("another-tender", "the statement is about another tender")
-        tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
-        if now < tender.notice.closes or self.watch.check(now):
-            word = StoredCoSignature(
-                envelope=given.envelope, fingerprint=partner.fingerprint, id=statement.id, body=data
-            )
-            await box.add_co_signature(self.pool, tender_id, word)
-        stands = await box.load_co_signatures(self.pool, tender_id, [given.envelope])
-        if key not in stands:
-            raise EnvelopeError("after-deadline", "the deadline has passed")
-        return stands[key].id
+            return statement.id, True
+        return statement.id, await self._countersigned(draft, statement, second)
 
     # ── closing ──────────────────────────────────────────────────────────────────────────────────────
 
     async def shut(self, ocid: str) -> bool:
-        """After the deadline: waits for bids in flight, and lets no other in; not by a clock in doubt."""
+        """After the deadline: waits for bids in flight, and lets no other in. Not by a clock in doubt, nor
+        where an outage is still to move the deadline."""
         if self.now() < (await store.load_tender(self.pool, ocid)).deadline:
             return False  # without the lock, which would hold up bids
         async with self._step(ocid) as (connection, situation, now):
             at = await self._once_come(connection, situation.row.deadline)
             if at is None or situation.row.shut_at is not None:
                 return False
+            if await self.extension_due(connection, situation.row, situation.tender, now):
+                return False
             await store.shut(connection, situation.row.tender_id, max(at, now))
         return True
 
     async def close(self, ocid: str) -> bool:
-        """The closing statement, once the grace is over and every commitment has its place in the log."""
-        row, notice = await store.load_tender(self.pool, ocid), (await self.tender(ocid)).notice
-        if row.shut_at is None or self.now() < notice.complete:
+        """The closing statement, once the grace is over, or the tender has ended otherwise, and every
+        commitment has its place in the log."""
+        row = await store.load_tender(self.pool, ocid)
+        complete = row.terminated_at or (await self.tender(ocid)).notice.complete
+        if row.shut_at is None or self.now() < complete:
             return False
         envelopes = await box.load_envelopes(self.pool, row.tender_id)
         documents = await box.load_documents(self.pool, row.tender_id)
         indexes = await self._indexes(row, envelopes, documents)
         envelopes.sort(key=lambda each: indexes[each.id])
         async with self._step(ocid) as (connection, situation, now):
-            at = await self._once_come(connection, notice.complete)
-            if at is None or situation.has(EventType.CLOSED):
+            at = await self._once_come(connection, complete)
+            if (
+                at is None
+                or situation.has(EventType.CLOSED)
+                or situation.row.terminated_at != row.terminated_at
+            ):
                 return False
             now = max(at, now)
             if len(await box.load_documents(connection, row.tender_id)) != len(documents):
@@ -263,6 +130,8 @@ class Procedure(Proceedings):
             found = envelopes, documents, indexes
             closing = await asyncio.to_thread(self._closing, situation, *found, now)
             await self._sign(connection, situation, EventType.CLOSED, closing, now)
+            if row.terminated_at:
+                await store.conclude(connection, row.tender_id, now)
         return True
 
     def _closing(
@@ -274,16 +143,20 @@ class Procedure(Proceedings):
         now: datetime,
     ) -> Closing:
         """What is in the box; `envelopes` are in the order of the log."""
+        tender = situation.tender
         closing = Closing(
             **self._about(situation, now),
-            terms=(situation.tender.terms.terms,),
-            deadline=situation.tender.notice.deadline,
+            terms=tuple(each.terms.terms for each in tender.editions),
+            deadline=tender.notice.deadline,
             commitments=tuple(intake.committed(each, indexes[each.id]) for each in envelopes),
             chains=chains([(each.id, each.previous) for each in envelopes]),
             documents=_committed(documents, indexes),
         )
-        if not situation.tender.notice.document_limit:
-            return closing  # ten thousand envelopes need not be read to find no document
+        # Ten thousand envelopes need not be read to find no document and no earlier terms.
+        if not all(each.stands for each in tender.editions):
+            closing = msgspec.structs.replace(closing, superseded=_superseded(closing, envelopes, tender))
+        if not any(each.notice.document_limit for each in tender.editions):
+            return closing
         manifests = _manifests(closing, envelopes)
         return msgspec.structs.replace(closing, missing=closing.lacking(manifests))
 
@@ -311,7 +184,7 @@ class Procedure(Proceedings):
         """The officer answers for opening although the closing was witnessed after the round."""
         statement, late, officer = await self._genuine(data, LateClosing)
         async with self._step(ocid) as (connection, situation, now):
-            _check_in_charge(situation, late, officer)
+            check_in_charge(situation, late, officer)
             if late.closing != one(situation, EventType.CLOSED).statement:
                 raise TenderError("wrong-closing", "the statement is about another closing")
             if await self._witnessed_at(situation) < situation.tender.notice.opens:
@@ -326,13 +199,13 @@ class Procedure(Proceedings):
         statement, given, _ = await self._genuine(data, OpeningPartial)
         async with self._step(ocid) as (connection, situation, now):
             tender = situation.tender
-            check_partial(given, tender.notice.committee, tender.key, tender.terms)
+            check_partial(given, tender.notice.committee, tender.key, under(tender.editions, given.round))
             if situation.heard(statement):
                 return statement.id  # sent again because no answer came; by now the part may be open
             if now < tender.notice.opens:
                 raise TenderError("too-early", "the round of the time lock has not come")
             await self._check_orderable(connection, situation, given)
-            subject = f"order/{given.part}/{given.bid or ''}/{given.member}"
+            subject = f"order/{given.part}/{given.round}/{given.bid or ''}/{given.member}"
             await self._say_once(
                 connection, situation, EventType.PARTIAL, statement, subject, now, given.part
             )
@@ -358,19 +231,26 @@ class Procedure(Proceedings):
         situation = await self.situation(ocid)
         if situation.has(EventType.OPENED, part) or not await self._may_open(situation):
             return False
-        counted = to_open(part, await self.counted(self.pool, situation))
+        if part == "price" and not situation.scored:
+            return False
+        counted = await self._to_open(self.pool, situation, part)
         keys = await self._keys(situation, part, counted)
         if keys is None:
             return False
-        beacon = await self._signature(situation.tender.notice, situation.tender.notice.round)
-        opening = partial(Opening, part=part, round=situation.tender.notice.round, beacon=beacon, keys=keys)
+        own, *earlier = [
+            RoundKeys(round=round, beacon=await self._round(situation.tender.notice, round), keys=given)
+            for round, given in keys.items()
+        ]
+        opening = partial(
+            Opening, part=part, round=own.round, beacon=own.beacon, keys=own.keys, earlier=tuple(earlier)
+        )
         results = await self._open_all(situation, opening(**self._about(situation, self.now())), counted)
         async with self._step(ocid) as (connection, situation, now):
             if situation.has(EventType.OPENED, part):
                 return False
             statement = self._signed(opening(**self._about(situation, now)))
             events = [await self._event(connection, EventType.OPENED, statement, now, part)]
-            events += [_opened_event(situation.tender, part, *each, now) for each in results.items()]
+            events += [_opened_event(part, *each, now) for each in results.items()]
             await box.add_opened(connection, situation.row.tender_id, part, results)
             await self._record(connection, situation, events, [statement])
         return True
@@ -382,7 +262,7 @@ class Procedure(Proceedings):
         wants to countersign the award; of evaluators the panel's."""
         statement, declaration, official = await self._genuine(data, ConflictDeclaration)
         async with self._step(ocid) as (connection, situation, now):
-            _check_about(situation, declaration)
+            check_about(situation, declaration)
             if official.role is Role.EVALUATOR:
                 situation.officials.check_on_panel(official.registration)
             if not situation.has(EventType.OPENED):
@@ -398,13 +278,14 @@ class Procedure(Proceedings):
         """An evaluator's signed scores, while no price can have been seen."""
         statement, sheet, evaluator = await self._genuine(data, SignedScores)
         async with self._step(ocid) as (connection, situation, now):
-            _check_about(situation, sheet)
+            check_about(situation, sheet)
             situation.officials.check_on_panel(evaluator.registration)
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")
             check_declared(situation.declared, evaluator.registration)
             situation.officials.check_seated(evaluator.registration, situation.declared)
-            check_sheet(situation.tender.notice, await self.counted(connection, situation), sheet)
+            bids = proposed(await self.counted(connection, situation))
+            check_sheet(situation.tender.notice, bids, sheet)
             subject = f"sheet/{evaluator.registration}"
             await self._say_once(connection, situation, EventType.SHEET_SIGNED, statement, subject, now)
         return statement.id
@@ -413,7 +294,7 @@ class Procedure(Proceedings):
         """The officer reveals the preliminary prices of a lot that the notice committed to."""
         statement, revealed, officer = await self._genuine(data, RevealedPrices)
         async with self._step(ocid) as (connection, situation, now):
-            _check_in_charge(situation, revealed, officer)
+            check_in_charge(situation, revealed, officer)
             if not situation.has(EventType.OPENED):
                 raise TenderError("not-opened", "prices are revealed after the opening")
             check_revealed(situation.tender.notice, revealed)
@@ -442,7 +323,7 @@ class Procedure(Proceedings):
         """An officer in charge names the first in line; the standstill begins."""
         statement, intended, officer = await self._genuine(data, IntendedAward)
         async with self._step(ocid) as (connection, situation, now):
-            _check_in_charge(situation, intended, officer)
+            check_in_charge(situation, intended, officer)
             scored = one(situation, EventType.SCORED)
             evaluated = await self.said(connection, situation, scored, Evaluated)
             chosen = (await self.selection(connection, situation)).chosen()
@@ -457,7 +338,7 @@ class Procedure(Proceedings):
         async with self._step(ocid) as (connection, situation, now):
             if not situation.heard(statement):
                 await self._check_award(connection, situation, award, officer, now)
-                await store.add_draft(connection, _draft("award", ocid, statement, officer, now))
+                await store.add_draft(connection, draft_of("award", ocid, statement, officer, now))
         return statement.id
 
     async def _award(self, draft: Draft, countersignature: Statement, second: Certificate) -> None:
@@ -481,7 +362,7 @@ class Procedure(Proceedings):
         self, connection: Any, situation: Situation, award: Award, officer: Certificate, now: datetime
     ) -> None:
         """What was intended is awarded, by an officer in charge, after the standstill. Raises TenderError."""
-        _check_in_charge(situation, award, officer)
+        check_in_charge(situation, award, officer)
         entry = one(situation, EventType.INTENDED)
         intended = await self.said(connection, situation, entry, IntendedAward)
         check_award(award, intended, entry.statement)
@@ -527,38 +408,47 @@ class Procedure(Proceedings):
             raise TenderError("opened", "this part is open already")
         if given.part == "price":
             situation.check_scored()
-            counted = await self.counted(connection, situation)
-            if given.bid not in {each.envelope.context.bid for each in to_open("price", counted)}:
+            priced = await self._to_open(connection, situation, "price")
+            orders = {each.envelope.context.bid: each.envelope.context.round for each in priced}
+            if orders.get(given.bid or "") != given.round:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
+
+    async def _to_open(self, connection: Any, situation: Situation, part: Part) -> list[OpenedBid]:
+        """The bids whose `part` is opened; a price's only once the panel has scored."""
+        sheets = await self._sheets(connection, situation) if part == "price" else []
+        return to_open(part, situation.tender.notice, await self.counted(connection, situation), sheets)
+
+    async def _sheets(self, connection: Any, situation: Situation) -> list[SignedScores]:
+        """What the panel has signed so far."""
+        signed = situation.of(EventType.SHEET_SIGNED)
+        return [await self.said(connection, situation, entry, SignedScores) for entry in signed]
 
     async def _keys(
         self, situation: Situation, part: Part, counted: Sequence[OpenedBid]
-    ) -> tuple[OrderKey, ...] | None:
-        """The keys of `part`, or None while an order lacks members."""
+    ) -> dict[str, tuple[OrderKey, ...]] | None:
+        """The keys of `part` by round, the latest first, or None while an order lacks members."""
         tender = situation.tender
         entries = situation.of(EventType.PARTIAL, part)
-        if part == "price" and not situation.scored:
-            return None
         statements = await store.load_statements(
             self.pool, situation.row.tender_id, [entry.statement for entry in entries]
         )
         partials = [Statement(statements[entry.statement]).read(OpeningPartial) for entry in entries]
-        keys = await asyncio.to_thread(
-            combined, part, partials, tender.notice.committee, tender.key, tender.terms
-        )
-        wanted = {each.envelope.context.bid for each in counted} if part == "price" else {None}
-        return keys if {key.bid for key in keys} == wanted else None
+        return await asyncio.to_thread(_combined, part, partials, counted, tender)
 
     async def _open_all(
         self, situation: Situation, opening: Opening, counted: Sequence[OpenedBid]
     ) -> dict[str, bytes | str]:
         """By envelope id what comes out of it: readable content, or a reason code."""
         tender = situation.tender
-        parts = [PartToOpen(envelope=e.envelope, terms=tender.terms, opening=opening) for e in counted]
+        editions = [tender.edition(each.envelope) for each in counted]
+        parts = [
+            PartToOpen(envelope=each.envelope, terms=edition.terms, opening=opening)
+            for each, edition in zip(counted, editions, strict=True)
+        ]
         results = await asyncio.to_thread(open_in_parallel, parts)
         return {
-            each.id: outcome(result, opening.part, tender.notice)[1] or result
-            for each, result in zip(counted, results, strict=True)
+            each.id: outcome(result, opening.part, edition.notice)[1] or result
+            for each, edition, result in zip(counted, editions, results, strict=True)
         }
 
     async def _inputs(
@@ -573,50 +463,10 @@ class Procedure(Proceedings):
         ]
         if len(opened) != len(notice.parts) or len(revealed) != len(committed_lots(notice)):
             return None
-        sheets = [
-            await self.said(self.pool, situation, entry, SignedScores)
-            for entry in situation.of(EventType.SHEET_SIGNED)
-        ]
+        sheets = await self._sheets(self.pool, situation)
         first = await self.said(self.pool, situation, opened[0], Opening)
         counted = await self.counted(self.pool, situation)
         return first, counted, sheets, {each.lot: each for each in revealed}
-
-
-def _check_ocid(history: Sequence[Entry], notice_id: str) -> None:
-    if history and history[0].notice != notice_id:
-        raise TenderError("ocid-taken", "a tender with this ocid was published before")
-
-
-def _new_row(tender: Tender) -> TenderRow:
-    return TenderRow(
-        tender_id=store.id_of(tender.notice.tender),
-        ocid=tender.notice.tender,
-        notice_id=tender.notice_id,
-        deadline=tender.notice.closes,
-        shut_at=None,
-        concluded_at=None,
-        head=Head(tender=tender.notice.tender, notice=tender.notice_id),
-    )
-
-
-def _draft(
-    kind: Literal["notice", "award"],
-    ocid: str,
-    statement: Statement,
-    officer: Certificate,
-    now: datetime,
-    due: datetime | None = None,
-) -> Draft:
-    return Draft(
-        tender_id=store.id_of(ocid),
-        id=statement.id,
-        kind=kind,
-        ocid=ocid,
-        body=statement.data,
-        registration=officer.registration,
-        made_at=now,
-        due=due,
-    )
 
 
 def _committed(
@@ -637,6 +487,13 @@ def _committed(
     )
 
 
+def _superseded(closing: Closing, envelopes: Sequence[StoredEnvelope], tender: Tender) -> tuple[str, ...]:
+    """Of the envelopes that would count those that came under terms which no longer stand."""
+    bodies = {each.id: each.body for each in envelopes}
+    last = {id: Statement(bodies[id]).read(Envelope) for id in closing.counted()}
+    return tuple(id for id, envelope in last.items() if not tender.edition(envelope).stands)
+
+
 def _manifests(closing: Closing, envelopes: Sequence[StoredEnvelope]) -> dict[str, tuple[SealedFile, ...]]:
     """By id of each envelope that counts, the files that it lists."""
     counted = set(closing.counted())
@@ -644,22 +501,28 @@ def _manifests(closing: Closing, envelopes: Sequence[StoredEnvelope]) -> dict[st
     return {each.id: Statement(each.body).read(Envelope).documents for each in mine}
 
 
-def _opened_event(tender: Tender, part: Part, id: str, result: bytes | str, now: datetime) -> Event:
-    content, reason = outcome(result, part, tender.notice)
-    type_ = EventType.BID_UNOPENABLE if reason else EventType.BID_OPENED
-    return Event(t=type_, time=moment(now), statement=id, part=part, content=content, reason=reason)
+def _opened_event(part: Part, id: str, result: bytes | str, now: datetime) -> Event:
+    """`result` is content that can be read, or the reason why there is none."""
+    opened = isinstance(result, bytes)
+    return Event(
+        t=EventType.BID_OPENED if opened else EventType.BID_UNOPENABLE,
+        time=moment(now),
+        statement=id,
+        part=part,
+        content=sha256(result).hex() if isinstance(result, bytes) else None,
+        reason=None if isinstance(result, bytes) else result,
+    )
 
 
-def _check_about(situation: Situation, said: OfficialsWord) -> None:
-    if (said.tender, said.notice) != (situation.row.ocid, situation.row.notice_id):
-        raise TenderError("another-tender", "the statement is about another tender")
-
-
-def _check_in_charge(situation: Situation, said: OfficialsWord, officer: Certificate) -> None:
-    _check_about(situation, said)
-    situation.officials.check_in_charge(officer.registration)
-
-
-def _is_ahead(notice: Notice, now: datetime) -> bool:
-    """Whether the notice's time is still to come, so that it waits for it."""
-    return parse_moment(notice.published) - now >= PROMPT
+def _combined(
+    part: Part, partials: Sequence[OpeningPartial], counted: Sequence[OpenedBid], tender: Tender
+) -> dict[str, tuple[OrderKey, ...]] | None:
+    """The keys that k members' partials make, if none lacks that is needed."""
+    keys = {}
+    for round in rounds(tender.editions, [each.envelope.context.terms for each in counted]):
+        given = [each for each in partials if each.round == round]
+        terms = under(tender.editions, round)
+        keys[round] = combined(part, given, tender.notice.committee, tender.key, terms)
+        if {each.bid for each in keys[round]} != orders_of(part, round, counted):
+            return None
+    return keys

@@ -11,15 +11,18 @@ from crypto.encoding import encode, parse_moment
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.relays import Rounds
+from crypto.trust import Trust
 from procurement.awards import Evaluated
-from procurement.chronicle import Chronicle, Situation, one
+from procurement.chronicle import Situation, one
+from procurement.clocks import Spread
 from procurement.errors import TenderError
 from procurement.history import SELECTION_EVENTS, Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, tickets
 from procurement.registry.standings import Standings
 from procurement.selection import SAID, Selection, check_may_say
+from procurement.tender_period import TenderPeriod, check_about, check_in_charge
 from procurement.tenders import Notice
-from procurement.timekeeping import Clock
+from procurement.timekeeping import Clock, Watch
 
 _SUBJECTS: dict[EventType, Callable[[Any], str]] = {
     EventType.EXAMINATION_REQUESTED: lambda said: f"examination/{said.lot}/{said.bid}",
@@ -31,13 +34,26 @@ _SUBJECTS: dict[EventType, Callable[[Any], str]] = {
 """What each kind of statement says once."""
 
 
-class Proceedings(Chronicle):
-    """These steps, for one service; `beacon` gives the rounds of the network that notices must name."""
+class Proceedings(TenderPeriod):
+    """These steps, for one service."""
 
     def __init__(
-        self, pool: Any, log: Log, *, key: SigningKey, standings: Standings, clock: Clock, beacon: Rounds
+        self,
+        pool: Any,
+        log: Log,
+        *,
+        key: SigningKey,
+        trust: Trust,
+        standings: Standings,
+        beacon: Rounds,
+        clock: Clock,
+        watch: Watch,
+        spread: Spread,
     ) -> None:
-        super().__init__(pool, log, key=key, standings=standings, clock=clock)
+        """`beacon` gives the rounds of the network that notices must name."""
+        super().__init__(
+            pool, log, key=key, trust=trust, standings=standings, clock=clock, watch=watch, spread=spread
+        )
         self.beacon = beacon
 
     # ── the panel ────────────────────────────────────────────────────────────────────────────────────
@@ -46,11 +62,10 @@ class Proceedings(Chronicle):
         """An officer in charge fixes the round that draws the panel, after the closing, once."""
         statement, request, officer = await self._genuine(data, DrawRequest)
         async with self._step(ocid) as (connection, situation, now):
-            if (request.tender, request.notice) != (ocid, situation.row.notice_id):
-                raise TenderError("another-tender", "the statement is about another tender")
-            situation.officials.check_in_charge(officer.registration)
+            check_in_charge(situation, request, officer)
             if situation.heard(statement):
                 return statement.id
+            _check_goes_on(situation)
             one(situation, EventType.CLOSED)
             if situation.has(EventType.SCORED):
                 raise TenderError("scored", "the bids are evaluated")
@@ -69,11 +84,12 @@ class Proceedings(Chronicle):
         if self.now() < notice.network.time_of(int(request.round)):
             return False
         check_unknown(notice, request, await self.reached(situation, requested[0]))
-        beacon = await self._signature(notice, request.round)
+        beacon = await self._round(notice, request.round)
         drawn = tickets(notice, situation.tender.notice_id, beacon)
         async with self._step(ocid) as (connection, situation, now):
             if situation.has(EventType.PANEL_DRAWN) or situation.has(EventType.SCORED):
                 return False
+            _check_goes_on(situation)
             draw = PanelDraw(
                 **self._about(situation, now),
                 request=requested[0].statement,
@@ -126,7 +142,7 @@ class Proceedings(Chronicle):
             raise TenderError("not-witnessed", f"{entry.t} is not witnessed yet")
         return situation.tender.notice.witnesses.reached(note)
 
-    async def _signature(self, notice: Notice, round: str) -> str:
+    async def _round(self, notice: Notice, round: str) -> str:
         """The signature of a round, in hex. Raises BeaconError while it is not to be had."""
         if notice.network != self.beacon.network:
             raise TenderError("other-beacon", f"set OPENSEAL_BEACON to {notice.network.chain_hash} again")
@@ -136,10 +152,10 @@ class Proceedings(Chronicle):
         """One more statement, if it fits to those before it. The same again changes nothing."""
         statement, said, signer = await self._genuine(data, SAID[type_])
         async with self._step(ocid) as (connection, situation, now):
-            if (said.tender, said.notice) != (ocid, situation.row.notice_id):
-                raise TenderError("another-tender", "the statement is about another tender")
+            check_about(situation, said)
             if situation.heard(statement):
                 return statement.id
+            _check_goes_on(situation)
             selection = await self.selection(connection, situation)
             if situation.has(EventType.INTENDED):
                 raise TenderError("intended", "the intended award has been named")
@@ -147,3 +163,9 @@ class Proceedings(Chronicle):
             selection.hear(statement.id, said, now, signer.registration)
             await self._say_once(connection, situation, type_, statement, _SUBJECTS[type_](said), now)
         return statement.id
+
+
+def _check_goes_on(situation: Situation) -> None:
+    """The tender has not ended without an award. Raises TenderError."""
+    if situation.has(EventType.TERMINATED):
+        raise TenderError("terminated", "the tender has ended without an award")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,22 +16,26 @@ from bids.orders import Opening
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.checkpoint import Checkpoint, Note, TlogProof
-from crypto.encoding import encode, moment, to_base64
+from crypto.encoding import Base64, Hex32, Moment, encode, moment, to_base64
 from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.statements import Statement
 from procurement import bundle, store
-from procurement.awards import Evaluated
+from procurement.awards import Evaluated, Termination
 from procurement.chronicle import PATIENCE, Situation
 from procurement.draws import PendingDraw, ShownDraw, lot_draws, panel_draw
+from procurement.editions import Amendment, changes
+from procurement.enquiries import Answer
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_unknown
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 
-Status = Literal["active", "closed", "opening", "evaluation", "recused", "standstill", "complete"]
+Status = Literal[
+    "active", "closed", "opening", "evaluation", "recused", "standstill", "complete", "terminated"
+]
 
 
 class ProvenEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,11 +65,48 @@ class PublishedBid(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PublishedPart, ...]
 
 
+class PublishedEnquiry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A question by its statement's id, and when it was asked; with its answer, once there is one, what was
+    asked and the answer's statement."""
+
+    enquiry: Hex32
+    asked: Moment
+    question: str | None = None
+    answer: str | None = None
+    answered: Moment | None = None
+    statement: Hex32 | None = None
+
+
+class AskedQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A question as it was signed, and whether an answer was given."""
+
+    enquiry: Hex32
+    asked: Moment
+    statement: Base64
+    answered: bool
+
+
+class PublishedEdition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A change of a tender's terms: the entry's place, type and time, its statement, which fields it changes,
+    why, until when bids are taken by it, and whether those from before stand."""
+
+    seq: int
+    type: str
+    time: Moment
+    statement: Hex32
+    changes: list[str]
+    deadline: Moment
+    stand: bool
+    reason: str
+
+
 def status(situation: Situation, now: datetime) -> Status:
     """Where the tender is: derived from its history and, for the deadline alone, the clock."""
     last = {entry.t for entry in situation.entries}
     if EventType.AWARDED in last:
         return "complete"
+    if EventType.TERMINATED in last:
+        return "terminated"
     if EventType.INTENDED in last:
         return "standstill"
     if situation.recused:
@@ -215,6 +257,78 @@ async def pending_draw(procedure: Procedure, ocid: str) -> PendingDraw | None:
         trouble = error.code
     comes = moment(notice.network.time_of(int(request.round)))
     return PendingDraw(round=request.round, comes=comes, trouble=trouble)
+
+
+async def enquiries(procedure: Procedure, ocid: str) -> list[PublishedEnquiry]:
+    """What was asked, in order, and what was answered."""
+    situation = await procedure.situation(ocid)
+    given: dict[str, tuple[Entry, Answer]] = {}
+    for entry in situation.of(EventType.ANSWERED):
+        answer = await procedure.said(procedure.pool, situation, entry, Answer)
+        given[answer.enquiry] = entry, answer
+    return [_enquiry(entry, given.get(entry.statement)) for entry in situation.of(EventType.ENQUIRED)]
+
+
+def _enquiry(asked: Entry, given: tuple[Entry, Answer] | None) -> PublishedEnquiry:
+    found = PublishedEnquiry(enquiry=asked.statement, asked=asked.time)
+    if given is None:
+        return found
+    entry, answer = given
+    return msgspec.structs.replace(
+        found,
+        question=answer.question,
+        answer=answer.answer,
+        answered=entry.time,
+        statement=entry.statement,
+    )
+
+
+async def questions(procedure: Procedure, situation: Situation) -> list[AskedQuestion]:
+    """The questions as they were signed: who reads them is for the caller to ask."""
+    bodies = await store.load_enquiries(procedure.pool, situation.row.tender_id)
+    answered = {each.enquiry for each in await enquiries(procedure, situation.row.ocid) if each.answered}
+    return [
+        AskedQuestion(
+            enquiry=entry.statement,
+            asked=entry.time,
+            statement=to_base64(bodies[entry.statement]),
+            answered=entry.statement in answered,
+        )
+        for entry in situation.of(EventType.ENQUIRED)
+    ]
+
+
+async def amendments(procedure: Procedure, situation: Situation) -> list[PublishedEdition]:
+    """How the terms have changed since publication, in order."""
+    found = []
+    for before, edition in pairwise(situation.tender.editions):
+        entry = situation.entries[edition.seq]
+        amends = entry.t is EventType.AMENDED
+        reason = "an outage of the service before the deadline"
+        stand = edition.notice.round == before.notice.round or edition.notice.on_extension == "stand"
+        if amends:
+            amendment = await procedure.said(procedure.pool, situation, entry, Amendment)
+            reason, stand = amendment.reason, amendment.bids_stand
+        found.append(
+            PublishedEdition(
+                seq=entry.seq,
+                type=entry.t,
+                time=entry.time,
+                statement=entry.statement,
+                changes=changes(before.notice, edition.notice),
+                deadline=edition.notice.deadline,
+                stand=stand,
+                reason=reason,
+            )
+        )
+    return found
+
+
+async def termination(procedure: Procedure, situation: Situation) -> Termination | None:
+    """Why the tender ended without an award, if it did."""
+    for entry in situation.of(EventType.TERMINATED):
+        return await procedure.said(procedure.pool, situation, entry, Termination)
+    return None
 
 
 async def award_record(procedure: Procedure, ocid: str) -> bytes:

@@ -37,12 +37,13 @@ from crypto.merkle import leaf_hash
 from crypto.revocation import Standing
 from crypto.statements import Statement, sign
 from procurement import database, store
-from procurement.chronicle import Chronicle, Tender
+from procurement.chronicle import Tender
 from procurement.duties import Officials
 from procurement.errors import TenderError
 from procurement.registry import store as registry
 from procurement.registry.standings import Standings
 from procurement.store import TenderRow
+from procurement.tender_period import TenderPeriod
 from procurement.timekeeping import Watch
 
 PROMPT_ANSWER = 2.0  # seconds that a bidder waits for the log, before a promise
@@ -62,6 +63,9 @@ _REDONE_AFTER = (0.0, 0.02, 0.1, 0.5, 1.5)  # seconds: a batch whose commit is u
 _AWAY = (*database.AWAY, asyncpg.TooManyConnectionsError)
 _UNCERTAIN = (Raced, asyncpg.TransactionRollbackError, *_AWAY)
 _WAITING_LINES = 2  # of tenders whose row is held by a step
+
+_OF_OTHER_TERMS = ("wrong-terms", "wrong-round")
+"""Codes of envelopes that may be right by terms that are newer than those at hand."""
 
 T = TypeVar("T")
 
@@ -269,10 +273,14 @@ class _Batch:
         return self._intake.admit(arrival, self._at, self._standing.id, in_doubt=self._in_doubt)
 
     def _check_open(self, arrival: Arrival) -> None:
-        """Raises EnvelopeError. Whoever comes too late finds the box shut."""
+        """Raises EnvelopeError. Whoever comes too late finds the box shut, or the terms changed."""
         row = self._rows[arrival.tender_id]
+        if row is not None and row.terminated_at is not None:
+            raise EnvelopeError("terminated", "the tender has ended without an award")
         if row is None or row.shut_at is not None:
             raise EnvelopeError("after-deadline", "the deadline has passed")
+        if isinstance(arrival.said, Envelope) and arrival.said.context.terms != row.terms:
+            raise EnvelopeError("wrong-terms", "the terms have changed: the bid has to be sealed anew")
 
     def _check_represented(self, arrival: Arrival, officials: Officials) -> None:
         """No representative of theirs is an official of the tender.
@@ -291,7 +299,7 @@ class Reception:
 
     def __init__(
         self,
-        chronicle: Chronicle,
+        chronicle: TenderPeriod,
         pool: Any,
         *,
         watch: Watch,
@@ -348,27 +356,40 @@ class Reception:
             self._under_way -= 1
 
     async def _submitted(self, ocid: str, data: bytes, form: type[Envelope] | type[Withdrawal]) -> Kept:
-        tender, officials = self._tenders.get(ocid) or await self._learn(ocid)
-        await self._check_log()
-        sent = _Sent(tender, officials, form, data, self._entropy(32).hex())
+        known = self._tenders.get(ocid) or await self._learn(ocid, None)
+        await self.check_log()
+        try:
+            stored = await self._taken(known, data, form)
+        except EnvelopeError as error:
+            again = await self._learn(ocid, known) if error.code in _OF_OTHER_TERMS else known
+            if again is known:
+                raise
+            stored = await self._taken(again, data, form)
+        return Kept(ocid=ocid, notice=known[0].notice_id, stored=stored)
+
+    async def _taken(
+        self, known: tuple[Tender, Officials], data: bytes, form: type[Envelope] | type[Withdrawal]
+    ) -> StoredEnvelope:
+        sent = _Sent(*known, form, data, self._entropy(32).hex())
         self._to_examine.put(sent)
         try:
-            stored = await sent.outcome
+            return await sent.outcome
         finally:
             if sent.bidder is not None:
                 self._limits.leave(sent.bidder)
-        return Kept(ocid=ocid, notice=tender.notice_id, stored=stored)
 
-    async def _learn(self, ocid: str) -> tuple[Tender, Officials]:
-        """What is asked of a tender never changes, and takes its time to find out: once for all who come."""
+    async def _learn(self, ocid: str, known: tuple[Tender, Officials] | None) -> tuple[Tender, Officials]:
+        """What is asked of a tender takes its time to find out: once for all who come, and again when its
+        terms have changed since it was `known`."""
         async with self._learning:
-            if ocid not in self._tenders:
+            if ocid not in self._tenders or self._tenders[ocid] is known:
                 tender = await self._chronicle.tender(ocid)
-                self._tenders[ocid] = tender, await self._chronicle.officials(tender)
+                if known is None or tender.terms != known[0].terms:
+                    self._tenders[ocid] = tender, await self._chronicle.officials(tender)
             return self._tenders[ocid]
 
-    async def _check_log(self) -> None:
-        """Nobody is promised what cannot be kept. Raises Pushback."""
+    async def check_log(self) -> None:
+        """Bids can be taken: nobody is promised what cannot be kept. Raises Pushback."""
         now = self._clock.monotonic()
         if now - self._looked > LOOK:
             self._looked = now
@@ -500,7 +521,14 @@ class Reception:
                 row = await store.claim_tender(connection, tender_id)
                 at = await self._clock.at(connection)
                 if self._watch.check(at) is None and _overdue({tender_id: row}, at):
+                    await self._check_extended(connection, row, at)
                     await store.shut(connection, tender_id, at)
+
+    async def _check_extended(self, connection: Any, row: TenderRow, at: datetime) -> None:
+        """Nobody is late where an outage is about to move the deadline. Raises Pushback."""
+        tender = await self._chronicle.tender(row.ocid)
+        if await self._chronicle.extension_due(connection, row, tender, at):
+            raise Pushback("extending", "the deadline is about to move: send the same again", 2)
 
     # ── answering ────────────────────────────────────────────────────────────────────────────────────
 
@@ -576,7 +604,7 @@ def _arrival(sent: _Sent, read: _Read, known: Mapping[str, Certificate]) -> Arri
     lead = Standings.among(known, read.signers[0])
     read.statement.verify(sent.form, lead)
     if isinstance(read.said, Envelope):
-        check(read.said, sent.tender.terms)
+        check(read.said, _terms_of(read.said, sent.tender))
     else:
         _check_withdrawal(read.said, sent.tender.terms)
     return Arrival(
@@ -588,6 +616,12 @@ def _arrival(sent: _Sent, read: _Read, known: Mapping[str, Certificate]) -> Arri
         partners=tuple(Standings.among(known, each) for each in read.signers[1:]),
         salt=sent.salt,
     )
+
+
+def _terms_of(envelope: Envelope, tender: Tender) -> SubmissionTerms:
+    """Those it was sealed under, if they were the tender's once: it may be in the box already."""
+    known = {each.terms.terms: each.terms for each in tender.editions}
+    return known.get(envelope.context.terms, tender.terms)
 
 
 def _check_withdrawal(withdrawal: Withdrawal, terms: SubmissionTerms) -> None:

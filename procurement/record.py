@@ -18,6 +18,7 @@ from bids.orders import (
     OrderKey,
     OrderRefusal,
     PartToOpen,
+    RoundKeys,
     check_refusal,
     combined,
     open_parts,
@@ -62,9 +63,22 @@ from procurement.awards import (
 from procurement.bundle import Record, content_path, manifest
 from procurement.documents import odd_documents
 from procurement.duties import Word, check_declared, declared
+from procurement.editions import (
+    Amendment,
+    Extension,
+    changes,
+    check_in_time,
+    followed_by,
+    published,
+    rounds,
+    under,
+)
+from procurement.enquiries import Answer, check_answer
 from procurement.errors import RecordError, TenderError
 from procurement.history import (
     BID_EVENTS,
+    EDITIONS,
+    PRIVATE,
     SELECTION_EVENTS,
     Entry,
     EventType,
@@ -81,11 +95,13 @@ from procurement.panels import (
     verify_draw,
 )
 from procurement.scoring import (
+    OpenedBid,
     check_revealed,
     check_sheet,
     committed_lots,
-    expected_scores,
+    orders_of,
     outcome,
+    proposed,
     score,
     to_open,
 )
@@ -96,7 +112,6 @@ from procurement.tenders import (
     check_notice,
     check_publication,
     check_transcript,
-    terms,
 )
 
 WITNESS_CLOCKS = timedelta(seconds=60)
@@ -265,18 +280,20 @@ class _Check:
         check_publication(self.notice, parse_moment(self.record.history[0].time))
         self.trust.check_network(self.notice.network)
         self.check_members()
-        self.terms = terms(self.notice, self.notice_id)
         check_order(self.record.history)
         self.countersigned = self.one_signed(EventType.COUNTERSIGNED, Countersignature)
         check_countersigned(self.notice_id, self.countersigned)
         self.officials = appointed(self.notice, self.person(self.countersigned.signer), self.person)
         self.officials.check_apart()
+        self.check_answers()
+        changes = self.amendments()
         if {entry.part for entry in self.record.history} - {None, *self.notice.parts}:
             raise LogError("the history names a part that this tender does not have")
         return [
             f"{len(self.record.history)} entries, {self.notice.tender}: {self.notice.title}",
             f"published by {self.name(self.notice.signer)}",
             f"countersigned by {self.name(self.countersigned.signer)}",
+            *changes,
         ]
 
     # 4. The closing statement reveals every commitment, and was witnessed before any key existed.
@@ -284,11 +301,13 @@ class _Check:
         entry = self.record.event(EventType.CLOSED)
         self.closing = self.signed(entry, Closing)
         self.closing.check()
-        if self.closing.deadline != self.notice.deadline or self.closing.terms != (self.terms.terms,):
+        accepted = tuple(each.terms.terms for each in self.editions)
+        if (self.closing.deadline, self.closing.terms) != (self.notice.deadline, accepted):
             raise RecordError("the closing statement is about other terms or another deadline")
         if parse_moment(self.closing.time) < self.notice.complete:
             raise RecordError("the closing statement was made before the deadline or the end of the grace")
         self.check_commitments(self.log_index(entry))
+        self.check_superseded()
         self.check_documents_logged(self.log_index(entry))
         closing = self.record.proofs.history[entry.seq]
         self.included(
@@ -306,13 +325,12 @@ class _Check:
     # 6. The round's signature and k members' partials are the keys that were published.
     def keys(self) -> list[str]:
         self.openings: dict[str, Opening] = {}
+        self.ordered: dict[str, set[str | None]] = {}
         for entry in self.record.events(EventType.OPENED):
             opening = self.signed(entry, Opening)
-            if (opening.part, opening.round) != (entry.part, self.notice.round):
+            if opening.part != entry.part:
                 raise CommitteeError("the opening is of another part or round")
-            if opening.keys != self.combine(opening.part, entry.seq):
-                raise CommitteeError("the published keys are not what the committee signed")
-            beacon = self.notice.network.verify_round(int(opening.round), bytes.fromhex(opening.beacon))
+            self.check_opening(opening, entry.seq)
             self.openings[opening.part] = opening
         if tuple(self.openings) != self.notice.parts:
             raise RecordError("not every part was opened, in order")
@@ -320,7 +338,7 @@ class _Check:
             self.reservations.append(self.refusal(entry))
         members = len(self.notice.committee.members)
         return [
-            f"round {beacon.round} of beacon {self.notice.network.chain_hash}",
+            f"round {self.notice.round} of beacon {self.notice.network.chain_hash}",
             f"{self.notice.committee.threshold} of {members} committee members",
         ]
 
@@ -329,11 +347,14 @@ class _Check:
         counted = self.record.counted
         findings = []
         for part in self.notice.parts:
-            opening, chosen = self.openings[part], to_open(part, counted)
-            orders = {each.envelope.context.bid for each in chosen} if part == "price" else {None}
-            if {key.bid for key in opening.keys} != orders:
-                raise CommitteeError("the committee opened other bids than those that count")
-            parts = [PartToOpen(envelope=each.envelope, terms=self.terms, opening=opening) for each in chosen]
+            opening, chosen = self.openings[part], self.opened_of(part)
+            for each in (RoundKeys.of(opening), *opening.earlier):
+                if {key.bid for key in each.keys} != orders_of(part, each.round, chosen):
+                    raise CommitteeError("the committee opened other bids than those that count")
+            parts = [
+                PartToOpen(envelope=each.envelope, terms=self.record.edition(each.id).terms, opening=opening)
+                for each in chosen
+            ]
             self.compare(part, [each.id for each in chosen], self.opened(parts))
             failed = [e for e in self.record.events(EventType.BID_UNOPENABLE) if e.part == part]
             findings.append(f"{part}: {len(parts) - len(failed)} opened, {len(failed)} unopenable")
@@ -347,7 +368,7 @@ class _Check:
         self.businesses: list[str] = []
         for id, envelope in self.record.envelopes.items():
             self.check_consortium(committed[id], envelope)
-            check(envelope, self.terms)
+            self.check_terms(committed[id], envelope)
             if self.person(envelope.signer) != committed[id].bidder:
                 raise RecordError("an envelope is another bidder's than the closing statement says")
             if envelope.previous != previous[id]:
@@ -382,15 +403,16 @@ class _Check:
         return committed + [self.panel(entry) for entry in self.record.events(EventType.DRAW_REQUESTED)]
 
     # 10. Every evaluator without a conflict of interest signed a sheet, and all were logged before any price
-    # order.
+    # order. Prices were ordered of those bids, and no others, that the sheets let in.
     def sheets(self) -> list[str]:
         findings = self.declarations()
         self.signed_sheets: list[SignedScores] = []
+        bids = proposed(self.record.counted)
         priced = [e.seq for e in self.record.events(EventType.PARTIAL) if e.part == "price"]
         until = min(priced, default=len(self.record.history))
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
-            check_sheet(self.notice, self.record.counted, sheet)
+            check_sheet(self.notice, bids, sheet)
             check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
             self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
             if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
@@ -399,8 +421,8 @@ class _Check:
                 raise TenderError("scored-late", "a score sheet was signed after a price order")
             self.signed_sheets.append(sheet)
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
-        to_score = bool(expected_scores(self.notice, self.record.counted))
-        self.officials.check_scored(declared(self.words, until), scored_by, to_score=to_score)
+        self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
+        self.check_priced()
         return [*findings, f"{len(self.signed_sheets)} score sheets"]
 
     # 11. Scores and ranking come out again by the notice's rule sets.
@@ -442,9 +464,75 @@ class _Check:
             raise RecordError("the OCDS record differs from the statements")
         if self.record.expected_paths() != set(self.record.files):
             raise RecordError("the record holds files that nothing refers to, or lacks some")
-        if any(e.t not in BID_EVENTS and e.seq not in self.heard for e in self.record.history):
+        unsaid = (*BID_EVENTS, *PRIVATE)
+        if any(e.t not in unsaid and e.seq not in self.heard for e in self.record.history):
             raise RecordError("the history has a statement that its steps do not call for")
         return []
+
+    def amendments(self) -> list[str]:
+        """Hears every change of the terms: in time, by an officer in charge and countersigned by another one,
+        or by the service after an outage, as the notice says. From here on the notice is the amended one."""
+        self.editions = published(self.notice, self.notice_id)
+        findings = []
+        for entry in self.record.events(*EDITIONS[1:]):
+            said = self.amendment(entry) if entry.t is EventType.AMENDED else self.signed(entry, Extension)
+            self.editions = followed_by(self.editions, said, entry.statement, entry.seq)
+            self.notice = self.editions[-1].notice
+            check_notice(self.notice)
+            findings.append(self.change(said))
+        return findings
+
+    def amendment(self, entry: Entry) -> Amendment:
+        check_in_time(self.editions[-1], parse_moment(entry.time))
+        amendment = self.signed(entry, Amendment)
+        word = self.signed(self.record.history[entry.seq - 1], Countersignature)
+        check_countersigned(entry.statement, word)
+        officer = self.person(amendment.signer)
+        self.officials.check_in_charge(officer)
+        self.officials.check_countersigning(officer, self.person(word.signer))
+        return amendment
+
+    def change(self, said: Amendment | Extension) -> str:
+        """What it changes; an outage, and bids that do not stand, everybody should know of."""
+        before, after = self.editions[-2].notice, self.notice
+        if isinstance(said, Extension):
+            pauses = ", ".join(f"{gap.start} to {gap.end}" for gap in said.gaps)
+            moved = f"the deadline moved from {before.deadline} to {after.deadline}"
+            self.reservations.append(f"{moved}: by the service's word no bids were taken from {pauses}")
+            return f"extended to {after.deadline} after an outage"
+        if not said.bids_stand:
+            self.reservations.append(f"bids from before an amendment do not count; its reason: {said.reason}")
+        return f"amended by {self.name(said.signer)}: {', '.join(changes(before, after))}"
+
+    def check_answers(self) -> None:
+        """Each answer is an officer's in charge, to a question that was asked before."""
+        for entry in self.record.events(EventType.ANSWERED):
+            answer = self.signed(entry, Answer)
+            asked = [e.statement for e in self.record.events(EventType.ENQUIRED) if e.seq < entry.seq]
+            check_answer(answer, asked)
+            self.officials.check_in_charge(self.person(answer.signer))
+
+    def deadline_at(self, time: str) -> str:
+        """Which deadline was stated at that time."""
+        made = [each for each in self.editions if self.record.history[each.seq].time <= time]
+        return (made or self.editions)[-1].notice.deadline
+
+    def check_superseded(self) -> None:
+        """The closing says which bids do not count, since they came under terms that no longer stand."""
+        last = [*self.closing.counted(), *self.closing.superseded]
+        superseded = {id for id in last if not self.record.edition(id).stands}
+        if superseded != set(self.closing.superseded):
+            raise RecordError("the closing statement counts other bids than those whose terms stand")
+
+    def check_terms(self, committed: Committed, envelope: Envelope) -> None:
+        """The envelope was sealed under the terms that were in force when it came."""
+        edition = self.record.in_force(committed.index)
+        check(envelope, edition.terms)
+        if edition.terms.round != self.notice.round:
+            self.reservations.append(
+                f"bid {committed.statement} was sealed for round {edition.terms.round}, which came before the"
+                " deadline that was moved: from then on the mandate lock alone held it"
+            )
 
     def included(self, entry: bytes, index: int, path: Sequence[str], head: Checkpoint | None = None) -> None:
         head = head or self.head
@@ -489,7 +577,7 @@ class _Check:
         self.authorities.verify(certificate, Role.SERVICE, parse_moment(refusal.time))
         if refusal.tender != self.notice.tender:
             raise RecordError(f"a refusal is for another tender: {refusal.tender}")
-        if refusal.reason == "after-deadline" and parse_moment(refusal.time) < self.notice.closes:
+        if refusal.reason == "after-deadline" and refusal.time < self.deadline_at(refusal.time):
             raise LogError(f"what came at {refusal.time} was refused as late, before the deadline")
         taken = refusal.statement in {each.statement for each in self.closing.commitments}
         rest = "and was taken at another time" if taken else "and is not in the closing statement"
@@ -619,10 +707,11 @@ class _Check:
             self.included(commitment_entry(digest), each.index, path)
             if not notice_index < each.index < closed_at:
                 raise LogError("a commitment was logged before the notice or after the closing statement")
-            if each.time >= self.notice.deadline and not each.in_doubt:
+            deadline = self.record.in_force(each.index).notice.deadline
+            if each.time >= deadline and not each.in_doubt:
                 raise LogError(f"{each.kind} {each.statement} was accepted after the deadline")
             if each.in_doubt:
-                late = "after" if each.time >= self.notice.deadline else "before"
+                late = "after" if each.time >= deadline else "before"
                 self.reservations.append(
                     f"{each.kind} {each.statement} of {each.bidder} came while the service's clock was in"
                     f" doubt: at {each.time} by that clock, {late} the deadline"
@@ -702,16 +791,55 @@ class _Check:
             self.reservations.append(f"the closing was witnessed {seconds} s after {over}")
         return [f"witnessed {reached:%Y-%m-%d %H:%M:%S} UTC, opened from {self.notice.opens:%H:%M:%S} on"]
 
-    def combine(self, part: Part, before: int) -> tuple[OrderKey, ...]:
+    def check_opening(self, opening: Opening, before: int) -> None:
+        """Each round's signature is the beacon's, and the keys are what members signed before the entry: of
+        the latest round, and of all others that bids which count were sealed for."""
+        sealed = [self.record.edition(id).terms.terms for id in self.closing.counted()]
+        published = (RoundKeys.of(opening), *opening.earlier)
+        if [each.round for each in published] != rounds(self.editions, sealed):
+            raise CommitteeError("the opening is of another part or round than bids were sealed for")
+        for each in published:
+            if each.keys != self.combine(opening.part, each.round, before):
+                raise CommitteeError("the published keys are not what the committee signed")
+            self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
+
+    def opened_of(self, part: Part) -> list[OpenedBid]:
+        """The counted bids whose `part` the committee opened. Whether it is all of those whose price was to
+        be opened depends on the sheets, which come later."""
+        if part != "price":
+            return self.record.counted
+        keys = self.keys_of(part)
+        technical = [each for each in self.record.counted if each.proposal is not None]
+        return [each for each in technical if each.envelope.context.bid in keys]
+
+    def keys_of(self, part: Part) -> set[str | None]:
+        """The bids whose `part` has a key, of whatever round."""
+        opening = self.openings[part]
+        return {key.bid for each in (RoundKeys.of(opening), *opening.earlier) for key in each.keys}
+
+    def check_priced(self) -> None:
+        """Nobody's price was ordered or opened whom the sheets shut out, and everybody else's was opened."""
+        if "price" not in self.notice.parts:
+            return
+        priced = to_open("price", self.notice, self.record.counted, self.signed_sheets)
+        bids = {each.envelope.context.bid for each in priced}
+        if not self.ordered["price"] <= bids:
+            raise CommitteeError("an order was signed on a price that was to stay closed")
+        if self.keys_of("price") != bids:
+            raise CommitteeError("not every price was opened that was to be")
+
+    def combine(self, part: Part, round: str, before: int) -> tuple[OrderKey, ...]:
         entries = [e for e in self.record.events(EventType.PARTIAL) if e.part == part and e.seq < before]
         if any(parse_moment(entry.time) < self.notice.opens for entry in entries):
             raise CommitteeError("an opening order was signed before the round of the time lock")
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
-        return combined(part, partials, self.notice.committee, self.key, self.terms)
+        self.ordered[part] = {each.bid for each in partials}
+        given = [each for each in partials if each.round == round]
+        return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
 
     def refusal(self, entry: Entry) -> str:
         refusal = self.signed(entry, OrderRefusal)
-        check_refusal(refusal, self.notice.committee, self.terms)
+        check_refusal(refusal, self.notice.committee, self.editions[-1].terms)
         if refusal.part != entry.part:
             raise CommitteeError("the refusal is about another part")
         return f"committee member {refusal.member} refused the order on part {refusal.part}: {refusal.reason}"
@@ -730,7 +858,8 @@ class _Check:
     def comes_out(self, entry: Entry, part: Part, result: bytes | str) -> bool:
         """Whether `result` is what the history says. What was published as opened was read by `counted`."""
         if entry.content is None:
-            return outcome(result, part, self.notice) == (None, entry.reason)
+            notice = self.record.edition(entry.statement).notice
+            return outcome(result, part, notice) == (None, entry.reason)
         published = self.record.file(content_path(entry.statement, part))
         return result == published and sha256(published).hex() == entry.content
 

@@ -55,7 +55,7 @@ from procurement.client import (
     submit_bid,
 )
 from procurement.errors import RecordError
-from procurement.evaluation import Evaluation, KrNegotiation
+from procurement.evaluation import Evaluation, criteria
 from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
 from procurement.practice import convene
 from procurement.registry import applicant
@@ -67,7 +67,8 @@ LOT = "1"
 THRESHOLD, MEMBERS = 2, 3
 
 LEAD = timedelta(seconds=5)
-"""From publication to the deadline, and a bit more for every bid."""
+"""From publication to the deadline, and a bit more for every bid; but no less than twice the time that it
+took to admit everybody, so that a slow machine has as much more."""
 LEAD_PER_BID = timedelta(milliseconds=150)
 MARGIN = timedelta(seconds=3)
 """From the deadline to the opening at the earliest: closing and witnesses come in between."""
@@ -241,6 +242,7 @@ class _Play:
         return Service(self.http, self.trust, relays=self.relays)
 
     async def enrol_everybody(self) -> None:
+        began = time.monotonic()
         self.officer = await self.enrol(Role.OFFICER, "Practice officer", "practice-officer")
         self.second = await self.enrol(Role.OFFICER, "Practice second officer", "practice-second-officer")
         self.evaluator = await self.enrol(Role.EVALUATOR, "Practice evaluator", "practice-evaluator")
@@ -250,6 +252,7 @@ class _Play:
         ]
         self.convened = convene(self.officer, members, THRESHOLD, datetime.now(UTC), secrets.token_bytes)
         self.bidders = await self.at_once("certificates", self.enrol_bidder, self.case.bids)
+        self.admitting = timedelta(seconds=time.monotonic() - began)
 
     async def enrol_bidder(self, bid: PastBid) -> SigningKey:
         return await self.enrol(Role.BUSINESS, bid.name[:LONGEST_NAME], bid.registration)
@@ -272,7 +275,7 @@ class _Play:
 
     def notice(self, now: datetime) -> Notice:
         network = self.trust.networks[0]
-        deadline = now + LEAD + LEAD_PER_BID * len(self.case.bids)
+        deadline = now + max(LEAD + LEAD_PER_BID * len(self.case.bids), 2 * self.admitting)
         rules = self.case.rules(self.salt)
         item = Item(id="1", description=self.case.title)
         return Notice(
@@ -293,7 +296,7 @@ class _Play:
             committee=self.convened.committee,
             transcript=self.convened.transcript,
             witnesses=self.trust.witnesses,
-            evaluators=(self.evaluator.fingerprint,) if isinstance(rules, KrNegotiation) else (),
+            evaluators=(self.evaluator.fingerprint,) if criteria(rules) else (),
         )
 
     async def bid(self) -> None:

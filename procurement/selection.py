@@ -27,7 +27,7 @@ from procurement.evaluation import (
     KrNegotiation,
     KrPriceFloor,
     Ranked,
-    Rules,
+    takes_more,
 )
 from procurement.evaluation.examination import passes
 from procurement.evaluation.kr_price_floor import examine
@@ -198,7 +198,7 @@ class Selection:
         self._notice = notice
         self._evaluation_id = evaluation_id
         self._evaluations = {each.lot: each.evaluation for each in evaluated.lots}
-        self._lots = {lot.id: lot for lot in notice.lots if _takes_more(lot.rules)}
+        self._lots = {lot.id: lot for lot in notice.lots if takes_more(lot.rules)}
         _require(self._lots.keys() <= self._evaluations.keys(), "wrong-evaluation", "a lot is not evaluated")
         self._lines = {id: _line(lot, self._evaluations[id]) for id, lot in self._lots.items()}
         self._asked: dict[str, Candidacy] = {}
@@ -245,7 +245,7 @@ class Selection:
             raise TenderError("nothing-to-select", "this lot is not examined")
         return examine(
             rules,
-            money.parse(candidate.ranked.amount, places=2),
+            _amount(candidate.ranked),
             money.parse(evaluation.expected_price, places=2),
             {each.criterion: money.parse(each.score, places=4) for each in scores},
             parse_moment(self._notice.published),
@@ -374,23 +374,18 @@ def check_may_say(said: Said, registration: str, officials: Officials, declared:
         check_declared(declared, registration)
 
 
-def _takes_more(rules: Rules) -> bool:
-    """Whether the first rank is not enough for an award."""
-    match rules:
-        case KrPriceFloor():
-            return rules.examination is not None
-        case KrNegotiation():
-            return rules.negotiation
-        case _:
-            return False
-
-
 def _line(lot: Lot, evaluation: Evaluation) -> list[list[Candidacy]]:
     """Those in line by rank; who is examined stands together with all who offer the same price."""
     in_line = [each for each in evaluation.ranking if each.rank is not None]
     by_price = isinstance(lot.rules, KrPriceFloor)
-    equals = groupby(in_line, lambda each: money.parse(each.amount, places=2) if by_price else each.rank)
+    equals = groupby(in_line, lambda each: _amount(each) if by_price else each.rank)
     return [[Candidacy(lot=lot.id, ranked=each) for each in several] for _, several in equals]
+
+
+def _amount(ranked: Ranked) -> Decimal:
+    if ranked.amount is None:
+        raise TenderError("wrong-evaluation", "somebody in line has no price")
+    return money.parse(ranked.amount, places=2)
 
 
 def _check_evidence(candidate: Candidacy, scores: Sequence[CapabilityScore]) -> None:

@@ -40,8 +40,10 @@ from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
 from procurement import database
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
+from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
+from procurement.outages import Heartbeat
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry import store as registry
@@ -120,6 +122,8 @@ class Charter(NamedTuple):
     """The clocks at the start, by which every process watches them."""
     covers: int
     """Commitments to nothing per hour."""
+    spread: Spread
+    """How many deadlines may fall together."""
 
 
 class Staff(NamedTuple):
@@ -193,7 +197,9 @@ async def _begin(
     await database.migrate(dsn)
     beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
     origin = settings.origin or f"http://localhost:{listening.getsockname()[1]}"
-    charter = await prepare(house, dsn, witnesses, beacon, Clock(), settings.roots, origin, settings.covers)
+    charter = await prepare(
+        house, dsn, witnesses, beacon, Clock(), settings.roots, origin, settings.covers, settings.spread
+    )
     await _invite_first(dsn, house.invitation)
     return charter
 
@@ -210,7 +216,7 @@ def _answer(charter: Charter, listening: socket.socket) -> None:
     """A web worker's whole life."""
 
     async def answer() -> None:
-        async with _staff(charter) as staff:
+        async with _staff(charter) as staff, _at_the_door(charter, staff):
             config = uvicorn.Config(
                 _application(charter, staff),
                 log_level="warning",
@@ -248,15 +254,16 @@ async def working(
     roots: Path | None = None,
     origin: str = "http://localhost",
     covers: int = 0,
+    spread: Spread = USUAL_SPREAD,
 ) -> AsyncIterator[Application]:
     """The application with its sequencer and worker behind it in the same process, on a migrated database.
 
     `roots` is the folder with those of authorities elsewhere, `origin` the service's address as browsers
-    write it, `covers` how many commitments to nothing there are per hour. Raises SettingsError and
-    BeaconUnavailable.
+    write it, `covers` how many commitments to nothing there are per hour, `spread` how many deadlines may
+    fall together. Raises SettingsError and BeaconUnavailable.
     """
-    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers)
-    async with _staff(charter) as staff, _at_work(charter, staff):
+    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers, spread)
+    async with _staff(charter) as staff, _at_the_door(charter, staff), _at_work(charter, staff):
         yield _application(charter, staff)
 
 
@@ -269,6 +276,7 @@ async def prepare(
     roots: Path | None,
     origin: str,
     covers: int,
+    spread: Spread,
 ) -> Charter:
     """What is done once, on a migrated database: keys, certificate, certificate status, the trust file.
 
@@ -282,7 +290,9 @@ async def prepare(
     key = authorities.service_key(house.keys, clock.now())
     async with await database.connect(dsn, most=1) as pool:
         since = await sights(clock, pool)
-    charter = Charter(house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers)
+    charter = Charter(
+        house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers, spread
+    )
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
@@ -335,7 +345,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             beacon=rounds,
             clock=clock,
             watch=watch,
-            entropy=secrets.token_bytes,
+            spread=charter.spread,
         )
         reception = Reception(procedure, intake_pool, watch=watch, entropy=secrets.token_bytes)
         depot = Depot(pool, _documents(house), secrets.token_bytes)
@@ -377,6 +387,19 @@ def _application(charter: Charter, staff: Staff) -> Application:
         files=staff.uploads,
         downloads=staff.downloads,
     )
+
+
+@asynccontextmanager
+async def _at_the_door(charter: Charter, staff: Staff) -> AsyncIterator[None]:
+    """Bids are taken, and it is kept in the ledger that they are."""
+    procedure, stop = staff.procedure, asyncio.Event()
+    heartbeat = Heartbeat(staff.reception, procedure.pool, clock=charter.clock, watch=procedure.watch)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(heartbeat.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @asynccontextmanager
@@ -431,6 +454,7 @@ def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
 
 
 def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) -> "subprocess.Popen[bytes]":
+    witness_key(house.witness)  # made before its process could make another one at the same time
     command = [sys.executable, "-m", "procurement.web.witness"]
     return subprocess.Popen(
         [*command, str(listening.fileno()), str(house.witness), log.encode()],

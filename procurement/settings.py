@@ -12,6 +12,7 @@ from crypto.beacon import QUICKNET
 from crypto.checkpoint import WITNESS
 from crypto.errors import MalformedError
 from crypto.trust import WitnessPolicy
+from procurement.clocks import USUAL_SPREAD, Spread
 
 _CHAIN = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"https?://[^\s,@]+")
@@ -97,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The service's address as browsers write it; empty: this machine, at the port where it listens."""
     covers: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 60
     """Commitments to nothing per hour, on average, so that the log does not tell how many bids came."""
+    spread: Spread = USUAL_SPREAD
+    """How many deadlines may fall together."""
     documents: str = ""
     """The bucket where sealed files are kept, `s3://BUCKET/PREFIX`; empty: a folder below `data_dir`."""
 
@@ -120,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             roots=_folder(environment.get("OPENSEAL_ROOTS") or ""),
             origin=_origin(environment.get("OPENSEAL_ORIGIN") or ""),
             covers=_covers(environment.get("OPENSEAL_COVERS") or "60"),
+            spread=_spread(environment.get("OPENSEAL_CLOSINGS") or ""),
             documents=_bucket(environment.get("OPENSEAL_DOCUMENTS") or ""),
         )
 
@@ -134,6 +138,15 @@ def _covers(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or int(text) > 3600:
         raise SettingsError("OPENSEAL_COVERS is a number per hour from 0 to 3600")
     return int(text)
+
+
+def _spread(text: str) -> Spread:
+    if not text:
+        return USUAL_SPREAD
+    match = re.fullmatch("([1-9][0-9]{0,5})/([1-9][0-9]{0,4})", text)
+    if match is None:
+        raise SettingsError("OPENSEAL_CLOSINGS is a number of deadlines per seconds, as 1500/3600")
+    return Spread(int(match[1]), int(match[2]))
 
 
 def _folder(text: str) -> Path | None:

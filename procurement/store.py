@@ -1,7 +1,7 @@
 """SQL of tenders: one function per statement. Ids are hex outside and bytes in the database."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
@@ -10,7 +10,13 @@ import msgspec
 from procurement.errors import TenderError
 from procurement.history import Head
 
+MISSED = timedelta(seconds=30)
+"""Without a word that bids are taken for so long, they are not: a busy machine may be late by some of it."""
+
 _TENDERS = UUID("6b2e1c0e-6c55-5d0c-9a52-2f6f0f6a8d11")
+
+
+DraftKind = Literal["notice", "amendment", "award", "termination"]
 
 
 class TenderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,17 +26,20 @@ class TenderRow(msgspec.Struct, frozen=True, kw_only=True):
     ocid: str
     notice_id: str
     deadline: datetime
+    terms: str
+    """Digest of the terms as they are now."""
     shut_at: datetime | None
+    terminated_at: datetime | None
     concluded_at: datetime | None
     head: Head
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice or an award that waits: for a second officer, or, once countersigned, for its time."""
+    """What waits for a second officer, or, a notice that is countersigned, for its time."""
 
     tender_id: UUID
     id: str
-    kind: Literal["notice", "award"]
+    kind: DraftKind
     ocid: str
     body: bytes
     registration: str
@@ -58,12 +67,13 @@ def id_of(ocid: str) -> UUID:
 async def add_tender(connection: Any, row: TenderRow) -> bool:
     """Whether the tender is new."""
     added = await connection.fetchval(
-        "INSERT INTO tender (tender_id, ocid, notice_id, deadline, seq, prev) VALUES ($1, $2, $3, $4, $5, $6)"
-        " ON CONFLICT DO NOTHING RETURNING true",
+        "INSERT INTO tender (tender_id, ocid, notice_id, deadline, terms, seq, prev)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true",
         row.tender_id,
         row.ocid,
         bytes.fromhex(row.notice_id),
         row.deadline,
+        bytes.fromhex(row.terms),
         row.head.seq,
         bytes.fromhex(row.head.prev),
     )
@@ -107,9 +117,12 @@ async def list_tenders(connection: Any) -> list[str]:
 
 
 async def list_due(connection: Any, now: datetime) -> list[str]:
-    """Ocids of the tenders past their deadline that are not concluded, the oldest deadline first."""
+    """Ocids of the tenders past their deadline, or terminated, that are not concluded, the oldest deadline
+    first."""
     rows = await connection.fetch(
-        "SELECT ocid FROM tender WHERE concluded_at IS NULL AND deadline <= $1 ORDER BY deadline", now
+        "SELECT ocid FROM tender WHERE concluded_at IS NULL AND (deadline <= $1 OR terminated_at IS NOT NULL)"
+        " ORDER BY deadline",
+        now,
     )
     return [row["ocid"] for row in rows]
 
@@ -129,6 +142,18 @@ async def all_closed(connection: Any, before: datetime) -> bool:
         """,
         before,
     )
+
+
+async def amend(connection: Any, tender_id: UUID, terms: str, deadline: datetime) -> None:
+    """The caller holds the tender's row FOR UPDATE."""
+    query = "UPDATE tender SET terms = $2, deadline = $3 WHERE tender_id = $1"
+    await connection.execute(query, tender_id, bytes.fromhex(terms), deadline)
+
+
+async def terminate(connection: Any, tender_id: UUID, at: datetime) -> None:
+    """Its box is shut, too, if it is not yet. The caller holds the tender's row FOR UPDATE."""
+    query = "UPDATE tender SET terminated_at = $2, shut_at = coalesce(shut_at, $2) WHERE tender_id = $1"
+    await connection.execute(query, tender_id, at)
 
 
 async def shut(connection: Any, tender_id: UUID, at: datetime) -> None:
@@ -242,7 +267,8 @@ async def list_drafts(connection: Any, since: datetime) -> list[Draft]:
     due before `since`."""
     rows = await connection.fetch(
         "SELECT d.* FROM draft d LEFT JOIN tender t USING (tender_id)"
-        " WHERE t.tender_id IS NULL AND due > $1 OR kind = 'award' AND t.concluded_at IS NULL"
+        " WHERE t.tender_id IS NULL AND due > $1 OR kind <> 'notice' AND t.concluded_at IS NULL"
+        " AND t.terminated_at IS NULL AND (kind <> 'amendment' OR t.shut_at IS NULL)"
         " ORDER BY made_at, id",
         since,
     )
@@ -259,6 +285,69 @@ async def list_scheduled(connection: Any, since: datetime, until: datetime) -> l
         until,
     )
     return [_draft(row) for row in rows]
+
+
+async def add_enquiry(connection: Any, tender_id: UUID, id: str, registration: str, body: bytes) -> None:
+    await connection.execute(
+        "INSERT INTO enquiry (tender_id, id, registration, body) VALUES ($1, $2, $3, $4)",
+        tender_id,
+        bytes.fromhex(id),
+        registration,
+        body,
+    )
+
+
+async def count_enquiries(connection: Any, tender_id: UUID, registration: str) -> int:
+    """How many questions the business with that number has asked."""
+    query = "SELECT count(*) FROM enquiry WHERE tender_id = $1 AND registration = $2"
+    return int(await connection.fetchval(query, tender_id, registration))
+
+
+async def load_enquiries(connection: Any, tender_id: UUID) -> dict[str, bytes]:
+    """Questions as they were signed, by id: not public."""
+    rows = await connection.fetch("SELECT id, body FROM enquiry WHERE tender_id = $1", tender_id)
+    return {row["id"].hex(): bytes(row["body"]) for row in rows}
+
+
+async def beat(connection: Any, at: datetime) -> None:
+    """Bids are taken at that time: without a pause since the last such word, if it is not long ago."""
+    query = "UPDATE intake_up SET until = greatest(until, $1) WHERE until > $2 RETURNING true"
+    if not await connection.fetchval(query, at, at - MISSED):
+        query = "INSERT INTO intake_up (since, until) VALUES ($1, $1) ON CONFLICT DO NOTHING"
+        await connection.execute(query, at)
+
+
+async def load_gaps(connection: Any, since: datetime) -> list[tuple[datetime, datetime]]:
+    """From when to when no bids were taken, the oldest first: times that ended after `since`, and between
+    two at which they were."""
+    rows = await connection.fetch(
+        """
+        SELECT begun, ended FROM (
+            SELECT max(until) OVER (ORDER BY since) AS begun, lead(since) OVER (ORDER BY since) AS ended
+            FROM intake_up
+        ) AS pause
+        WHERE ended > $1 AND ended - begun > $2::interval ORDER BY begun
+        """,
+        since,
+        MISSED,
+    )
+    return [(row["begun"], row["ended"]) for row in rows]
+
+
+async def count_closing(connection: Any, slot: datetime, more: int) -> int:
+    """How many deadlines fall into the slot that begins then, with `more` of them."""
+    query = (
+        "INSERT INTO closing_slot (since, closings) VALUES ($1, greatest($2, 0))"
+        " ON CONFLICT (since) DO UPDATE SET closings = greatest(closing_slot.closings + $2, 0)"
+        " RETURNING closings"
+    )
+    return int(await connection.fetchval(query, slot, more))
+
+
+async def full_slots(connection: Any, since: datetime, most: int) -> set[datetime]:
+    """Beginnings of the slots from `since` on that have `most` deadlines or more."""
+    query = "SELECT since FROM closing_slot WHERE since >= $1 AND closings >= $2"
+    return {row["since"] for row in await connection.fetch(query, since, most)}
 
 
 async def add_ceremony(connection: Any, id: str, convening: bytes, at: datetime) -> bool:
@@ -325,7 +414,9 @@ def _tender(row: Any) -> TenderRow:
         ocid=row["ocid"],
         notice_id=row["notice_id"].hex(),
         deadline=row["deadline"],
+        terms=row["terms"].hex(),
         shut_at=row["shut_at"],
+        terminated_at=row["terminated_at"],
         concluded_at=row["concluded_at"],
         head=Head(tender=row["ocid"], notice=row["notice_id"].hex(), seq=row["seq"], prev=row["prev"].hex()),
     )

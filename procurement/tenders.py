@@ -5,7 +5,7 @@ Tenders differ by this data and by the rule set that each lot names, never by co
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -36,7 +36,7 @@ from crypto.trust import WitnessPolicy
 from procurement import evaluation, money
 from procurement.duties import Officials
 from procurement.errors import OfferError, TenderError
-from procurement.evaluation import KrNegotiation, KrPriceFloor, Offer, Rules
+from procurement.evaluation import KrPriceFloor, Offer, Rules, TwoEnvelope
 from procurement.evaluation.kr_price_floor import commits_prices
 from procurement.money import Amount
 
@@ -45,6 +45,7 @@ LARGEST_CONTENT = 1024 * 1024
 PADDED_TO = 256  # bytes
 LARGEST_DOCUMENT = 4 * 1024 * 1024 * 1024
 LONGEST_GRACE = 7 * 24 * 3600  # seconds
+LONGEST_WINDOW = 7 * 24 * 3600  # seconds
 LONGEST_STANDSTILL = 366 * 24 * 3600  # seconds
 PROMPT = timedelta(minutes=5)
 """How far from its stated time a notice is published at most."""
@@ -95,6 +96,29 @@ class Declaration(Value, frozen=True, kw_only=True):
     text: Text
 
 
+class OutageRule(Value, frozen=True, kw_only=True):
+    """How the deadline moves after the service took no bids for a while before it. All in seconds.
+
+    KONEPS's rule: down for up to 2 h in the last hours, the deadline moves by 2 h; for longer, by 24 h.
+    """
+
+    window: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    """How long before the deadline outages count."""
+    least: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    """From how long on, in all, they move the deadline."""
+    short: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    """Up to this long in all, by `short_extension`; for longer, by `long_extension`."""
+    short_extension: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+    long_extension: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_WINDOW)]
+
+
+class Previous(Value, frozen=True, kw_only=True):
+    """An earlier tender that came to nothing, and whose place this one takes: its ocid and its notice."""
+
+    tender: Identifier
+    notice: Hex32
+
+
 class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="openseal/v1"):
     """The officer's statement that starts a tender. Its id names the tender in every lock."""
 
@@ -138,11 +162,22 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     """Bytes of the largest sealed document."""
     upload_grace: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_GRACE)] = 0
     """Seconds after the deadline in which documents of bids that came in time may still follow."""
+    enquiries_until: Moment | None = None
+    """Until when businesses may ask; absent where no questions are taken."""
+    on_extension: Literal["stand", "reseal"] = "stand"
+    """What becomes of bids where the deadline moves past the round that they are sealed for: they stay, and
+    until then the mandate lock alone holds them, or they do not count and have to be sealed anew."""
+    extension_margin: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_WINDOW)] = 1800
+    """Seconds from the end of the grace to a round that has to move."""
+    outage: OutageRule | None = None
+    """Absent where outages move nothing."""
+    previous: Previous | None = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts every envelope has: technical and price apart where a panel scores, else one."""
-        return ("technical", "price") if isinstance(self.lots[0].rules, KrNegotiation) else ("bid",)
+        """The parts every envelope has: technical and price apart where a panel scores any lot, else one."""
+        scored = any(evaluation.criteria(lot.rules) for lot in self.lots)
+        return ("technical", "price") if scored else ("bid",)
 
     @property
     def closes(self) -> datetime:
@@ -170,12 +205,21 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
         return lot.id if len(self.lots) > 1 else ""
 
 
+class StatedCost(Value, frozen=True, kw_only=True):
+    """A cost beside the price, by the id that the rules give it."""
+
+    id: Identifier
+    amount: Amount
+
+
 class LotOffer(Value, frozen=True, kw_only=True):
-    """What is offered for one lot; `picks` are the two numbers of 1..15 where the rules draw a price."""
+    """What is offered for one lot; `picks` are the two numbers of 1..15 where the rules draw a price, `costs`
+    those that the rules ask for."""
 
     lot: Identifier
     amount: Amount
     picks: tuple[int, int] | None = None
+    costs: Annotated[tuple[StatedCost, ...], msgspec.Meta(max_length=100)] = ()
 
 
 Padding = Annotated[str, msgspec.Meta(pattern=r"\A *\Z")]
@@ -229,12 +273,12 @@ def padded(content: C) -> bytes:
     return encode(msgspec.structs.replace(content, padding=" " * (-bare % PADDED_TO)))
 
 
-def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
-    """What the bid box is handed of a tender."""
+def terms(notice: Notice, notice_id: str, *amendments: str) -> SubmissionTerms:
+    """What the bid box is handed of a tender, whose notice reads so after these amendments (ids)."""
     return SubmissionTerms(
         tender=notice.tender,
         notice=notice_id,
-        terms=terms_digest([notice_id]),
+        terms=terms_digest([notice_id, *amendments]),
         parts=notice.parts,
         network=notice.network,
         round=notice.round,
@@ -246,7 +290,7 @@ def terms(notice: Notice, notice_id: str) -> SubmissionTerms:
 
 
 def terms_digest(statements: Sequence[str]) -> str:
-    """``SHA256("openseal/v1/terms\\n" ‖ ids of the notice and its amendments, in order)``, hex."""
+    """``SHA256("openseal/v1/terms\\n" ‖ ids of the notice and of what amends it, in order)``, hex."""
     return sha256(b"openseal/v1/terms\n", *map(bytes.fromhex, statements)).hex()
 
 
@@ -262,9 +306,9 @@ def check_notice(notice: Notice) -> JointKey:
         _check_ids("items-repeat", [item.id for item in lot.items])
     money.places_of(notice.currency)
     _require(
-        len({isinstance(lot.rules, KrNegotiation) for lot in notice.lots}) == 1,
-        "lots-differ-in-parts",
-        "lots with and without a technical part cannot share an envelope",
+        len(notice.lots) == 1 or not any(map(_keeps_prices_closed, notice.lots)),
+        "two-envelope-alone",
+        "an envelope has one price part: whose price can stay closed is the tender's only lot",
     )
     _require(
         bool(notice.evaluators) == (notice.parts != ("bid",)),
@@ -411,10 +455,29 @@ def _check_times(notice: Notice) -> None:
         "a notice that takes documents says how many and how large",
     )
     _require(parse_moment(notice.published) < notice.closes, "deadline-passed", "the deadline has passed")
+    if notice.enquiries_until is not None:
+        _require(
+            parse_moment(notice.published) < parse_moment(notice.enquiries_until) <= notice.closes,
+            "enquiries-wrong",
+            "questions are taken from publication on, until the deadline at most",
+        )
+    if notice.outage is not None:
+        rule = notice.outage
+        _require(
+            rule.least <= min(rule.short, rule.window) and rule.short_extension <= rule.long_extension,
+            "outage-rule-wrong",
+            "an outage rule's least outage is no longer than its short one or its window, and the longer"
+            " extension is the longer one",
+        )
+
+
+def _keeps_prices_closed(lot: Lot) -> bool:
+    return isinstance(evaluation.single(lot.rules), TwoEnvelope)
 
 
 def _commits_prices(lot: Lot) -> bool:
-    return isinstance(lot.rules, KrPriceFloor) and commits_prices(lot.rules)
+    rules = evaluation.single(lot.rules)
+    return isinstance(rules, KrPriceFloor) and commits_prices(rules)
 
 
 def _require(holds: bool, code: str, message: str) -> None:
@@ -423,14 +486,20 @@ def _require(holds: bool, code: str, message: str) -> None:
 
 
 def _offer(envelope: str, registration: str, offer: LotOffer) -> Offer:
-    amount = money.parse(offer.amount, places=2)
-    return Offer(envelope_id=envelope, bidder=registration, amount=amount, picks=offer.picks or ())
+    return Offer(
+        envelope_id=envelope,
+        bidder=registration,
+        amount=money.parse(offer.amount, places=2),
+        picks=offer.picks or (),
+        costs=tuple((each.id, money.parse(each.amount, places=2)) for each in offer.costs),
+    )
 
 
 def _check_offer(offer: LotOffer, lot: Lot, currency: str) -> None:
     try:
-        if not isinstance(lot.rules, KrPriceFloor):  # whose unit prices have a hundredth of a won
-            money.parse(offer.amount, places=money.places_of(currency))
+        if not isinstance(evaluation.single(lot.rules), KrPriceFloor):  # a unit price has hundredths of a won
+            for amount in (offer.amount, *(each.amount for each in offer.costs)):
+                money.parse(amount, places=money.places_of(currency))
         evaluation.check_offer(lot.rules, _offer("", "", offer))
     except (OfferError, MalformedError) as error:
         raise Unopenable("offer-wrong") from error

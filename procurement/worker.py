@@ -52,9 +52,13 @@ class Worker:
         procedure = self._procedure
         situation = await procedure.situation(ocid)
         if situation.row.shut_at is None:
+            if await procedure.extend(ocid):
+                return "extend"
             return "shut" if await procedure.shut(ocid) else None
         if not situation.has(EventType.CLOSED):
             return "close" if await procedure.close(ocid) else None
+        if situation.has(EventType.TERMINATED):
+            return None
         if await self._draw_panel(situation):
             return "draw panel"
         for part in situation.tender.notice.parts:

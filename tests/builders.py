@@ -5,6 +5,7 @@ record need no database; `tests/flows` lives the same life in the real service.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from hashlib import shake_256
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bids.envelope import CoSignature, Envelope, Part, SealedFile, Withdrawal, compose, entropy_size
-from bids.orders import Member, Opening, OpeningPartial, PartToOpen, combined, open_parts
+from bids.orders import Member, Opening, OpeningPartial, PartToOpen, RoundKeys, combined, open_parts
 from bids.receipts import (
     Closing,
     Committed,
@@ -48,6 +49,19 @@ from procurement.awards import (
     SignedScores,
     first_in_line,
 )
+from procurement.editions import (
+    Amendment,
+    Edition,
+    Extension,
+    Gap,
+    followed_by,
+    moved,
+    next_round,
+    published,
+    rounds,
+    under,
+)
+from procurement.errors import TenderError
 from procurement.evaluation import (
     Committed as CommittedTo,
 )
@@ -59,12 +73,23 @@ from procurement.evaluation import (
     KrPriceFloor,
     LowestPrice,
     Rules,
+    criteria,
 )
 from procurement.evaluation.reserve_prices import commitment as commitment_to_prices
 from procurement.history import Event, EventType, Head
 from procurement.panels import DrawRequest, PanelDraw, tickets
 from procurement.practice import convene
-from procurement.scoring import OpenedBid, expected_scores, outcome, read_part, score, to_open, with_part
+from procurement.scoring import (
+    OpenedBid,
+    expected_scores,
+    orders_of,
+    outcome,
+    proposed,
+    read_part,
+    score,
+    to_open,
+    with_part,
+)
 from procurement.selection import (
     CapabilityScore,
     EvidenceFile,
@@ -84,9 +109,9 @@ from procurement.tenders import (
     LotOffer,
     Notice,
     Organisation,
+    OutageRule,
     Proposal,
     check_notice,
-    terms,
 )
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -96,6 +121,9 @@ ORIGIN = "tenders.example/log"
 MILLION = CommittedPrices(salt="5a" * 32, prices=("1000000",) * 15)
 """Preliminary prices of which every draw makes the same expected price."""
 DAY = timedelta(days=1)
+
+
+A_RULE = OutageRule(window=3600, least=600, short=7200, short_extension=7200, long_extension=86400)
 
 
 class Entropy:
@@ -208,7 +236,7 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
         "committee": world.committee,
         "transcript": world.transcript,
         "witnesses": world.witnesses,
-        "evaluators": (world.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
+        "evaluators": (world.evaluator.fingerprint,) if any(criteria(lot.rules) for lot in lots) else (),
     }
     return Notice(**(values | changes))
 
@@ -286,7 +314,8 @@ class Life:
         data = sign(self.notice, self.world.officer)
         self.notice_id = Statement(data).id
         self.head = Head(tender=self.notice.tender, notice=self.notice_id)
-        self.terms = terms(self.notice, self.notice_id)
+        self.editions = published(self.notice, self.notice_id)
+        self.terms = self.editions[0].terms
         self.key = check_notice(self.notice)
         for each in [*(member.key for member in self.world.members), *self.panel()]:
             self.keep_certificate(each)
@@ -296,6 +325,54 @@ class Life:
         """Seq 0 and 1."""
         self.say(EventType.PUBLISHED, self.notice, self.world.officer)
         self.countersign(EventType.COUNTERSIGNED, self.notice_id)
+
+    def amend(
+        self,
+        *,
+        stand: bool = True,
+        officer: SigningKey | None = None,
+        second: SigningKey | None = None,
+        **changed: Any,
+    ) -> str:
+        """An amendment of these fields, with the round that follows, countersigned. Returns its id."""
+        self.now += timedelta(minutes=1)
+        officer = officer or self.world.officer
+        amended = msgspec.structs.replace(self.notice, **changed)
+        if "round" not in changed:
+            amended = msgspec.structs.replace(amended, round=next_round(amended, amended.closes))
+        about = self.about(officer) | {"previous": self.editions[-1].statement}
+        said = Amendment(**about, amended=amended, bids_stand=stand, reason="The drawings were wrong.")
+        data = self.signed(said, officer)
+        self.countersign(EventType.AMENDMENT_COUNTERSIGNED, Statement(data).id, second)
+        return self.new_edition(EventType.AMENDED, data, officer)
+
+    def extend(self, *gaps: Gap, **changed: Any) -> str:
+        """The service's extension after these outages. Returns its id."""
+        rule, notice = self.notice.outage or A_RULE, self.notice
+        deadline = moved(rule, notice.closes, gaps) or notice.closes
+        said = Extension(
+            **self.about(self.world.service),
+            previous=self.editions[-1].statement,
+            gaps=gaps,
+            deadline=moment(deadline),
+            round=next_round(notice, deadline),
+        )
+        data = self.signed(msgspec.structs.replace(said, **changed), self.world.service)
+        return self.new_edition(EventType.EXTENDED, data, self.world.service)
+
+    def new_edition(self, type_: EventType, data: bytes, key: SigningKey) -> str:
+        """A new edition; where nobody honest would make one, the terms stay."""
+        seq, statement = self.head.seq, Statement(data)
+        said = statement.read(Amendment) if type_ is EventType.AMENDED else statement.read(Extension)
+        with suppress(TenderError):
+            self.editions = followed_by(self.editions, said, statement.id, seq)
+        self.notice, self.terms = self.editions[-1].notice, self.editions[-1].terms
+        return self.post(type_, data, key)
+
+    def edition(self, id: str) -> Edition:
+        """Under which the envelope with that id was sealed; a stranger's is taken for the latest's."""
+        digest = Statement(self.bids[id]).read(Envelope).context.terms
+        return next((each for each in self.editions if each.terms.terms == digest), self.editions[-1])
 
     def panel(self) -> list[SigningKey]:
         """The evaluators whom the notice names."""
@@ -457,12 +534,14 @@ class Life:
         previous |= {id: Statement(data).read(Withdrawal).previous for id, data in self.withdrawals.items()}
         closing = Closing(
             **self.about(self.world.service),
-            terms=(self.terms.terms,),
+            terms=tuple(each.terms.terms for each in self.editions),
             deadline=self.notice.deadline,
             commitments=tuple(self.submitted),
             chains=chains([(each.statement, previous[each.statement]) for each in self.submitted]),
             documents=tuple(self.documents),
         )
+        superseded = tuple(id for id in closing.counted() if not self.edition(id).stands)
+        closing = msgspec.structs.replace(closing, superseded=superseded)
         listed = {id: Statement(self.bids[id]).read(Envelope).documents for id in closing.counted()}
         closing = msgspec.structs.replace(closing, missing=closing.lacking(listed))
         self.closing = msgspec.structs.replace(closing, **changes)
@@ -478,10 +557,10 @@ class Life:
     def order(self, part: Part, members: Sequence[Member] | None = None) -> list[OpeningPartial]:
         """The members' signed orders, each logged."""
         self.now = max(self.now + timedelta(seconds=1), self.notice.opens)
-        bids = [each.envelope.context.bid for each in to_open(part, self.counted)]
         partials = [
-            member.sign_order(self.terms, part, bid, self.now, self.world.entropy)
-            for bid in (bids if part == "price" else [None])
+            member.sign_order(under(self.editions, round), part, bid, self.now, self.world.entropy)
+            for round in self.rounds()
+            for bid in self.ordered(part, round)
             for member in members or self.world.members[:2]
         ]
         for partial in partials:
@@ -489,33 +568,60 @@ class Life:
             self.say(EventType.PARTIAL, partial, member.key, part)
         return partials
 
+    def to_open(self, part: Part) -> list[OpenedBid]:
+        """Whose `part` the committee opens."""
+        return to_open(part, self.notice, self.counted, self.sheets)
+
     def open(self, part: Part, partials: Sequence[OpeningPartial] | None = None) -> None:
-        partials = partials or self.order(part)
-        beacon = self.world.beacon.sign(int(self.notice.round), self.now).signature.hex()
-        keys = combined(part, partials, self.notice.committee, self.key, self.terms)
+        given = partials or self.order(part)
+        own, *earlier = [self.round_keys(part, round, given) for round in self.rounds()]
         opening = Opening(
-            **self.about(self.world.service), part=part, round=self.notice.round, beacon=beacon, keys=keys
+            **self.about(self.world.service),
+            part=part,
+            round=own.round,
+            beacon=own.beacon,
+            keys=own.keys,
+            earlier=tuple(earlier),
         )
         self.openings[part] = opening
         id = self.say(EventType.OPENED, opening, self.world.service, part)
         if part == self.notice.parts[0]:
             self.opening_id = id
-        chosen = to_open(part, self.counted)
-        parts = [PartToOpen(envelope=e.envelope, terms=self.terms, opening=opening) for e in chosen]
+        chosen = self.to_open(part)
+        parts = [
+            PartToOpen(envelope=e.envelope, terms=self.edition(e.id).terms, opening=opening) for e in chosen
+        ]
         results = dict(zip([each.id for each in chosen], open_parts(parts), strict=True))
         self.log(*(self.opened_event(part, id, result) for id, result in results.items()))
         self.counted = [self.with_result(part, each, results.get(each.id, "")) for each in self.counted]
 
+    def rounds(self) -> list[str]:
+        """The rounds that bids which count were sealed for, the latest edition's first."""
+        return rounds(self.editions, [self.edition(each.id).terms.terms for each in self.counted])
+
+    def ordered(self, part: Part, round: str) -> list[str | None]:
+        """The bids that have an order each, in the order in which they came; or one order for all."""
+        wanted = orders_of(part, round, self.counted)
+        chosen = [each.envelope.context.bid for each in self.to_open(part)]
+        return [None] if part != "price" else [bid for bid in chosen if bid in wanted]
+
+    def round_keys(self, part: Part, round: str, partials: Sequence[OpeningPartial]) -> RoundKeys:
+        given = [each for each in partials if each.round == round]
+        keys = combined(part, given, self.notice.committee, self.key, under(self.editions, round))
+        beacon = self.world.beacon.sign(int(round), self.now).signature.hex()
+        return RoundKeys(round=round, beacon=beacon, keys=keys)
+
     def opened_event(self, part: Part, id: str, result: bytes | str) -> Event:
-        content, reason = outcome(result, part, self.notice)
+        content, reason = outcome(result, part, self.edition(id).notice)
         type_ = EventType.BID_OPENED if content else EventType.BID_UNOPENABLE
         return Event(t=type_, time=moment(self.now), statement=id, part=part, content=content, reason=reason)
 
     def with_result(self, part: Part, each: OpenedBid, result: bytes | str) -> OpenedBid:
-        if isinstance(result, str) or outcome(result, part, self.notice)[0] is None:
+        notice = self.edition(each.id).notice
+        if isinstance(result, str) or outcome(result, part, notice)[0] is None:
             return each
         self.contents[each.id, part] = result
-        return with_part(each, read_part(part, result, self.notice))
+        return with_part(each, read_part(part, result, notice))
 
     def request_draw(
         self, ahead: timedelta = timedelta(minutes=10), seen: timedelta = timedelta(seconds=1), **changes: Any
@@ -551,7 +657,7 @@ class Life:
         self.declare(evaluator)
         scores = tuple(
             CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
-            for bid, lot, criterion in expected_scores(self.notice, self.counted)
+            for bid, lot, criterion in expected_scores(self.notice, proposed(self.counted))
         )
         salt = self.world.entropy(32).hex()
         sheet = SignedScores(**self.about(evaluator), scores=scores, salt=salt)

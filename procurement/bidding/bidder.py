@@ -17,7 +17,7 @@ import msgspec
 
 from bids.client import LONGEST_PAUSE, BrokenPromiseError, RefusedError, Service, ServiceError, Upload, parse
 from bids.documents import digest, seal_file
-from bids.envelope import SealedFile, UploadRequest, Withdrawal
+from bids.envelope import Envelope, SealedFile, UploadRequest, Withdrawal
 from bids.receipts import Closing, Committed, CommittedDocument, DocumentReceipt, Promise, Receipt
 from crypto import durable
 from crypto.certificates import SigningKey
@@ -36,6 +36,7 @@ from procurement.client import (
     read_notice,
     seal_bid,
 )
+from procurement.editions import changes, edition_of
 from procurement.errors import FolderError
 from procurement.evaluation import Ranked
 from procurement.registry.holding import Holding
@@ -77,7 +78,7 @@ async def compose(service: Service, holding: Holding, file: Path, path: Path, oc
     if notice.id != tender.notice_id:
         raise LogError("the service shows two notices for one tender")
     draft = template(tender.notice)
-    folder = Folder.make(path, holding, file, notice, draft)
+    folder = Folder.make(path, holding, file, notice, tender.amendments, draft)
     _remember(folder, service)
     return folder
 
@@ -102,10 +103,11 @@ def check_sealable(folder: Folder, replace: bool) -> None:
 async def seal(service: Service, folder: Folder, key: SigningKey, partners: Sequence[str] = ()) -> Element:
     """The draft, sealed and signed as the next element of the chain; it replaces the latest in the box.
 
-    Raises FolderError for a notice that is not the one in the folder, and what `seal_bid` raises.
+    Raises FolderError for a notice that is not the one in the folder, or terms that have changed since its
+    bidder has seen them, and what `seal_bid` raises.
     """
-    if (await read_notice(service, folder.tender.notice.tender)).notice_id != folder.tender.notice_id:
-        raise FolderError("the tender has another notice than the one in the folder")
+    if changed := await catch_up(service, folder):
+        raise FolderError(f"the terms have changed: {'; '.join(changed)}. Check the draft and seal it again")
     draft, room, latest = folder.draft, folder.room(), _latest(folder)
     reusable = _reusable(latest, folder)
     sealed = [
@@ -129,6 +131,34 @@ async def seal(service: Service, folder: Folder, key: SigningKey, partners: Sequ
     return folder.add(bid.envelope, Shown.of(bid))
 
 
+async def catch_up(service: Service, folder: Folder) -> list[str]:
+    """How the terms have changed since the bidder has last seen them, in words; from now on they are known.
+
+    Raises FolderError for a notice that is not the one in the folder.
+    """
+    announced = await read_notice(service, folder.tender.notice.tender)
+    if announced.notice_id != folder.tender.notice_id:
+        raise FolderError("the tender has another notice than the one in the folder")
+    before = folder.tender.notice
+    new = folder.keep_amendments(announced.amendments)
+    if not new:
+        return []
+    after = folder.tender.notice
+    said = [f"{name} changed" for name in changes(before, after) if name not in ("deadline", "round")]
+    if after.deadline != before.deadline:
+        said.append(f"the deadline is {after.deadline} now")
+    latest = _latest(folder)
+    if latest and not latest.withdrawal and not stands(folder, latest):
+        said.append(f"number {latest.number} does not count any more")
+    return said
+
+
+def stands(folder: Folder, element: Element) -> bool:
+    """Whether an envelope counts by the terms as they are now."""
+    terms = element.statement.read(Envelope).context.terms
+    return edition_of(folder.editions, terms).stands
+
+
 async def submit(service: Service, folder: Folder, element: Element, tell: Tell) -> Receipt:
     """The receipt for an element of the chain, kept before this returns.
 
@@ -143,7 +173,8 @@ async def submit(service: Service, folder: Folder, element: Element, tell: Tell)
 
     element.mark_sent()
     send = service.withdraw if element.withdrawal else service.submit
-    terms, deadline = folder.tender.terms, folder.tender.notice.deadline
+    tender = folder.tender_of(element)
+    terms, deadline = tender.terms, tender.notice.deadline
     try:
         receipt = await _persist(
             service,
@@ -338,7 +369,7 @@ def _reusable(latest: Element | None, folder: Folder) -> dict[tuple[str, int], t
         return {}
     return {
         (document.sha256, document.size): (document, latest.file(number))
-        for number, document in latest.documents(folder.tender.notice).items()
+        for number, document in latest.documents().items()
     }
 
 

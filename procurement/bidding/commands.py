@@ -176,8 +176,9 @@ def upload(folder: Path, /, *, key: Key = None) -> int:
         return 0
 
     async def work(line: Service, found: Folder, signing: SigningKey) -> None:
+        await _catch_up(line, found)
         for file in files:
-            with _bar(element, found.tender.notice, file) as (sent, tell):
+            with _bar(element, file) as (sent, tell):
                 receipt = await bidder.upload(line, found, signing, element, file, sent, tell)
             say(f"file {file.number}: there since {receipt.time}{_doubt(receipt.in_doubt)}")
 
@@ -240,9 +241,15 @@ def status(folder: Path, /) -> int:
             say(f"nothing is sealed yet: openseal bid seal {folder}")
 
     async def work(line: Service, found: Folder) -> None:
+        await _catch_up(line, found)
         _show_fate(await bidder.fate(line, found), found.tender.notice)
 
     return _at(found, work)
+
+
+async def _catch_up(line: Service, found: Folder) -> None:
+    for change in await bidder.catch_up(line, found):
+        say(f"the terms have changed: {change}")
 
 
 async def _submit(line: Service, found: Folder, element: Element) -> None:
@@ -348,7 +355,7 @@ def _show_element(element: Element, notice: Notice, successor: Element | None) -
         say(f"  {said} number {successor.number}")
     if successor or element.state == "refused":
         return  # its files are awaited by nobody
-    named = {} if element.withdrawal else element.documents(notice)
+    named = {} if element.withdrawal else element.documents()
     for file in element.files:
         receipt = element.document_receipt(file.number)
         name = named[file.number].title if file.number in named else "restricted content"
@@ -378,11 +385,12 @@ def _show_fate(fate: Fate, notice: Notice) -> None:
         for part in fate.opened.parts:
             said = "opened" if part.reason is None else draft.WORDS.get(part.reason, part.reason)
             say(f"part {part.part}: {said}")
+    language = explain.language_of(notice.language)
     for lot, ranked in fate.results:
         rank = f"rank {ranked.rank}" if ranked.rank else "out of line"
-        say(f"lot {lot}: {rank}, {explain.reason(ranked.reason, 'en').lower()}")
+        say(f"lot {lot}: {rank}, {explain.reason(ranked.reason, language).lower()}")
         for line in ranked.lines:
-            say(f"  {explain.sentence(line, 'en')}")
+            say(f"  {explain.sentence(line, language)}")
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> None:
@@ -404,10 +412,10 @@ def _count(number: int, noun: str) -> str:
 
 @contextmanager
 def _bar(
-    element: Element, notice: Notice, file: SealedFile
+    element: Element, file: SealedFile
 ) -> Iterator[tuple[Callable[[SealedFile, int], None], Callable[[str], None]]]:
     """A bar for a file, on a terminal; and how something is said above it."""
-    named = element.documents(notice)
+    named = element.documents()
     console = Console(stderr=True, soft_wrap=True)
     columns = "[progress.description]{task.description}", DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:

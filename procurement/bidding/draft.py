@@ -13,7 +13,8 @@ from bids.errors import Unopenable
 from crypto.encoding import encode
 from crypto.errors import MalformedError, VerificationError
 from crypto.stream import TAG, sealed_size
-from procurement.evaluation import KrPriceFloor
+from procurement import evaluation
+from procurement.evaluation import KrPriceFloor, LifeCycleCost
 from procurement.evaluation.explain import Facts, duration, rules_in_words
 from procurement.money import grouped
 from procurement.scoring import read_part
@@ -25,6 +26,7 @@ from procurement.tenders import (
     Notice,
     Proposal,
     Restricted,
+    StatedCost,
     padded,
     read_bid,
     read_restricted,
@@ -34,7 +36,7 @@ WORDS = {
     "content-malformed": "something is too long, empty, or holds a sign that cannot be sealed",
     "declarations-wrong": "not exactly the declarations of the notice are made",
     "lots-wrong": "a lot is offered twice, or is none of the notice's",
-    "offer-wrong": "a price or its picks cannot be read under the lot's rules",
+    "offer-wrong": "a price, its picks or its costs cannot be read under the lot's rules",
     "documents-wrong": "two documents have one number",
 }
 """Why a bid would not open (docs/formats.md), for its bidder."""
@@ -45,6 +47,14 @@ class _Edited(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of what people edit."""
 
 
+class DraftCost(_Edited, frozen=True, kw_only=True):
+    """A cost that a lot's rules ask for; `title` is theirs, for whoever edits."""
+
+    id: str
+    title: str = ""
+    amount: str = ""
+
+
 class DraftOffer(_Edited, frozen=True, kw_only=True):
     """A price for a lot; `title` is the lot's, for whoever edits."""
 
@@ -52,6 +62,7 @@ class DraftOffer(_Edited, frozen=True, kw_only=True):
     title: str = ""
     amount: str = ""
     picks: tuple[int, int] | None = None
+    costs: tuple[DraftCost, ...] = ()
 
 
 class DraftDeclaration(_Edited, frozen=True, kw_only=True):
@@ -96,7 +107,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 def template(notice: Notice) -> Draft:
     """A draft with everything that is to be filled in."""
     return Draft(
-        offers=tuple(DraftOffer(lot=lot.id, title=lot.title) for lot in notice.lots),
+        offers=tuple(DraftOffer(lot=lot.id, title=lot.title, costs=_asked(lot.rules)) for lot in notice.lots),
         declarations=tuple(DraftDeclaration(id=each.id, text=each.text) for each in notice.declarations),
     )
 
@@ -211,7 +222,8 @@ def media_type(document: DraftDocument) -> str:
 def price(offer: DraftOffer | LotOffer, notice: Notice) -> str:
     """What is asked for a lot, in words."""
     picks = f", picks {offer.picks[0]} and {offer.picks[1]}" if offer.picks else ""
-    return f"{grouped(offer.amount)} {notice.currency}{picks}"
+    costs = "".join(f"; {each.id} {grouped(each.amount)} {notice.currency}" for each in offer.costs)
+    return f"{grouped(offer.amount)} {notice.currency}{picks}{costs}"
 
 
 def in_words(content: Bid | Proposal | Restricted, notice: Notice) -> Facts:
@@ -246,7 +258,9 @@ def _offer_faults(draft: Draft, notice: Notice) -> Iterator[str]:
             yield f"lot {offer.lot}: offered twice"
         elif not offer.amount:
             yield f"lot {offer.lot}: no amount; who does not bid for a lot removes its offer"
-        elif offer.picks is None and isinstance(lots[offer.lot].rules, KrPriceFloor):
+        elif missing := [each.id for each in offer.costs if not each.amount]:
+            yield f"lot {offer.lot}: no amount of {', '.join(missing)}; what costs nothing is 0"
+        elif offer.picks is None and isinstance(evaluation.single(lots[offer.lot].rules), KrPriceFloor):
             yield f"lot {offer.lot}: no picks; two different numbers of 1 to 15, like [3, 12]"
         else:
             yield from _fault(offer, notice)
@@ -333,8 +347,16 @@ def _too_long(what: str, size: int, most: int) -> Iterator[str]:
         yield f"part {what}: {size:,} bytes of content, and at most {most:,} are taken"
 
 
+def _asked(rules: evaluation.Rules) -> tuple[DraftCost, ...]:
+    """The costs that the rules ask for, to be filled in."""
+    single = evaluation.single(rules)
+    costs = single.costs if isinstance(single, LifeCycleCost) else ()
+    return tuple(DraftCost(id=each.id, title=each.title) for each in costs)
+
+
 def _offer(offer: DraftOffer) -> LotOffer:
-    return LotOffer(lot=offer.lot, amount=offer.amount, picks=offer.picks)
+    costs = tuple(StatedCost(id=each.id, amount=each.amount) for each in offer.costs)
+    return LotOffer(lot=offer.lot, amount=offer.amount, picks=offer.picks, costs=costs)
 
 
 def _openers(notice: Notice) -> str:

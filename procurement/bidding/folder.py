@@ -19,10 +19,12 @@ Everything is durable before anybody is told of it.
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+from msgspec import structs
 
 from bids.envelope import Envelope, Part, SealedFile, Withdrawal
 from bids.receipts import DocumentReceipt, Held, Promise, Receipt, Refusal
@@ -34,10 +36,11 @@ from crypto.statements import PAYLOAD_TYPE, Statement
 from crypto.trust import Trust
 from procurement.bidding.draft import Draft, read, write
 from procurement.client import Sealed, Stated
+from procurement.editions import Edition, edition_of, reread
 from procurement.errors import FolderError
 from procurement.registry.holding import Holding
-from procurement.scoring import read_part
-from procurement.tenders import Bid, Document, Notice, Proposal, Restricted, read_restricted, terms
+from procurement.scoring import read_opened
+from procurement.tenders import Bid, Document, Proposal, Restricted, read_restricted
 
 State = Literal["sealed", "sent", "promised", "accepted", "refused"]
 
@@ -51,6 +54,8 @@ class _Tender(Value, frozen=True, kw_only=True):
     trust: Trust
     file: Text
     notice: Base64
+    amendments: tuple[Base64, ...] = ()
+    """What has changed the terms since, as far as the bidder has seen it."""
 
 
 class _Head(Value, frozen=True, kw_only=True):
@@ -158,12 +163,12 @@ class Element:
         """What is in the envelope."""
         return decode((self.path / "sealed.json").read_bytes(), Shown)
 
-    def documents(self, notice: Notice) -> dict[int, Document]:
+    def documents(self) -> dict[int, Document]:
         """What the contents say of the files, by number. The files with restricted content are not among
         them."""
         found = self.shown().sealed()
         said: list[Proposal | Bid | Restricted] = [
-            *(read_part(part, each, notice) for part, each in found.contents.items()),
+            *(read_opened(part, each) for part, each in found.contents.items()),
             *map(read_restricted, found.restricted.values()),
         ]
         return {document.number: document for each in said for document in each.documents}
@@ -202,13 +207,51 @@ class Folder:
         if found is None:
             raise FolderError(f"{path} is no bid's folder: openseal bid compose makes one")
         self._tender = decode(found, _Tender)
-        statement = Statement(from_base64(self._tender.notice))
-        notice = statement.read(Notice)
-        self.tender = Stated(notice=notice, notice_id=statement.id, terms=terms(notice, statement.id))
+        self.editions = self._read()
+
+    def _read(self) -> tuple[Edition, ...]:
+        amendments = [Statement(from_base64(each)) for each in self._tender.amendments]
+        return reread(Statement(from_base64(self._tender.notice)), amendments)
+
+    @property
+    def tender(self) -> Stated:
+        """The tender by the latest terms that its bidder has seen."""
+        return self._stated(self.editions[-1])
+
+    def tender_of(self, element: "Element") -> Stated:
+        """The tender by the terms that an element of the chain was sealed under."""
+        if element.withdrawal:
+            return self.tender
+        context = element.statement.read(Envelope).context
+        return self._stated(edition_of(self.editions, context.terms))
+
+    def _stated(self, edition: Edition) -> Stated:
+        return Stated(notice=edition.notice, notice_id=self.editions[0].statement, terms=edition.terms)
+
+    def keep_amendments(self, amendments: Sequence[bytes]) -> list[Edition]:
+        """All that has changed the terms by now, verified; the editions among them that are new here."""
+        known = len(self.editions)
+        statements = tuple(map(to_base64, amendments))
+        if statements[: known - 1] != self._tender.amendments:
+            raise FolderError("the service showed other amendments before")
+        if statements != self._tender.amendments:
+            self._tender = structs.replace(self._tender, amendments=statements)
+            durable.replace(self.path / "tender.json", encode(self._tender))
+            self.editions = self._read()
+        return list(self.editions[known:])
 
     @classmethod
-    def make(cls, path: Path, holding: Holding, file: Path, notice: Statement, draft: Draft) -> "Folder":
-        """A new one, for a notice that was verified. An empty folder may be there already."""
+    def make(
+        cls,
+        path: Path,
+        holding: Holding,
+        file: Path,
+        notice: Statement,
+        amendments: Sequence[bytes],
+        draft: Draft,
+    ) -> "Folder":
+        """A new one, for a notice that was verified, with what has amended it. An empty folder may be there
+        already."""
         path.mkdir(mode=0o700, exist_ok=True)
         if any(path.iterdir()):
             raise FolderError(f"{path} is not empty")
@@ -217,6 +260,7 @@ class Folder:
             trust=holding.trust,
             file=str(file.resolve()),
             notice=to_base64(notice.data),
+            amendments=tuple(map(to_base64, amendments)),
         )
         durable.replace(path / "bid.json", write(draft))
         durable.replace(path / "tender.json", encode(tender))

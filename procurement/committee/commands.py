@@ -15,11 +15,12 @@ from bids.client import Service
 from bids.envelope import Part
 from crypto.encoding import encode
 from crypto.errors import CommitteeError, VerificationError
-from procurement.client import Announced, Orders, verify_orders
+from procurement.client import Orders, verify_orders
 from procurement.committee import paper
 from procurement.committee.member import Board, Seat, read_board, restore
 from procurement.committee.member import backup as backup_of
 from procurement.console import FAILED, Stop, confirm, read, stdout
+from procurement.editions import under
 from procurement.registry import terminal
 from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
@@ -123,8 +124,8 @@ def sign(file: Path, /, *, tender: str | None = None, part: Part = "bid", yes: Y
     async def work(seat: Seat) -> None:
         announced = await seat.tender(tender)
         orders = await verify_orders(seat.service, announced, part)
-        _show_orders(seat, announced, orders)
-        if orders.bids:
+        _show_orders(seat, orders)
+        if orders.orders:
             confirm("Sign? Signatures of this kind cannot be taken back.", yes)
         sent = await seat.sign_orders(announced, orders)
         say(f"signed and sent: {len(sent)}")
@@ -280,8 +281,9 @@ def _show(board: Board) -> None:
         say(f"awaited to {NEXT[ceremony.phase]}: {', '.join(map(board.name, awaited))}")
 
 
-def _show_orders(seat: Seat, tender: Announced, orders: Orders) -> None:
-    notice, closed = tender.notice, orders.closed
+def _show_orders(seat: Seat, orders: Orders) -> None:
+    closed = orders.closed
+    notice = closed.tender.notice
     say(f"Order that opens the {orders.part} part of {notice.tender}: {notice.title}")
     say(f"  of {notice.procuring_entity.name}, officer in charge {notice.contact.name}")
     say(f"  deadline {notice.deadline}; opening from {notice.opens:%Y-%m-%dT%H:%M:%SZ} on")
@@ -289,11 +291,13 @@ def _show_orders(seat: Seat, tender: Announced, orders: Orders) -> None:
     say(f"  box closed with {count} bidders' envelopes, witnessed {closed.witnessed:%Y-%m-%dT%H:%M:%SZ}")
     if orders.late:
         say(f"  witnessed after the round; the officer's reason: {orders.late}")
-    say(f"  round {notice.round} of beacon {notice.network.chain_hash} is signed")
+    rounds = dict.fromkeys(each.round for each in orders.orders)
+    say(f"  round {' and '.join(rounds or [notice.round])} of beacon {notice.network.chain_hash} is signed")
     say(f"  you are member {seat.holding.own_share.member}; {notice.committee.threshold} of you open")
-    for bid in orders.bids:
-        say(f"  {encode(tender.terms.order(orders.part, bid)).decode()}")
-    if not orders.bids:
+    for order in orders.orders:
+        terms = under(closed.tender.editions, order.round)
+        say(f"  {encode(terms.order(orders.part, order.bid)).decode()}")
+    if not orders.orders:
         say("  there is nothing to open")
 
 

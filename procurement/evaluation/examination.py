@@ -16,7 +16,7 @@ from crypto.encoding import Value
 from procurement import money
 from procurement.errors import OfferError, RulesError, ScoresError
 from procurement.evaluation.floor_tables import LEAST_PRICE_SCORE, Bracket, Table, price_score, ratio
-from procurement.evaluation.kr_negotiation import SCORE_PLACES, Criterion
+from procurement.evaluation.panel import SCORE_PLACES, Criterion, check_criteria, points_of
 from procurement.evaluation.values import Line, line
 from procurement.money import Points
 
@@ -58,20 +58,16 @@ class Examined(Value, frozen=True, kw_only=True):
 
 def check(examination: Examination, bracket: Bracket) -> None:
     """The points add up to 100 and can be reached. Raises RulesError, MalformedError."""
-    each = [_points(criterion.points) for criterion in examination.criteria]
-    if not all(each):
-        raise RulesError("the points of a criterion are above zero")
-    if sum(each) != ALL_POINTS - bracket.points:
+    check_criteria(examination.criteria)
+    if sum(points_of(each.points) for each in examination.criteria) != ALL_POINTS - bracket.points:
         raise RulesError("the criteria of the examination and the price points do not add up to 100")
-    if len({criterion.id for criterion in examination.criteria}) != len(each):
-        raise RulesError("a criterion of the examination is named twice")
-    if not 0 < _points(examination.pass_mark) <= ALL_POINTS:
+    if not 0 < points_of(examination.pass_mark) <= ALL_POINTS:
         raise RulesError("a pass mark is above 0 and at most 100 points")
 
 
 def check_scores(examination: Examination, scores: Mapping[str, Decimal]) -> None:
     """Each criterion has a score, within its points and with at most four decimals. Raises ScoresError."""
-    points = {criterion.id: _points(criterion.points) for criterion in examination.criteria}
+    points = {criterion.id: points_of(criterion.points) for criterion in examination.criteria}
     if scores.keys() != points.keys():
         raise ScoresError("an examination scores other criteria than those of the notice")
     for criterion, score in scores.items():
@@ -117,7 +113,7 @@ def examine(
 
 def passes(examination: Examination, total: Decimal) -> bool:
     """Whether so many points of 100 are enough."""
-    return total >= _points(examination.pass_mark)
+    return total >= points_of(examination.pass_mark)
 
 
 def _price_score(table: Table, bracket: Bracket, price: Price) -> tuple[Decimal, tuple[Line, ...]]:
@@ -152,7 +148,3 @@ def _score_line(table: Table, bracket: Bracket, r: Decimal, score: Decimal) -> L
 def _four(exact: Decimal) -> Decimal:
     """The same number with four decimals."""
     return money.half_up(Fraction(exact), SCORE_PLACES)
-
-
-def _points(points: Points) -> Decimal:
-    return money.parse(points, places=SCORE_PLACES)

@@ -10,32 +10,34 @@ from typing import Annotated
 import msgspec
 
 from crypto.draws import PublicRandomness
-from crypto.encoding import Identifier, Text, Value
+from crypto.encoding import Value
 from procurement import money
-from procurement.errors import OfferError, RulesError, ScoresError
-from procurement.evaluation.ranking import Entrant, ranked
+from procurement.errors import RulesError
+from procurement.evaluation.panel import (
+    SCORE_PLACES,
+    Criterion,
+    check_criteria,
+    complete,
+    points_of,
+    steps_of,
+    total_line,
+)
+from procurement.evaluation.ranking import Entrant, Merit, leaders, ranked, tickets
+from procurement.evaluation.sensitivity import Contender, Outcome, Share, Weight, sensitivity
 from procurement.evaluation.values import (
     Evaluation,
     Line,
     Offer,
+    Ranked,
     Reason,
     ScoreSheet,
-    check_price,
+    Sensitivity,
     judged,
     line,
 )
 from procurement.money import Amount, Percent, Points
 
 RULE_SET = "kr-negotiation/1"
-SCORE_PLACES = 4
-
-
-class Criterion(Value, frozen=True, kw_only=True):
-    """What the panel scores, from 0 to `points`."""
-
-    id: Identifier
-    title: Text
-    points: Points
 
 
 class KrNegotiation(Value, frozen=True, kw_only=True, tag_field="ruleSet", tag=RULE_SET):
@@ -67,34 +69,13 @@ class _Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(rules: KrNegotiation) -> None:
     """Points and budget are above zero and the criteria add up. Raises RulesError, MalformedError."""
-    each = [_points(criterion.points) for criterion in rules.criteria]
-    if not all((*each, _points(rules.price_points), _budget(rules))):
+    check_criteria(rules.criteria)
+    if not all((points_of(rules.price_points), _budget(rules))):
         raise RulesError("points and budget are above zero")
-    if sum(each) != _points(rules.technical_points):
+    if sum(points_of(criterion.points) for criterion in rules.criteria) != points_of(rules.technical_points):
         raise RulesError("the points of the criteria do not add up to the technical points")
-    if len({criterion.id for criterion in rules.criteria}) != len(rules.criteria):
-        raise RulesError("a criterion is named twice")
     if rules.pass_mark is not None and not 0 < money.parse(rules.pass_mark, places=3) <= 100:
         raise RulesError("a pass mark is above 0 and at most 100 per cent")
-
-
-def check_offer(offer: Offer) -> None:
-    """A price in whole won and no picks. Raises OfferError."""
-    check_price(offer, places=0)
-    if offer.picks:
-        raise OfferError("this rule set draws no preliminary prices")
-
-
-def check_sheet(rules: KrNegotiation, sheet: ScoreSheet) -> None:
-    """Each envelope on the sheet has a score for each criterion and within its points, with at most four
-    decimals. Raises ScoresError."""
-    points = {criterion.id: _points(criterion.points) for criterion in rules.criteria}
-    for scores in sheet.scores.values():
-        if scores.keys() != points.keys():
-            raise ScoresError("a score sheet scores other criteria than those of the notice")
-        for criterion, score in scores.items():
-            if not (money.is_plain(score, places=SCORE_PLACES) and score <= points[criterion]):
-                raise ScoresError(f"a score of {criterion} is outside 0 to {points[criterion]}")
 
 
 def evaluate(
@@ -102,6 +83,7 @@ def evaluate(
     offers: Sequence[Offer],
     sheets: Sequence[ScoreSheet],
     randomness: PublicRandomness,
+    winners: int = 1,
 ) -> Evaluation:
     """Ranks descending by technical plus price score; equal sums: the higher technical score first.
 
@@ -109,16 +91,16 @@ def evaluate(
     that are not among `offers` (say, whose price did not open) are left aside. Raises ScoresError for a
     wrong sheet and for an offer that an evaluator has not scored.
     """
-    _check_panel(rules, offers, sheets)
-    panel = sorted(sheets, key=lambda sheet: sheet.evaluator)
+    panel = complete(rules.criteria, [offer.envelope_id for offer in offers], sheets)
     proposals = [_proposal(rules, offer, panel) for offer in offers]
-    prices_in = [proposal.offer.amount for proposal in proposals if proposal.reason == "valid"]
-    lowest = min(prices_in, default=None)
+    lowest = _lowest(proposals)
+    ranking = ranked([_entrant(rules, proposal, lowest) for proposal in proposals], randomness)
     return Evaluation(
         rule_set=RULE_SET,
         expected_price=rules.budget,
         lines=_tender_lines(rules, lowest),
-        ranking=ranked([_entrant(rules, proposal, lowest) for proposal in proposals], randomness),
+        ranking=ranking,
+        sensitivity=_sensitivity(rules, offers, panel, ranking, randomness, winners) if panel else None,
     )
 
 
@@ -140,15 +122,9 @@ def _counted(budget: Decimal, amount: Decimal) -> Decimal:
     return max(amount, budget * 6 / 10)
 
 
-def _check_panel(rules: KrNegotiation, offers: Sequence[Offer], sheets: Sequence[ScoreSheet]) -> None:
-    if len({sheet.evaluator for sheet in sheets}) != len(sheets):
-        raise ScoresError("an evaluator has two score sheets")
-    if offers and not sheets:
-        raise ScoresError("there is no score sheet")
-    for sheet in sheets:
-        check_sheet(rules, sheet)
-        if any(offer.envelope_id not in sheet.scores for offer in offers):
-            raise ScoresError("an evaluator has not scored every bid")
+def _lowest(proposals: Sequence[_Proposal]) -> Decimal | None:
+    """The lowest price of those in."""
+    return min((each.offer.amount for each in proposals if each.reason == "valid"), default=None)
 
 
 def _proposal(rules: KrNegotiation, offer: Offer, panel: Sequence[ScoreSheet]) -> _Proposal:
@@ -185,20 +161,85 @@ def _entrant(rules: KrNegotiation, proposal: _Proposal, lowest: Decimal | None) 
     if proposal.reason != "valid" or lowest is None:
         out = judged(offer, proposal.reason, *proposal.lines, reference=budget, technical_score=technical)
         return Entrant((), out)
-    price = price_score(_points(rules.price_points), budget, lowest, offer.amount)
+    price = _price_score(rules, lowest, offer)
     total = technical + price
     result = judged(
         offer,
         "valid",
         *proposal.lines,
         _price_line(rules, offer.amount, lowest, price),
-        _total_line(technical, price, total),
+        total_line(technical, price),
         reference=budget,
         technical_score=technical,
         price_score=price,
         total=total,
     )
-    return Entrant((-total, -technical), result)
+    return Entrant(_merit(technical, price), result)
+
+
+def _price_score(rules: KrNegotiation, lowest: Decimal, offer: Offer) -> Decimal:
+    return price_score(points_of(rules.price_points), _budget(rules), lowest, offer.amount)
+
+
+def _merit(technical: Decimal, price: Decimal) -> Merit:
+    return -technical - price, -technical
+
+
+def _sensitivity(
+    rules: KrNegotiation,
+    offers: Sequence[Offer],
+    panel: Sequence[ScoreSheet],
+    ranking: Sequence[Ranked],
+    randomness: PublicRandomness,
+    winners: int,
+) -> Sensitivity:
+    """As `sensitivity` says. A criterion's points are its weight. Whose totals are left out stays the same;
+    of equal totals the evaluators' ids decide. Of the price score's two terms the points move the first."""
+    by_id = {offer.envelope_id: offer for offer in offers}
+    drawn = tickets(randomness, by_id)
+
+    def outcome(without: str) -> Outcome:
+        others = [sheet for sheet in panel if sheet.evaluator != without]
+        proposals = [_proposal(rules, offer, others) for offer in offers]
+        lowest = _lowest(proposals)
+        merits = {
+            each.offer.envelope_id: _merit(each.technical_score, _price_score(rules, lowest, each.offer))
+            for each in proposals
+            if lowest is not None and each.reason == "valid"
+        }
+        return Outcome(leaders(merits, drawn, winners))
+
+    lowest = min((by_id[each.bid].amount for each in ranking if each.rank is not None), default=Decimal(0))
+    return sensitivity(
+        [sheet.evaluator for sheet in panel],
+        outcome,
+        [
+            *(Weight(each.id, steps_of(points_of(each.points))) for each in rules.criteria),
+            Weight(None, steps_of(points_of(rules.price_points))),
+        ],
+        [
+            Contender(each.bid, steps_of(Decimal(each.total)), _shares(rules, by_id[each.bid], panel, lowest))
+            for each in ranking
+            if each.total is not None
+        ],
+        winners,
+        {offer.envelope_id: offer.bidder for offer in offers},
+    )
+
+
+def _shares(
+    rules: KrNegotiation, offer: Offer, panel: Sequence[ScoreSheet], lowest: Decimal
+) -> tuple[Share, ...]:
+    """What the bid gets of one point of each criterion and of the price."""
+    by_total = sorted(
+        (sheet.scores[offer.envelope_id] for sheet in panel), key=lambda given: sum(given.values())
+    )
+    counted = by_total[1:-1] if len(panel) >= rules.drop_extremes_from else by_total
+    criteria = (
+        (sum(steps_of(given[each.id]) for given in counted), len(counted) * steps_of(points_of(each.points)))
+        for each in rules.criteria
+    )
+    return *criteria, (int(lowest) * 5, max(int(offer.amount) * 5, int(_budget(rules)) * 4))
 
 
 def _price_line(rules: KrNegotiation, amount: Decimal, lowest: Decimal, score: Decimal) -> Line:
@@ -212,11 +253,6 @@ def _price_line(rules: KrNegotiation, amount: Decimal, lowest: Decimal, score: D
         return line("price-score", amount=money.text(amount), **figures)
     counted = money.text(_counted(budget, amount))
     return line("price-score-below-four-fifths", expectedPrice=rules.budget, counted=counted, **figures)
-
-
-def _total_line(technical: Decimal, price: Decimal, total: Decimal) -> Line:
-    figures = {"technicalScore": technical, "priceScore": price, "total": total}
-    return line("total", **{name: money.text(figure) for name, figure in figures.items()})
 
 
 def _tender_lines(rules: KrNegotiation, lowest: Decimal | None) -> tuple[Line, ...]:
@@ -233,11 +269,7 @@ def _tender_lines(rules: KrNegotiation, lowest: Decimal | None) -> tuple[Line, .
 def _pass_mark(rules: KrNegotiation) -> Decimal | None:
     if rules.pass_mark is None:
         return None
-    return _points(rules.technical_points) * money.parse(rules.pass_mark, places=3) / 100
-
-
-def _points(points: Points) -> Decimal:
-    return money.parse(points, places=SCORE_PLACES)
+    return points_of(rules.technical_points) * money.parse(rules.pass_mark, places=3) / 100
 
 
 def _budget(rules: KrNegotiation) -> Decimal:

@@ -35,6 +35,7 @@ from procurement.evaluation.values import (
     PreliminaryPrice,
     Ranked,
     Reason,
+    check_no_costs,
     check_price,
     judged,
     line,
@@ -96,6 +97,7 @@ def check(rules: KrPriceFloor, published: datetime) -> None:
 def check_offer(rules: KrPriceFloor, offer: Offer) -> None:
     """A price in the tender's steps and two different picks of 1..15. Raises OfferError."""
     check_price(offer, places=reserve_prices.PLACES[rules.unit])
+    check_no_costs(offer)
     reserve_prices.check_picks(offer.picks)
 
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from crypto.draws import PublicRandomness
 from crypto.encoding import Value
 from procurement import money
-from procurement.errors import OfferError, RulesError
+from procurement.errors import RulesError
 from procurement.evaluation.ranking import Entrant, ranked
-from procurement.evaluation.values import Evaluation, Offer, Ranked, check_price, judged, line
+from procurement.evaluation.values import PLACES, Evaluation, Offer, Ranked, judged, line
 from procurement.money import Amount
 
 RULE_SET = "lowest-price/1"
-PLACES = 2
 
 
 class LowestPrice(Value, frozen=True, kw_only=True, tag_field="ruleSet", tag=RULE_SET):
@@ -25,13 +24,6 @@ def check(rules: LowestPrice) -> None:
     """The ceiling, if any, is above zero. Raises RulesError, MalformedError."""
     if rules.ceiling is not None and not money.parse(rules.ceiling, places=PLACES):
         raise RulesError("the ceiling is zero")
-
-
-def check_offer(offer: Offer) -> None:
-    """A price and no picks. Raises OfferError."""
-    check_price(offer, places=PLACES)
-    if offer.picks:
-        raise OfferError("this rule set draws no preliminary prices")
 
 
 def evaluate(rules: LowestPrice, offers: Sequence[Offer], randomness: PublicRandomness) -> Evaluation:

@@ -1,7 +1,8 @@
 """From merits to ranks: one order for all rule sets, with equal merits drawn apart in public."""
 
+import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -10,11 +11,14 @@ import msgspec
 from crypto.draws import PublicRandomness, ticket
 from procurement.evaluation.values import Line, Ranked, line
 
+Merit = tuple[Decimal | int, ...]
+"""What bids in line are compared by: the smaller comes first."""
+
 
 class Entrant(NamedTuple):
-    """A bid's result, and its merit where it is in line: the smaller comes first."""
+    """A bid's result, and its merit where it is in line."""
 
-    merit: tuple[Decimal, ...]
+    merit: Merit
     result: Ranked
 
 
@@ -24,13 +28,13 @@ def ranked(entrants: Sequence[Entrant], randomness: PublicRandomness) -> tuple[R
     Equal merits are ordered by their tie-break tickets, ascending (PROTOCOL section 8), and each of the
     equal bids is shown its ticket. No two bids share a rank.
     """
-    seed = randomness.seed("tie-break")
+    drawn = tickets(randomness, [entrant.result.bid for entrant in entrants])
     in_line = [
-        (entrant.merit, ticket(seed, bytes.fromhex(entrant.result.bid)).hex(), entrant.result)
+        (entrant.merit, drawn[entrant.result.bid], entrant.result)
         for entrant in entrants
         if entrant.result.reason == "valid"
     ]
-    in_line.sort(key=lambda drawn: drawn[:2])
+    in_line.sort(key=lambda placed: placed[:2])
     equals = Counter(merit for merit, _, _ in in_line)
     placed = (
         _placed(result, rank, len(in_line), _tie(equals[merit], its_ticket))
@@ -38,6 +42,17 @@ def ranked(entrants: Sequence[Entrant], randomness: PublicRandomness) -> tuple[R
     )
     out = (entrant.result for entrant in entrants if entrant.result.reason != "valid")
     return *placed, *sorted(out, key=lambda result: result.bid)
+
+
+def tickets(randomness: PublicRandomness, bids: Iterable[str]) -> dict[str, str]:
+    """Each bid's tie-break ticket, hex, by envelope id."""
+    seed = randomness.seed("tie-break")
+    return {bid: ticket(seed, bytes.fromhex(bid)).hex() for bid in bids}
+
+
+def leaders(merits: Mapping[str, Merit], drawn: Mapping[str, str], winners: int) -> tuple[str, ...]:
+    """Ids of the first `winners` bids in line, in the order of `ranked`."""
+    return tuple(heapq.nsmallest(winners, merits, key=lambda bid: (merits[bid], drawn[bid])))
 
 
 def _tie(equals: int, its_ticket: str) -> tuple[Line, ...]:

@@ -11,10 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from crypto.encoding import Hex32, Text, Value
+from crypto.encoding import Hex32, Identifier, Text, Value
 from procurement import money
 from procurement.errors import OfferError
 from procurement.money import Amount
+
+PLACES = 2
+"""Decimals of a price under rules for any currency; the currency itself may have fewer (`tenders`)."""
 
 Reason = Literal[
     "valid",
@@ -23,6 +26,8 @@ Reason = Literal[
     "below-floor",
     "below-net-cost",
     "below-pass-mark",
+    "below-threshold",
+    "abnormally-low",
 ]
 """Why a bid is in line, or the first of its rule's conditions that it misses."""
 
@@ -37,6 +42,15 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The price, in the currency of the notice."""
     picks: tuple[int, ...] = ()
     """Two different numbers of 1..15 where the rule set draws preliminary prices, else none."""
+    costs: tuple[tuple[str, Decimal], ...] = ()
+    """The running costs that the bid states, by the ids that the rule set gives them, else none."""
+
+
+class Unpriced(msgspec.Struct, frozen=True, kw_only=True):
+    """A bid that the panel has scored and whose price stays closed."""
+
+    envelope_id: str
+    bidder: str
 
 
 class ScoreSheet(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +82,8 @@ class Ranked(Value, frozen=True, kw_only=True):
     bid: Hex32
     """The envelope id."""
     bidder: Text
-    amount: Amount
+    amount: Amount | None = None
+    """Absent where the price stays closed."""
     rank: int | None = None
     reason: Reason
     rate: str | None = None
@@ -76,6 +91,44 @@ class Ranked(Value, frozen=True, kw_only=True):
     technical_score: str | None = None
     price_score: str | None = None
     total: str | None = None
+    lines: tuple[Line, ...]
+
+
+class Shift(Value, frozen=True, kw_only=True):
+    """The least move of a weight, four decimals, by which other bids win: `winners` in their order."""
+
+    by: str
+    winners: tuple[Hex32, ...]
+
+
+class WeightMoves(Value, frozen=True, kw_only=True):
+    """How far one weight is from another result, all others fixed. A direction in which no move changes the
+    winners is absent."""
+
+    criterion: Identifier | None = None
+    """Absent: the price's weight."""
+    weight: str
+    up: Shift | None = None
+    down: Shift | None = None
+
+
+class WithoutEvaluator(Value, frozen=True, kw_only=True):
+    """What would come out if this evaluator's sheet were not there."""
+
+    evaluator: Text
+    winners: tuple[Hex32, ...] | None = None
+    """Absent where the same bids win."""
+    passing: tuple[Hex32, ...] = ()
+    """Bids whose price stays closed, and would not."""
+
+
+class Sensitivity(Value, frozen=True, kw_only=True):
+    """How much of the result hangs on one evaluator or one weight (`procurement.evaluation.sensitivity`)."""
+
+    evaluators: tuple[WithoutEvaluator, ...] = ()
+    """All of them, by id; none where there is one only."""
+    weights: tuple[WeightMoves, ...] = ()
+    """Of the criteria in their order, then of the price; none where prices alone rank."""
     lines: tuple[Line, ...]
 
 
@@ -88,8 +141,12 @@ class Evaluation(Value, frozen=True, kw_only=True):
     floor_amount: Amount | None = None
     drawn_numbers: tuple[int, ...] | None = None
     preliminary_prices: tuple[PreliminaryPrice, ...] | None = None
+    winners: int | None = None
+    """How many are awarded at most. Absent: one."""
     lines: tuple[Line, ...]
     ranking: tuple[Ranked, ...]
+    sensitivity: Sensitivity | None = None
+    """Where a panel scores."""
 
 
 def line(code: str, **values: str) -> Line:
@@ -106,7 +163,7 @@ def judged(
     price_score: Decimal | None = None,
     total: Decimal | None = None,
 ) -> Ranked:
-    """A bid's result before it has a rank, with its rate in per cent of `reference`."""
+    """A priced bid's result before it has a rank, with its rate in per cent of `reference`."""
     rate = None if reference is None else money.percent_of(offer.amount, reference)
     return Ranked(
         bid=offer.envelope_id,
@@ -118,6 +175,17 @@ def judged(
         price_score=_text(price_score),
         total=_text(total),
         lines=(*lines, *_rate_lines(offer.amount, reference, rate)),
+    )
+
+
+def judged_unpriced(bid: Unpriced, reason: Reason, *lines: Line, technical_score: Decimal) -> Ranked:
+    """The result of a bid whose price stays closed: it is out."""
+    return Ranked(
+        bid=bid.envelope_id,
+        bidder=bid.bidder,
+        reason=reason,
+        technical_score=money.text(technical_score),
+        lines=lines,
     )
 
 
@@ -140,7 +208,26 @@ def check_price(offer: Offer, *, places: int) -> None:
         raise OfferError("the price is zero")
 
 
-def check_distinct(offers: Sequence[Offer]) -> None:
+def check_price_alone(offer: Offer, *, places: int = PLACES) -> None:
+    """A price as `check_price` has it, no picks and no costs. Raises OfferError."""
+    check_price(offer, places=places)
+    check_no_picks(offer)
+    check_no_costs(offer)
+
+
+def check_no_picks(offer: Offer) -> None:
+    """Raises OfferError where numbers are picked."""
+    if offer.picks:
+        raise OfferError("this rule set draws no preliminary prices")
+
+
+def check_no_costs(offer: Offer) -> None:
+    """Raises OfferError where costs are stated."""
+    if offer.costs:
+        raise OfferError("this rule set asks for no costs beside the price")
+
+
+def check_distinct(offers: Sequence[Offer | Unpriced]) -> None:
     """Each envelope is named once, by 64 hex digits. Raises OfferError."""
     ids = {offer.envelope_id for offer in offers}
     if len(ids) != len(offers):

@@ -19,7 +19,7 @@ from procurement.chronicle import Situation
 from procurement.draws import PendingDraw, ShownDraw
 from procurement.history import Entry
 from procurement.procedure import Procedure
-from procurement.publication import ProvenEntry, PublishedBid, status
+from procurement.publication import ProvenEntry, PublishedBid, PublishedEdition, status
 from procurement.registry import store as registry
 from procurement.web.gate import ALONE
 from procurement.web.problems import MEDIA_TYPE, Problem
@@ -116,7 +116,7 @@ class TenderList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenderView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A tender: where it stands, and its notice as it was signed."""
+    """A tender: where it stands, its notice as it reads now, and how it came to read so."""
 
     tender: str
     notice_id: str
@@ -124,6 +124,7 @@ class TenderView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     deadline: Moment
     opens: Moment
     notice: msgspec.Raw
+    amendments: list[PublishedEdition]
 
 
 class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -218,6 +219,7 @@ async def read_tender(ocid: Ocid, procedure: Steps) -> TenderView:
         deadline=notice.deadline,
         opens=moment(notice.opens),
         notice=msgspec.Raw(encode(notice)),
+        amendments=await publication.amendments(procedure, situation),
     )
 
 
@@ -297,13 +299,13 @@ async def read_record(ocid: Ocid, procedure: Steps) -> Response[bytes]:
     status_code=201,
 )
 async def countersign(ocid: Ocid, body: RawBody, procedure: Steps) -> Response[Said]:
-    """A second officer countersigns a notice or an award, which takes effect with it; a notice whose time is
-    still to come is published then."""
+    """A second officer countersigns what waits, which takes effect with it; a notice whose time is still to
+    come is published then."""
     id, effective = await procedure.countersign(ocid, body)
     return Response(Said(statement=id), status_code=201 if effective else 202)
 
 
-def _statement_route(path: str, step: Step, summary: str, status_code: int = 201) -> Any:
+def statement_route(path: str, step: Step, summary: str, status_code: int = 201) -> Any:
     """A route that takes one kind of statement about a tender and hands it to its step."""
 
     @post(
@@ -324,43 +326,54 @@ def _statement_route(path: str, step: Step, summary: str, status_code: int = 201
 
 
 STEPS = [
-    _statement_route("co-signatures", Procedure.co_sign, "A partner signs the envelope of a joint bid"),
-    _statement_route(
-        "late-closings", Procedure.accept_late_closing, "The officer answers for a late closing"
+    statement_route("answers", Procedure.answer, "An officer answers a question, for everybody"),
+    statement_route(
+        "amendments",
+        Procedure.amend,
+        "The officer amends the terms, for another to countersign",
+        202,
     ),
-    _statement_route(
+    statement_route(
+        "terminations",
+        Procedure.terminate,
+        "The officer ends the tender without an award, for a second officer to countersign",
+        202,
+    ),
+    statement_route("co-signatures", Procedure.co_sign, "A partner signs the envelope of a joint bid"),
+    statement_route("late-closings", Procedure.accept_late_closing, "The officer answers for a late closing"),
+    statement_route(
         "opening-partials", Procedure.accept_partial, "A committee member signs an opening order"
     ),
-    _statement_route(
+    statement_route(
         "order-refusals", Procedure.accept_refusal, "A committee member refuses an opening order"
     ),
-    _statement_route(
+    statement_route(
         "conflict-declarations", Procedure.declare, "An official declares whether there is a conflict"
     ),
-    _statement_route(
+    statement_route(
         "draw-requests", Procedure.request_draw, "The officer fixes the round that draws the panel"
     ),
-    _statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
-    _statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
-    _statement_route(
+    statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
+    statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
+    statement_route(
         "examination-requests",
         Procedure.request_examination,
         "The officer asks a candidate for documents",
     ),
-    _statement_route(
+    statement_route(
         "supplement-requests", Procedure.request_supplement, "The officer asks a candidate for a supplement"
     ),
-    _statement_route(
+    statement_route(
         "examination-documents", Procedure.hand_in, "A candidate names the files that it has handed in"
     ),
-    _statement_route(
+    statement_route(
         "examination-results", Procedure.score_examination, "The officer scores a candidate's capability"
     ),
-    _statement_route(
+    statement_route(
         "negotiation-results", Procedure.conclude_negotiation, "The officer says what a negotiation came to"
     ),
-    _statement_route("award-intentions", Procedure.intend, "The officer names the first in line"),
-    _statement_route(
+    statement_route("award-intentions", Procedure.intend, "The officer names the first in line"),
+    statement_route(
         "awards", Procedure.award, "The officer awards, for a second officer to countersign", 202
     ),
 ]

@@ -30,7 +30,19 @@ from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
 from procurement.uploads import Uploads
-from procurement.web import api, bids, ceremonies, desk, documents, log, pages, registry, session, uploads
+from procurement.web import (
+    api,
+    bids,
+    ceremonies,
+    desk,
+    documents,
+    enquiries,
+    log,
+    pages,
+    registry,
+    session,
+    uploads,
+)
 from procurement.web.gate import UNGATED, Gate
 from procurement.web.problems import HANDLERS
 
@@ -80,6 +92,8 @@ def create_app(
             ceremonies.router,
             registry.router,
             session.router,
+            enquiries.router,
+            enquiries.readings,
             desk.readings,
             desk.router,
             log.log_router,

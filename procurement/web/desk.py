@@ -28,7 +28,7 @@ from procurement.registry import store as registry
 from procurement.registry.answers import Certified, WaitingApplication, WaitingApplications
 from procurement.registry.statements import Application
 from procurement.registry.store import ApplicationRow
-from procurement.scoring import read_part
+from procurement.scoring import read_opened
 from procurement.store import Draft
 from procurement.tenders import PROMPT, Bid, Notice, Proposal
 from procurement.web.api import DSSE, REQUEST_LIMIT, Hash, Ocid, Steps
@@ -77,7 +77,7 @@ READINGS = {
 
 
 class WaitingDraft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A notice or an award (DSSE, base64) that a second officer has to countersign, and the registration
+    """Something (DSSE, base64) that a second officer has to countersign, and the registration
     number of the officer who signed it. With a `countersignature` (likewise) a notice waits for its time."""
 
     id: Hex32
@@ -149,7 +149,7 @@ async def read_application(id: Hash, sessions: Here) -> msgspec.Raw:
     responses=PRIVATE,
 )
 async def list_drafts(procedure: Steps) -> WaitingDrafts:
-    """Notices and awards that wait for a second officer, and notices that wait for their time."""
+    """What waits for a second officer, and notices that wait for their time."""
     return WaitingDrafts(drafts=await drafts(procedure))
 
 
@@ -253,7 +253,7 @@ async def own_bid_page(ocid: Ocid, procedure: Steps, visitor: Who) -> Template:
         "notice": notice,
         "status": status(situation, procedure.now()),
         "own": own,
-        "contents": [(each, _said(each, notice)) for each in own.parts],
+        "contents": [(each, _said(each)) for each in own.parts],
     }
     return Template("own_bid.html", context=context | {"when": when, "grouped": grouped})
 
@@ -346,8 +346,8 @@ async def journal(sessions: Sessions) -> list[JournalEntry]:
     ]
 
 
-def _said(part: PublishedPart, notice: Notice) -> Proposal | Bid | None:
-    return None if part.content is None else read_part(part.part, bytes(part.content), notice)
+def _said(part: PublishedPart) -> Proposal | Bid | None:
+    return None if part.content is None else read_opened(part.part, bytes(part.content))
 
 
 def _application(row: ApplicationRow, live: Sequence[bytes]) -> WaitingApplication:

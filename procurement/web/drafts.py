@@ -10,7 +10,8 @@ from bids.envelope import Envelope
 from crypto.certificates import Certificate
 from crypto.statements import Statement
 from procurement import publication
-from procurement.awards import Award, Evaluated, LotAward
+from procurement.awards import Award, Evaluated, LotAward, Termination
+from procurement.editions import Amendment, changes
 from procurement.evaluation import Ranked
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
@@ -29,14 +30,17 @@ class Winner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft in words. `notice` is what waits, or the one under which is awarded; `people` has everybody's
-    certificate by fingerprint whom it names; `winners` are an award's."""
+    """A draft in words. `notice` is what waits, the tender's as it is now, or as an amendment has it;
+    `people` has everybody's certificate by fingerprint whom it names; `winners` are an award's, `said` is
+    what an amendment or a termination says, `changed` what an amendment changes: field, before, after."""
 
     draft: Draft
     statement: Statement
     notice: Notice
     people: dict[str, Certificate]
     winners: list[Winner]
+    said: Amendment | Termination | None = None
+    changed: list[tuple[str, str, str]] = []
 
     @property
     def officer(self) -> Certificate:
@@ -58,16 +62,40 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 async def read(procedure: Procedure, draft: Draft) -> Reading:
     """A draft with everything that the second officer has to know."""
     statement = Statement(draft.body)
-    if draft.kind == "award":
-        notice, named = (await procedure.tender(draft.ocid)).notice, [statement.signer]
-        winners = await _winners(procedure, draft, notice, statement.read(Award))
-    else:
-        notice, winners = statement.read(Notice), []
-        named = [notice.signer, *(each.certificate for each in notice.committee.members), *notice.evaluators]
+    winners: list[Winner] = []
+    said: Amendment | Termination | None = None
+    changed: list[tuple[str, str, str]] = []
+    notice = (await procedure.tender(draft.ocid)).notice if draft.kind != "notice" else statement.read(Notice)
+    named = [statement.signer]
+    match draft.kind:
+        case "award":
+            winners = await _winners(procedure, draft, notice, statement.read(Award))
+        case "termination":
+            said = statement.read(Termination)
+        case "amendment":
+            said = statement.read(Amendment)
+            changed = [_changed(name, notice, said.amended) for name in changes(notice, said.amended)]
+            notice = said.amended
+        case "notice":
+            named += [*(each.certificate for each in notice.committee.members), *notice.evaluators]
     if draft.countersignature:
         named.append(Statement(draft.countersignature).signer)
     people = await _certificates(procedure, named)
-    return Reading(draft=draft, statement=statement, notice=notice, people=people, winners=winners)
+    return Reading(
+        draft=draft,
+        statement=statement,
+        notice=notice,
+        people=people,
+        winners=winners,
+        said=said,
+        changed=changed,
+    )
+
+
+def _changed(name: str, before: Notice, after: Notice) -> tuple[str, str, str]:
+    """A field with its values as they are signed."""
+    was, will_be = (msgspec.json.encode(getattr(each, name)).decode() for each in (before, after))
+    return name, was, will_be
 
 
 async def _winners(procedure: Procedure, draft: Draft, notice: Notice, award: Award) -> list[Winner]:

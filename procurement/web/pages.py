@@ -1,5 +1,6 @@
 """Pages for people: plain, light, readable without JavaScript."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from mimetypes import guess_type
@@ -15,16 +16,16 @@ from litestar.response import Template
 from bids.receipts import Closing, Committed
 from crypto.encoding import parse_moment
 from procurement import publication, store
-from procurement.awards import Evaluated
+from procurement.awards import Evaluated, LotEvaluation
 from procurement.chronicle import Situation
 from procurement.evaluation import Line, explain
 from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
 from procurement.money import grouped
 from procurement.procedure import Procedure
 from procurement.publication import PublishedBid, status
-from procurement.scoring import read_part
+from procurement.scoring import read_opened
 from procurement.selection import Candidacy, ExaminationResult
-from procurement.tenders import Document, Notice
+from procurement.tenders import Document
 from procurement.web.api import Ocid, Steps, summary
 
 STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "static").iterdir()}
@@ -44,6 +45,13 @@ OUTCOMES = {
 STEPS: dict[EventType, str] = {
     EventType.PUBLISHED: "Tender published",
     EventType.COUNTERSIGNED: "Publication countersigned by a second officer",
+    EventType.ENQUIRED: "A question was asked",
+    EventType.ANSWERED: "Answered, for everybody",
+    EventType.AMENDMENT_COUNTERSIGNED: "Amendment countersigned by a second officer",
+    EventType.AMENDED: "Terms amended",
+    EventType.EXTENDED: "Deadline moved after an outage of the service",
+    EventType.TERMINATION_COUNTERSIGNED: "End of the tender countersigned by a second officer",
+    EventType.TERMINATED: "Ended without an award",
     EventType.CLOSED: "Box closed and every envelope listed, before any key existed",
     EventType.LATE: "Late witnessing of the closing answered for",
     EventType.DRAW_REQUESTED: "Round fixed that draws the panel",
@@ -96,10 +104,14 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "silent": publication.beacon_silent_since(procedure, situation),
             "unopenable": [e for e in situation.entries if e.t is EventType.BID_UNOPENABLE],
             "names": {bid.envelope: bid.bidder for bid in bids},
-            "results": results(evaluated, bids) if evaluated else [],
+            "results": results(evaluated, bids, explain.language_of(notice.language)) if evaluated else [],
+            "language": explain.language_of(notice.language),
             "doubt": None if closing else procedure.watch.trouble,
             "withdrawn": withdrawn(closing) if closing else [],
-            "documents": documents(notice, closing, bids) if closing else [],
+            "documents": documents(closing, bids) if closing else [],
+            "amendments": await publication.amendments(procedure, situation),
+            "enquiries": await publication.enquiries(procedure, ocid),
+            "termination": await publication.termination(procedure, situation),
             "draws": await publication.draws(procedure, ocid),
             "pending": await publication.pending_draw(procedure, ocid),
             "candidates": await candidates(procedure, situation),
@@ -124,13 +136,15 @@ def _step(run: list[Entry], signers: dict[str, str]) -> dict[str, Any]:
     return {
         "name": STEPS[first.t] + part,
         "first": first.time,
-        "statements": [(signers[entry.statement], entry) for entry in run],
+        "statements": [(signers.get(entry.statement, ""), entry) for entry in run],
     }
 
 
 def due(situation: Situation) -> tuple[str, datetime] | None:
     """The next step whose time the notice or the rules fix."""
     notice = situation.tender.notice
+    if situation.has(EventType.TERMINATED):
+        return None
     if not situation.has(EventType.CLOSED):
         return "Deadline: no bid is taken from this moment on", notice.closes
     if not situation.has(EventType.OPENED):
@@ -147,7 +161,7 @@ def withdrawn(closing: Closing) -> list[Committed]:
     return [each for each in closing.commitments if each.statement in ends]
 
 
-def documents(notice: Notice, closing: Closing, bids: list[PublishedBid]) -> list[dict[str, Any]]:
+def documents(closing: Closing, bids: list[PublishedBid]) -> list[dict[str, Any]]:
     """Of each opened bid that lists files: their numbers, whether each is there, and what an open part says
     of it, if one does."""
     files: dict[str, dict[int, bool]] = {}
@@ -157,7 +171,7 @@ def documents(notice: Notice, closing: Closing, bids: list[PublishedBid]) -> lis
         files.setdefault(absent.envelope, {})[absent.number] = False
     found = []
     for bid in (each for each in bids if each.envelope in files):
-        named = {each.number: each for each in _named(bid, notice)}
+        named = {each.number: each for each in _named(bid)}
         listed = sorted(files[bid.envelope].items())
         found.append(
             {"bid": bid, "files": [(number, is_there, named.get(number)) for number, is_there in listed]}
@@ -165,27 +179,32 @@ def documents(notice: Notice, closing: Closing, bids: list[PublishedBid]) -> lis
     return found
 
 
-def _named(bid: PublishedBid, notice: Notice) -> list[Document]:
+def _named(bid: PublishedBid) -> list[Document]:
     """The documents that the open parts of a bid name."""
     contents = [(each.part, bytes(each.content)) for each in bid.parts if each.content is not None]
-    return [each for part, content in contents for each in read_part(part, content, notice).documents]
+    return [each for part, content in contents for each in read_opened(part, content).documents]
 
 
-def results(evaluated: Evaluated, bids: list[PublishedBid]) -> list[dict[str, Any]]:
-    """Each lot's ranking with every line of its explanation as a sentence."""
+def results(
+    evaluated: Evaluated, bids: list[PublishedBid], language: explain.Language
+) -> list[dict[str, Any]]:
+    """Each lot's ranking with every line of its explanation as a sentence; what hangs on one evaluator or
+    weight, where a panel scored."""
     names = {bid.envelope: bid.bidder for bid in bids}
     return [
         {
             "lot": each.lot,
             "evaluation": each.evaluation,
-            "lines": [explain.sentence(line, "en") for line in each.evaluation.lines],
+            "lines": [explain.sentence(line, language) for line in each.evaluation.lines],
+            "winners": each.evaluation.winners or 1,
+            "sensitivity": [explain.sentence(line, language) for line in _sensitivity(each)],
             "ranking": [
                 {
                     "ranked": ranked,
                     "name": names[ranked.bid],
-                    "reason": explain.reason(ranked.reason, "en"),
+                    "reason": explain.reason(ranked.reason, language),
                     "remark": explain.reason(ranked.reason, "ko"),
-                    "lines": [explain.sentence(line, "en") for line in ranked.lines],
+                    "lines": [explain.sentence(line, language) for line in ranked.lines],
                 }
                 for ranked in each.evaluation.ranking
             ],
@@ -212,6 +231,10 @@ async def candidates(procedure: Procedure, situation: Situation) -> list[dict[st
 def _examined(candidacy: Candidacy) -> tuple[Line, ...]:
     examined = candidacy.result.examined if isinstance(candidacy.result, ExaminationResult) else None
     return examined.lines if examined else ()
+
+
+def _sensitivity(lot: LotEvaluation) -> Sequence[Line]:
+    return lot.evaluation.sensitivity.lines if lot.evaluation.sensitivity else ()
 
 
 def when(time: datetime | str) -> str:

@@ -12,15 +12,22 @@ import msgspec
 from crypto.draws import PublicRandomness
 from procurement.evaluation import (
     CommittedPrices,
+    CostItem,
     Criterion,
     Derived,
     Evaluation,
     KrNegotiation,
     KrPriceFloor,
+    LifeCycleCost,
+    LowestPrice2,
     Offer,
+    QualityPrice,
     Ranked,
     Rules,
     ScoreSheet,
+    TwoEnvelope,
+    Unpriced,
+    WeightedCriterion,
     evaluate,
 )
 
@@ -68,6 +75,44 @@ def a_negotiation(**changes: Any) -> KrNegotiation:
     return msgspec.structs.replace(rules, **changes)
 
 
+CRITERIA = (
+    WeightedCriterion(id="plan", title="Plan", points="60", weight="60"),
+    WeightedCriterion(id="team", title="Team", points="30", weight="30"),
+)
+"""As those of `a_negotiation`: a bid gets the points that the panel gives it."""
+
+
+def a_quality(**changes: Any) -> QualityPrice:
+    return msgspec.structs.replace(QualityPrice(criteria=CRITERIA, price_weight="10"), **changes)
+
+
+def two_envelopes(**changes: Any) -> TwoEnvelope:
+    return msgspec.structs.replace(TwoEnvelope(criteria=CRITERIA, pass_mark="85"), **changes)
+
+
+def a_life_cycle(**changes: Any) -> LifeCycleCost:
+    costs = (
+        CostItem(id="energy", title="Energy"),
+        CostItem(id="disposal", title="Taking back", due="end"),
+    )
+    return msgspec.structs.replace(LifeCycleCost(costs=costs, years=10, rate="5"), **changes)
+
+
+def an_exclusion(**changes: Any) -> LowestPrice2:
+    return msgspec.structs.replace(LowestPrice2(abnormal_below="80"), **changes)
+
+
+def costed(*bids: tuple[str, str, str]) -> list[Offer]:
+    """Offers of (price, energy a year, disposal)."""
+    return [
+        msgspec.structs.replace(
+            an_offer(number, amount),
+            costs=(("energy", Decimal(energy)), ("disposal", Decimal(disposal))),
+        )
+        for number, (amount, energy, disposal) in enumerate(bids, start=1)
+    ]
+
+
 def a_sheet(evaluator: str, totals: Mapping[str, str]) -> ScoreSheet:
     """A sheet that gives each envelope this total of 90: at most 30 for the team, the rest for the plan."""
     return ScoreSheet(
@@ -89,6 +134,7 @@ def evaluated(
     rules: Rules,
     offers: Sequence[Offer],
     *,
+    unpriced: Sequence[Unpriced] = (),
     sheets: Sequence[ScoreSheet] = (),
     committed: CommittedPrices | None = None,
     published: datetime = PUBLISHED,
@@ -96,6 +142,7 @@ def evaluated(
     return evaluate(
         rules,
         offers,
+        unpriced=unpriced,
         sheets=sheets,
         committed=committed,
         randomness=public_randomness(),
@@ -104,4 +151,4 @@ def evaluated(
 
 
 def by_amount(evaluation: Evaluation) -> dict[str, Ranked]:
-    return {result.amount: result for result in evaluation.ranking}
+    return {result.amount or "": result for result in evaluation.ranking}

@@ -48,7 +48,7 @@ class Desk:
         )
         notice = Statement(life.statements[life.notice_id])
         draft = Draft(offers=(DraftOffer(lot="1", amount="900"),))
-        self.folder = Folder.make(path / "bid", holding, path / "key", notice, draft)
+        self.folder = Folder.make(path / "bid", holding, path / "key", notice, (), draft)
         self.told = list[str]()
 
     @property

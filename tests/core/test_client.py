@@ -45,6 +45,7 @@ from procurement.client import (
     submit_bid,
 )
 from procurement.errors import TenderError
+from procurement.evaluation import TwoEnvelope, WeightedCriterion
 from procurement.history import BID_EVENTS, Event, EventType
 from procurement.tenders import Bid, LotOffer
 from tests.builders import (
@@ -970,6 +971,77 @@ async def test_the_price_of_a_bid_whose_technical_part_did_not_open_is_not_order
     (partial,) = front.sent["opening-partials"]
     second = Statement(life.bids[life.closing.counted()[1]]).read(Envelope)
     assert Statement(partial).read(OpeningPartial).bid == second.context.bid
+
+
+CRITERION = WeightedCriterion(id="quality", title="Quality", points="90", weight="90")
+TWO_ENVELOPES = TwoEnvelope(criteria=(CRITERION,), pass_mark="60")
+
+
+def two_envelopes_of(bids: int) -> Life:
+    """So many bids whose technical parts are open, and a panel of two."""
+    world = the_world()
+    named = tuple(each.fingerprint for each in world.panel)
+    life = Life(world, a_notice(world, a_lot(TWO_ENVELOPES), evaluators=named))
+    for number in range(1, bids + 1):
+        life.submit(a_bidder(world, number))
+    life.close()
+    life.open("technical")
+    return life
+
+
+def scored_with(*points: str) -> Life:
+    """Bids that the whole panel gave so many of 90 points."""
+    life = two_envelopes_of(len(points))
+    given = dict(zip([each.id for each in life.counted], points, strict=True))
+    for each in life.panel():
+        life.score_sheet(given, each)
+    return life
+
+
+async def test_a_member_orders_no_price_of_a_bid_that_fails_by_the_sheets_that_it_has_seen_itself() -> None:
+    life = scored_with("54", "53.9999", "90")
+    front = Front(life)
+    assert await priced(front) == 2
+    signed = {Statement(partial).read(OpeningPartial).bid for partial in front.sent["opening-partials"]}
+    first, _, third = (each.envelope.context.bid for each in life.counted)
+    assert signed == {first, third}
+
+
+async def test_where_nobody_passes_a_member_has_no_price_to_order() -> None:
+    front = Front(scored_with("1", "2"))
+    assert await priced(front) == 0
+
+
+async def test_a_sheet_that_leaves_a_bid_out_opens_no_price() -> None:
+    """Signed by the evaluator and in the log all the same: the service did not look."""
+    life = two_envelopes_of(2)
+    whole, life.counted = life.counted, life.counted[:1]
+    for each in life.panel():
+        life.score_sheet(evaluator=each)
+    life.counted = whole
+    front = Front(life)
+    with pytest.raises(TenderError, match="every bid by every criterion, once"):
+        await priced(front)
+    assert front.sent == {}
+
+
+class Twice(Life):
+    """An evaluator scores the first bid a second time, with other points."""
+
+    def signed(self, payload: Payload, key: SigningKey) -> bytes:
+        if isinstance(payload, SignedScores):
+            again = msgspec.structs.replace(payload.scores[0], score="90")
+            payload = msgspec.structs.replace(payload, scores=(*payload.scores, again))
+        return super().signed(payload, key)
+
+
+async def test_a_sheet_that_scores_a_bid_twice_opens_no_price() -> None:
+    life = a_panel_life(Twice)
+    life.score_sheet({life.counted[0].id: "1"})
+    front = Front(life)
+    with pytest.raises(TenderError, match="every bid by every criterion, once"):
+        await priced(front)
+    assert front.sent == {}
 
 
 async def test_a_price_of_another_envelope_than_was_opened_is_not_ordered_open() -> None:

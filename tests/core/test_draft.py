@@ -14,6 +14,7 @@ from crypto.errors import MalformedError
 from crypto.stream import sealed_size
 from procurement.bidding.draft import (
     Draft,
+    DraftCost,
     DraftDeclaration,
     DraftDocument,
     DraftOffer,
@@ -27,8 +28,18 @@ from procurement.bidding.draft import (
     title,
     write,
 )
+from procurement.evaluation import CostItem, LifeCycleCost
 from procurement.scoring import read_part
-from procurement.tenders import Bid, Declaration, Document, Notice, Proposal, Restricted, read_restricted
+from procurement.tenders import (
+    Bid,
+    Declaration,
+    Document,
+    Notice,
+    Proposal,
+    Restricted,
+    read_bid,
+    read_restricted,
+)
 from tests.builders import a_lot, a_notice, panel_rules, the_world
 from tests.core.evaluation_builders import a_price_floor
 
@@ -94,6 +105,26 @@ def test_a_declaration_has_the_notices_words_whatever_stands_in_the_draft() -> N
 def test_an_amount_that_is_no_plain_number_is_named(amount: str) -> None:
     (fault,) = found(offered(DraftOffer(lot="2", amount=amount)))
     assert fault.startswith("lot 2: the amount is no plain number")
+
+
+def test_costs_are_asked_for_by_name_and_sealed_where_the_rules_have_them() -> None:
+    items = CostItem(id="energy", title="Energy, a year"), CostItem(id="end", title="Taking back", due="end")
+    under = a_notice(the_world(), a_lot(LifeCycleCost(costs=items, years=5, rate="3")))
+    [offer] = template(under).offers
+    assert [(each.id, each.title, each.amount) for each in offer.costs] == [
+        ("energy", "Energy, a year", ""),
+        ("end", "Taking back", ""),
+    ]
+    costs = DraftCost(id="energy", amount="1200"), DraftCost(id="end", amount="")
+    draft = Draft(offers=(DraftOffer(lot="1", amount="900", costs=costs),))
+    assert faults(draft, under, {}) == ["lot 1: no amount of end; what costs nothing is 0"]
+    only = Draft(offers=(DraftOffer(lot="1", amount="900", costs=costs[:1]),))
+    assert faults(only, under, {}) == ["lot 1: not exactly the costs are stated that the rules ask for"]
+    costs = costs[0], DraftCost(id="end", amount="0")
+    whole = Draft(offers=(DraftOffer(lot="1", amount="900", costs=costs),))
+    assert faults(whole, under, {}) == []
+    bid = read_bid(contents(whole, under, []).open["bid"], under)
+    assert in_words(bid, under)[0] == ("Lot 1", "900 KRW; energy 1,200 KRW; end 0 KRW")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +230,7 @@ def test_each_document_is_in_its_part_open_or_restricted() -> None:
     assert [each.format for each in withheld["technical"].documents] == ["application/octet-stream"]
     assert ("Proposal", "As before.") in in_words(proposal, under)
     assert ("For officials alone", "Born in 1980.") in in_words(withheld["technical"], under)
-    assert b"1980" not in b"".join(sealed.open.values())
+    assert b"Born in" not in b"".join(sealed.open.values())
 
 
 def a_document(number: int, draft: DraftDocument) -> Document:

@@ -131,7 +131,9 @@ def situation(life: Life) -> Situation:
         ocid=notice.tender,
         notice_id=life.notice_id,
         deadline=notice.closes,
+        terms="00" * 32,
         shut_at=None,
+        terminated_at=None,
         concluded_at=None,
         head=life.head,
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procurement.errors import OfferError, RulesError, ScoresError
-from procurement.evaluation import Criterion, Examination, Examined, KrPriceFloor, check, explain
+from procurement.evaluation import Criterion, Examination, Examined, KrPriceFloor, MultiAward, check, explain
 from procurement.evaluation.kr_price_floor import examine
 from tests.core.evaluation_builders import a_negotiation, a_price_floor
 
@@ -91,7 +91,7 @@ def test_the_total_decides_against_the_pass_mark() -> None:
     assert examined("897500", "19.9999").lines[-1].code == "examination-failed"
 
 
-def test_every_figure_is_explained_in_english_and_korean() -> None:
+def test_every_figure_is_explained() -> None:
     told = {
         amount: [explain.sentence(line, "en") for line in examined(amount).lines]
         for amount in ("897500", "950000", "800000")
@@ -158,7 +158,7 @@ def test_nearer_to_the_centre_never_scores_worse(near: int, far: int) -> None:
         ({"estimated_price": None}, "does not state the estimated price"),
         ({"estimated_price": "10000000000"}, "ends below 10 billion"),
         ({"examination": an_examination("19")}, "do not add up to 100"),
-        ({"examination": an_examination("0")}, "above zero"),
+        ({"examination": an_examination("0")}, "has no points"),
         ({"examination": an_examination(pass_mark=NOTHING)}, "pass mark"),
         ({"examination": an_examination(pass_mark=TOO_MUCH)}, "pass mark"),
         (
@@ -179,6 +179,13 @@ def test_scores_outside_the_criteria_are_refused(given: dict[str, str]) -> None:
         examine(rules(), Decimal(900_000), EXPECTED, {id: Decimal(each) for id, each in given.items()}, SINCE)
 
 
+def test_where_several_win_nobody_is_examined_or_negotiated_with() -> None:
+    for inner in (rules(), a_negotiation(negotiation=True)):
+        with pytest.raises(RulesError, match="where several win"):
+            check(MultiAward(rules=inner, winners=2), published=SINCE)
+    check(MultiAward(rules=a_negotiation(), winners=2), published=SINCE)
+
+
 def test_a_price_below_the_statutory_costs_is_not_examined() -> None:
     for amount, costs in (("99999", "100000"), ("1000000", "1000000")):
         with pytest.raises(OfferError):
@@ -189,7 +196,10 @@ def test_the_notice_says_in_words_what_is_examined() -> None:
     facts = dict(explain.rules_in_words(rules(), "KRW"))
     assert facts["Examination"] == "in order of price, until somebody has 95 of 100 points"
     assert facts["Capability capability"] == "Capability: 20 points"
-    assert facts["Documents"] == "within 7 days of the officer's request; a supplement within 3 days"
+    assert (
+        facts["Documents"]
+        == "within 604,800 seconds of the officer's request; a supplement within 259,200 seconds"
+    )
     assert dict(explain.rules_in_words(a_price_floor(), "KRW"))["Examination"].startswith("none")
     negotiated = explain.rules_in_words(a_negotiation(negotiation=True), "KRW")
     assert dict(negotiated)["Negotiation"] == "in order of rank, until there is an agreement"

@@ -215,14 +215,11 @@ def offers_from(bids: Bids) -> list[Offer]:
     return offers_of(*(str(amount) for amount, _ in bids))
 
 
-def sheets_from(bids: Bids, evaluators: int = 5) -> list[ScoreSheet]:
+def sheets_from(bids: Bids, evaluators: int = 5, apart: int = 1) -> list[ScoreSheet]:
     """Evaluators that differ: each gives a little less than the one before."""
-    offers = offers_from(bids)
+    totals = [(offer.envelope_id, total) for offer, (_, total) in zip(offers_from(bids), bids, strict=True)]
     return [
-        a_sheet(
-            f"e{n}",
-            {o.envelope_id: str(max(total - n, 0)) for o, (_, total) in zip(offers, bids, strict=True)},
-        )
+        a_sheet(f"e{n}", {id: str(max(total - n * apart, 0)) for id, total in totals})
         for n in range(evaluators)
     ]
 
@@ -238,7 +235,7 @@ def test_the_result_does_not_depend_on_the_order_of_bids_or_sheets(bids: Bids, d
 def test_among_the_bids_of_one_evaluation_a_lower_price_never_scores_worse(bids: Bids, points: str) -> None:
     rules = a_negotiation(budget="100", price_points=points)
     ranking = evaluated(rules, offers_from(bids), sheets=sheets_from(bids)).ranking
-    scored = [(int(r.amount), Decimal(r.price_score)) for r in ranking if r.price_score]
+    scored = [(int(r.amount or 0), Decimal(r.price_score)) for r in ranking if r.price_score]
     for amount, score in scored:
         assert 0 < score <= Decimal(points)
         assert all(score >= other for more, other in scored if amount <= more)
@@ -250,8 +247,8 @@ def test_a_loser_who_leaves_does_not_change_the_winner_unless_its_price_is_the_l
 ) -> None:
     offers, sheets = offers_from(bids), sheets_from(bids)
     whole = evaluated(SMALL, offers, sheets=sheets).ranking
-    lowest = min((int(r.amount) for r in whole if r.rank), default=0)
-    losers = [r for r in whole[1:] if r.rank is None or int(r.amount) > lowest]
+    lowest = min((int(r.amount or 0) for r in whole if r.rank), default=0)
+    losers = [r for r in whole[1:] if r.rank is None or int(r.amount or 0) > lowest]
     if losers and whole[0].rank:
         left = data.draw(st.sampled_from(losers)).bid
         rest = [offer for offer in offers if offer.envelope_id != left]

@@ -344,7 +344,7 @@ def test_those_in_line_lie_between_the_bounds_and_all_others_outside(bids: Bids)
     result = replayed(offers_from(bids))
     floor, expected = int(result.floor_amount or 0), int(result.expected_price or 0)
     for each in result.ranking:
-        inside = floor <= int(each.amount) <= expected
+        inside = floor <= int(each.amount or 0) <= expected
         assert (each.rank is not None) == (each.reason == "valid") == inside
     in_line = [each for each in result.ranking if each.rank]
     assert [each.rank for each in in_line] == list(range(1, len(in_line) + 1))

@@ -41,7 +41,7 @@ def test_a_bid_that_leaves_does_not_change_the_order_of_the_others() -> None:
 
 def test_the_same_price_written_differently_is_equal_and_kept_as_written() -> None:
     result = evaluated(OPEN, offers_of("5", "5.00", "5.0"))
-    assert sorted(r.amount for r in result.ranking) == ["5", "5.0", "5.00"]
+    assert sorted(r.amount or "" for r in result.ranking) == ["5", "5.0", "5.00"]
     assert all("tie-draw" in [line.code for line in r.lines] for r in result.ranking)
 
 

@@ -221,7 +221,7 @@ def test_a_chain_starts_with_its_own_notice() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"t": "tender:amended"},
+        {"t": "tender:repealed"},
         {"t": "bid:opened"},
         {"t": "order:partial"},
         {"part": "bid"},

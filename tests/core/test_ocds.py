@@ -21,14 +21,28 @@ from referencing.jsonschema import DRAFT4
 from crypto.encoding import encode
 from procurement import archive
 from procurement.bundle import Record
-from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
+from procurement.evaluation import (
+    CostItem,
+    Derived,
+    KrPriceFloor,
+    LifeCycleCost,
+    LowestPrice,
+    MultiAward,
+    Rules,
+    TwoEnvelope,
+    WeightedCriterion,
+)
 from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Published, record_package
-from procurement.tenders import Bid, LotOffer, Proposal
+from procurement.tenders import Bid, LotOffer, Proposal, StatedCost
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 from tests.core.test_record_selection import NEGOTIATED, Ranked
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "ocds"
+
+CRITERION = WeightedCriterion(id="quality", title="Quality", points="90", weight="90")
+TWO_ENVELOPES = TwoEnvelope(criteria=(CRITERION,), pass_mark="60")
+COSTS = LifeCycleCost(costs=(CostItem(id="energy", title="Energy"),), years=5, rate="3", ceiling="1000")
 
 TAGS = {"tender", "tenderUpdate", "award", "compiled"}
 ROLES = {"procuringEntity", "buyer", "tenderer", "supplier"}
@@ -101,6 +115,21 @@ def jointly() -> Life:
 
 
 @cache
+def two_envelopes() -> Life:
+    """Two bidders, of whom one fails; its price stays closed."""
+    life = a_life(TWO_ENVELOPES)
+    one, two = (a_bidder(life.world, number) for number in (1, 2))
+    failed, passed = life.submit(one, "500"), life.submit(two, "900")
+    life.close()
+    life.open("technical")
+    life.score_sheet({failed: "10", passed: "80"})
+    life.open("price")
+    life.evaluate()
+    life.award()
+    return life
+
+
+@cache
 def examined() -> Life:
     """The first in line fails the examination, the second passes."""
     life = Ranked("900000", "897500")
@@ -108,6 +137,17 @@ def examined() -> Life:
     life.examined(2, "15", "5")
     life.award()
     return life
+
+
+@cache
+def framework() -> Life:
+    """Two of three bidders win the first lot, one the second, which is compared by what it costs to run."""
+    life = a_life(MultiAward(rules=LowestPrice(ceiling="1000"), winners=2), COSTS)
+    costs = (StatedCost(id="energy", amount="10"),)
+    for number, amount in enumerate(("700", "800", "900"), start=1):
+        offers = LotOffer(lot="1", amount=amount), LotOffer(lot="2", amount=amount, costs=costs)
+        life.submit(a_bidder(life.world, number), contents={"bid": encode(Bid(offers=offers))})
+    return life.to_award()
 
 
 @cache
@@ -119,7 +159,10 @@ def negotiated() -> Life:
     return life
 
 
-LIVES = (lowest_price, price_floor, negotiation, unattended, jointly, examined, negotiated)
+LIVES = (
+    *(lowest_price, price_floor, negotiation, unattended, jointly, two_envelopes, framework),
+    *(examined, negotiated),
+)
 
 
 @pytest.fixture(params=LIVES, ids=lambda life: life.__name__)
@@ -183,7 +226,7 @@ def check_codes(release: Json) -> None:
     tender = release["tender"]
     assert {each["status"] for each in tender.get("milestones", [])} <= {"met", "notMet"}
     assert {tender["status"], *(lot["status"] for lot in tender["lots"])} <= TENDER_STATUSES
-    assert tender["awardCriteria"] in {"priceOnly", "ratedCriteria"}
+    assert tender["awardCriteria"] in {"priceOnly", "costOnly", "ratedCriteria"}
     assert tender["submissionMethod"] == ["electronicSubmission"]
     assert {role for party in release["parties"] for role in party["roles"]} <= ROLES
     assert {bid["status"] for bid in bids(release)} <= BID_STATUSES
@@ -383,6 +426,31 @@ def test_a_lot_is_awarded_to_the_first_in_line_at_what_it_offered() -> None:
         "relatedLots": ["2"],
         "status": "unsuccessful",
     }
+
+
+def test_a_lot_that_several_win_has_an_award_for_each_in_their_order() -> None:
+    release = compiled(framework())
+    assert [(each["id"], each["relatedLots"], each["suppliers"][0]["id"]) for each in release["awards"]] == [
+        ("1/1", ["1"], "123-45-00001"),
+        ("1/2", ["1"], "123-45-00002"),
+        ("2", ["2"], "123-45-00001"),
+    ]
+    assert [each["value"]["amount"] for each in release["awards"]] == [700, 800, 700]
+    tender = release["tender"]
+    assert [lot["status"] for lot in tender["lots"]] == ["complete", "complete"]
+    assert tender["awardCriteria"] == "costOnly"
+    assert tender["awardCriteriaDetails"] == (
+        "lot 1: multi-award/1 by lowest-price/1; lot 2: life-cycle-cost/1"
+    )
+
+
+def test_a_bid_whose_price_stays_closed_is_disqualified_without_a_value() -> None:
+    release = compiled(two_envelopes())
+    assert statuses(release) == [
+        ("123-45-00001", None, None, "disqualified"),
+        ("123-45-00002", ["1"], Decimal(900), "valid"),
+    ]
+    assert release["tender"]["awardCriteria"] == "ratedCriteria"
 
 
 def test_whoever_bids_jointly_is_a_tenderer_of_the_bid_and_a_supplier_of_the_award() -> None:

@@ -967,7 +967,12 @@ def ranked(change: Callable[[Evaluation], Evaluation], rules: Rules | None = Non
     """An honest life but for the evaluation that the service publishes, and that the officer follows."""
     life = a_life(rules)
     life.close()
-    opening = opened(life).openings[life.notice.parts[0]]
+    return evaluated_as(opened(life), change)
+
+
+def evaluated_as(life: Life, change: Callable[[Evaluation], Evaluation]) -> Files:
+    """An open tender of one lot, concluded with another evaluation than it has."""
+    opening = life.openings[life.notice.parts[0]]
     lots = score(life.notice, life.notice_id, opening, life.counted, life.sheets, life.revealed)
     life.evaluate(lots=(LotEvaluation(lot="1", evaluation=change(lots[0].evaluation)),))
     life.award()

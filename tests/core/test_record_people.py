@@ -27,7 +27,7 @@ from procurement.awards import (
 )
 from procurement.history import Event, EventType
 from procurement.record import Verdict, verify
-from procurement.scoring import expected_scores
+from procurement.scoring import expected_scores, proposed
 from tests.builders import (
     DAY,
     DEADLINE,
@@ -736,7 +736,7 @@ def a_sheet_in_a_drawer(life: Life) -> SignedScores:
     """Signed by nobody who would say so, but scored by."""
     scores = tuple(
         CriterionScore(bid=bid, lot=lot, criterion=criterion, score="80")
-        for bid, lot, criterion in expected_scores(life.notice, life.counted)
+        for bid, lot, criterion in expected_scores(life.notice, proposed(life.counted))
     )
     return SignedScores(**life.about(life.world.evaluator), scores=scores, salt="5a" * 32)
 

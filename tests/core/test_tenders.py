@@ -13,7 +13,18 @@ from bids.errors import Unopenable
 from crypto.encoding import decode, encode, moment, sha256
 from crypto.errors import BeaconError, CommitteeError, MalformedError
 from procurement.errors import RulesError, TenderError
-from procurement.evaluation import Committed, Derived, KrPriceFloor, LowestPrice, Rules
+from procurement.evaluation import (
+    Committed,
+    CostItem,
+    Derived,
+    KrPriceFloor,
+    LifeCycleCost,
+    LowestPrice,
+    MultiAward,
+    Rules,
+    TwoEnvelope,
+    WeightedCriterion,
+)
 from procurement.scoring import outcome
 from procurement.tenders import (
     Bid,
@@ -21,6 +32,7 @@ from procurement.tenders import (
     LotOffer,
     Notice,
     Proposal,
+    StatedCost,
     check_notice,
     check_publication,
     offers,
@@ -33,6 +45,8 @@ from procurement.tenders import (
 from tests.builders import DEADLINE, START, Life, a_lot, a_notice, panel_rules, the_world
 
 FLOOR = KrPriceFloor(base="1000000", basis_points=200, unit=100, floor="80", preliminary_prices=Derived())
+CRITERION = WeightedCriterion(id="plan", title="Plan", points="10", weight="60")
+TWO_ENVELOPES = TwoEnvelope(criteria=(CRITERION,), pass_mark="70")
 COMMITTED = replace(FLOOR, preliminary_prices=Committed(digest="00" * 32))
 DECLARATION = Declaration(id="integrity", text="We pay no bribes.")
 
@@ -55,7 +69,7 @@ def test_an_honest_notice_is_accepted_and_read_back(rules: Rules) -> None:
 
 REFUSED: dict[str, dict[str, Any]] = {
     "lots-repeat": {"lots": (a_lot(), a_lot())},
-    "lots-differ-in-parts": {"lots": (a_lot(), a_lot(panel_rules(), id="2"))},
+    "two-envelope-alone": {"lots": (a_lot(), a_lot(TWO_ENVELOPES, id="2"))},
     "panel-missing": {"evaluators": ("00" * 32,)},
     "opening-too-early": {"round": "1"},
     "deadline-passed": {"published": moment(DEADLINE)},
@@ -239,6 +253,21 @@ def test_an_offer_that_the_rules_cannot_read_is_wrong(rules: Rules, amount: str,
     assert reason(a_bid(("1", amount), picks=picks), notice(rules)) == "offer-wrong"
 
 
+LIFE_CYCLE = LifeCycleCost(costs=(CostItem(id="energy", title="Energy"),), years=5, rate="3")
+
+
+def test_costs_are_stated_exactly_where_the_rules_ask_for_them() -> None:
+    energy, again = StatedCost(id="energy", amount="10"), StatedCost(id="energy", amount="11")
+    stated = encode(Bid(offers=(LotOffer(lot="1", amount="100", costs=(energy,)),)))
+    assert read_bid(stated, notice(LIFE_CYCLE)).offers[0].costs == (energy,)
+    assert reason(stated, notice(LowestPrice())) == "offer-wrong"
+    assert reason(stated, notice(MultiAward(rules=LowestPrice(), winners=2))) == "offer-wrong"
+    cents = StatedCost(id="energy", amount="10.5")
+    for costs in ((), (energy, again), (StatedCost(id="water", amount="10"),), (cents,)):
+        content = encode(Bid(offers=(LotOffer(lot="1", amount="100", costs=costs),)))
+        assert reason(content, notice(LIFE_CYCLE)) == "offer-wrong"
+
+
 def test_every_declaration_is_made_and_no_other() -> None:
     declared = notice(LowestPrice(), declarations=(DECLARATION,))
     read_bid(a_bid(("1", "1"), declarations=("integrity",)), declared)
@@ -272,18 +301,25 @@ REASONS = {"content-malformed", "declarations-wrong", "lots-wrong", "offer-wrong
 @given(
     st.binary(max_size=80)
     | st.builds(
-        lambda lot, amount, picks: json.dumps(
-            {"offers": [{"amount": amount, "lot": lot} | ({"picks": picks} if picks else {})]},
+        lambda lot, amount, picks, costs: json.dumps(
+            {
+                "offers": [
+                    {"amount": amount, "lot": lot}
+                    | ({"picks": picks} if picks else {})
+                    | ({"costs": [{"amount": each, "id": "energy"} for each in costs]} if costs else {})
+                ]
+            },
             sort_keys=True,
             separators=(",", ":"),
         ).encode(),
         st.sampled_from(["1", "2", ""]),
         st.from_regex(r"[0-9.]{0,18}", fullmatch=True),
         st.lists(st.integers(-1, 17), max_size=3),
+        st.lists(st.from_regex(r"[0-9.]{0,18}", fullmatch=True), max_size=2),
     )
 )
 def test_whatever_the_content_there_is_one_outcome(content: bytes) -> None:
-    for rules in (LowestPrice(), FLOOR):
+    for rules in (LowestPrice(), FLOOR, LIFE_CYCLE, MultiAward(rules=LIFE_CYCLE, winners=2)):
         digest, code = outcome(content, "bid", notice(rules))
         assert (digest is None) != (code is None)
         assert digest in (None, sha256(content).hex())
@@ -297,6 +333,8 @@ def test_what_did_not_open_keeps_its_reason() -> None:
 def test_a_notice_has_the_parts_that_its_rules_need() -> None:
     assert notice(LowestPrice()).parts == ("bid",)
     assert notice(panel_rules()).parts == ("technical", "price")
+    assert notice(LowestPrice(), panel_rules()).parts == ("technical", "price")
+    assert notice(MultiAward(rules=TWO_ENVELOPES, winners=2)).parts == ("technical", "price")
     assert Life(notice=notice(panel_rules())).terms.parts == ("technical", "price")
 
 

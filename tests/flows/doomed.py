@@ -127,7 +127,7 @@ async def held_at(dsn: str, point: Point) -> AsyncIterator[Callable[[], Awaitabl
         await connection.execute("SELECT pg_advisory_lock(1)")
 
         async def held() -> None:
-            for _ in range(2000):
+            for _ in range(6000):
                 if await connection.fetchval(_HELD):
                     return
                 await asyncio.sleep(0.01)
@@ -187,7 +187,7 @@ class ServiceProcess:
         """The one of its processes that sequences the log, once one does. On a database of its own."""
         connection = await asyncpg.connect(self.dsn)
         try:
-            for _ in range(1000):
+            for _ in range(6000):
                 if leading := await connection.fetchval(_LEADER):
                     return int(leading.removeprefix("openseal "))
                 await asyncio.sleep(0.02)
@@ -219,7 +219,7 @@ class ServiceProcess:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.kill()
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=90)
         assert self._process.returncode == -signal.SIGKILL
         gone(family)
 
@@ -227,7 +227,7 @@ class ServiceProcess:
         """SIGTERM: the exit status, and which of its processes outlive it."""
         family = descendants(self._process.pid)
         self._process.terminate()
-        _, said = self._process.communicate(timeout=30)
+        _, said = self._process.communicate(timeout=90)
         assert "Traceback" not in said, said
         return self._process.returncode, [pid for pid in family if alive(pid)]
 
@@ -285,7 +285,7 @@ def alive(pid: int) -> bool:
 
 def gone(pids: list[int]) -> None:
     """Returns once all of them are dead."""
-    for _ in range(1000):
+    for _ in range(6000):
         if not any(map(alive, pids)):
             return
         time.sleep(0.01)
@@ -294,7 +294,7 @@ def gone(pids: list[int]) -> None:
 
 async def answering(url: str) -> None:
     """Returns once a service is healthy there."""
-    async with asyncio.timeout(30), httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with asyncio.timeout(90), httpx.AsyncClient(base_url=url, trust_env=False) as http:
         while True:
             try:
                 if (await http.get("/health")).is_success:

@@ -6,6 +6,7 @@ verifies. After every step of a tender the whole log is verified from its tiles 
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -39,9 +40,11 @@ from procurement.awards import (
     LotAward,
     RevealedPrices,
     SignedScores,
+    Termination,
     first_in_line,
 )
 from procurement.client import (
+    Announced,
     Closed,
     path_of,
     read_bids,
@@ -51,7 +54,8 @@ from procurement.client import (
     read_selection,
     sign_orders,
 )
-from procurement.evaluation import CommittedPrices, Evaluation, KrNegotiation
+from procurement.editions import Amendment, next_round
+from procurement.evaluation import CommittedPrices, Evaluation, criteria
 from procurement.panels import DrawRequest, PanelDraw
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
@@ -79,9 +83,11 @@ from tests.builders import evidence, figured
 from tests.logcheck import verify_from_tiles
 
 LEAD = 3.0
-"""Seconds from publication to the deadline."""
+"""Seconds from publication to the deadline, on a quiet machine."""
 MARGIN = 2.0
-"""Seconds, at least, from the deadline to the round of the time lock."""
+"""Seconds, at least, from the deadline to the round of the time lock, on a quiet machine."""
+QUIET, SLOWEST = 0.4, 8.0
+"""Seconds that settling takes on a quiet machine, and how many times as slow it is taken for at most."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,17 +108,20 @@ class Town:
 
     def __init__(self, http: httpx.AsyncClient, house: House, dsn: str, trust: Trust) -> None:
         self.http, self.house, self.dsn, self.trust = http, house, dsn, trust
+        self.pace = 1.0
+        """How slow the machine was when they settled: whatever has its seconds gets as many times more."""
 
     @classmethod
     async def settle(cls, http: httpx.AsyncClient, house: House, dsn: str) -> Self:
         """Everybody gets a certificate; the committee makes its key."""
-        town = cls(http, house, dsn, await read_trust(http))
+        town, began = cls(http, house, dsn, await read_trust(http)), time.monotonic()
         town.registrar = await town.invited("Registrar Jang")
         town.officer = await town.enrol(Role.OFFICER, "Officer Kim")
         town.second = await town.enrol(Role.OFFICER, "Officer Park")
         town.auditor = await town.enrol(Role.AUDITOR, "Auditor Yoon")
         town.evaluator = await town.enrol(Role.EVALUATOR, "Evaluator Lee")
         town.committee, town.transcript, town.members = await town.convene()
+        town.pace = min(SLOWEST, max(1.0, (time.monotonic() - began) / QUIET))
         await town.line().get("/log/checkpoint")  # on a busy machine the log begins later than the service
         return town
 
@@ -146,7 +155,7 @@ class Town:
     def notice(self, *lots: Lot, lead: float = LEAD, margin: float = MARGIN, **changes: Any) -> Notice:
         """A notice that could be published now."""
         now, network = datetime.now(UTC), self.trust.networks[0]
-        deadline = now + timedelta(seconds=lead)
+        deadline = now + timedelta(seconds=lead * self.pace)
         values: dict[str, Any] = {
             "signer": self.officer.fingerprint,
             "tender": f"ocds-0s3al1-{secrets.token_hex(6)}",
@@ -161,11 +170,11 @@ class Town:
             "deadline": moment(deadline),
             "standstill": 0,
             "network": network,
-            "round": str(network.round_at(deadline + timedelta(seconds=margin))),
+            "round": str(network.round_at(deadline + timedelta(seconds=margin * self.pace))),
             "committee": self.committee,
             "transcript": self.transcript,
             "witnesses": self.trust.witnesses,
-            "evaluators": (self.evaluator.fingerprint,) if isinstance(lots[0].rules, KrNegotiation) else (),
+            "evaluators": (self.evaluator.fingerprint,) if any(criteria(lot.rules) for lot in lots) else (),
         }
         return Notice(**(values | changes))
 
@@ -216,6 +225,7 @@ class PracticeTender:
         self.path = path_of(self.ocid)
         self.notice_id = Statement(statement).id
         self.terms = terms(notice, self.notice_id)
+        self.latest = self.notice_id
         self.office = town.line()
         self.chosen: Chosen = {}
         self._said: dict[tuple[str, str, str], bytes] = {}
@@ -225,6 +235,35 @@ class PracticeTender:
         """The officer posts the notice, the second officer countersigns it."""
         await self.office.post("/api/v1/tenders", self.statement)
         await self.countersign(self.notice_id)
+
+    @step
+    async def amend(self, /, *, stand: bool = True, **changed: Any) -> str:
+        """The officer amends the terms, the second officer countersigns; later steps go by the new terms."""
+        amendment = self.amendment(stand=stand, **changed)
+        id = await self.say("amendments", amendment, self.town.officer)
+        await self.countersign(id)
+        self.follow(await read_notice(self.town.line(), self.ocid))
+        return id
+
+    def amendment(self, *, stand: bool = True, **changed: Any) -> Amendment:
+        """With the round that follows from the deadline."""
+        amended = msgspec.structs.replace(self.notice, **changed)
+        amended = msgspec.structs.replace(amended, round=next_round(amended, amended.closes))
+        about = self.about(self.town.officer) | {"previous": self.latest}
+        return Amendment(**about, amended=amended, bids_stand=stand, reason="The drawings were wrong.")
+
+    def follow(self, tender: Announced) -> None:
+        """The terms as somebody has verified them."""
+        self.notice, self.terms, self.latest = tender.notice, tender.terms, tender.editions[-1].statement
+
+    @step
+    async def terminate(self, outcome: Literal["cancelled", "unsuccessful"] = "cancelled") -> str:
+        """The officer ends the tender without an award, the second officer countersigns."""
+        about, reason = self.about(self.town.officer), "Nobody wants it any more."
+        word = Termination(**about, outcome=outcome, reason=reason)
+        id = await self.say("terminations", word, self.town.officer)
+        await self.countersign(id)
+        return id
 
     # ── bidders ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -348,8 +387,7 @@ class PracticeTender:
             CriterionScore(bid=bid, lot=lot.id, criterion=criterion.id, score=score)
             for bid, score in points.items()
             for lot in self.notice.lots
-            if isinstance(lot.rules, KrNegotiation)
-            for criterion in lot.rules.criteria
+            for criterion in criteria(lot.rules)
         )
         return SignedScores(**self.about(evaluator), scores=scores, salt=secrets.token_hex(32))
 
@@ -498,7 +536,7 @@ class PracticeTender:
 
     async def until_known(self) -> None:
         """Wait until the service has the tender."""
-        for _ in range(400):
+        for _ in range(2400):
             if (await self.get("timeline")).is_success:
                 return
             await asyncio.sleep(0.05)
@@ -514,7 +552,7 @@ class PracticeTender:
 
     async def until(self, event: str, times: int = 1) -> None:
         """Wait until `event` has happened so many times."""
-        for _ in range(400):
+        for _ in range(2400):
             if (await self.happened()).count(event) >= times:
                 return
             await asyncio.sleep(0.05)
@@ -532,8 +570,8 @@ def _rows_of(table: Mapping[str, Any], ocid: str | None) -> str:
     return f"SELECT row::text FROM {table['name']} AS row {where} ORDER BY 1"  # noqa: S608  # names of ours
 
 
-async def wait_until(time: datetime) -> None:
-    await asyncio.sleep(max(0.0, (time - datetime.now(UTC)).total_seconds()))
+async def wait_until(at: datetime) -> None:
+    await asyncio.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))
 
 
 def signed_anyhow(payload: bytes, purpose: str, key: Signer, keyid: str | None = None) -> bytes:

@@ -40,7 +40,10 @@ from procurement.awards import (
     LotAward,
     RevealedPrices,
     SignedScores,
+    Termination,
 )
+from procurement.editions import Amendment
+from procurement.enquiries import Answer, Enquiry
 from procurement.login import client
 from procurement.login.statements import LogIn
 from procurement.panels import DrawRequest
@@ -561,6 +564,13 @@ def upload_of(method: str, number: int, **headers: str) -> Asked:
     return ask
 
 
+def amendment(square: Square, case: Case) -> dict[str, Any]:
+    """Of the standstill."""
+    tender = square.tender(case)
+    amended = msgspec.structs.replace(tender.notice, standstill=tender.notice.standstill + 1)
+    return {"previous": tender.notice_id, "amended": amended, "bids_stand": True, "reason": "A slip."}
+
+
 def partial(square: Square, case: Case) -> dict[str, Any]:
     """The order of the first member of the own committee on the technical parts."""
     terms, at = square.tender(case).terms, datetime.now(UTC)
@@ -768,6 +778,7 @@ DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
     *(f"{TENDER}/evaluation", f"{TENDER}/draws", f"{TENDER}/record", f"{TENDER}/own-bids"),
+    *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
     *("/", "/tenders/{ocid}", "/login"),
@@ -807,6 +818,10 @@ ASKED: dict[Route, Asked] = {
     **{
         Route("POST", f"{TENDER}/{path}"): about_tender(path, kind, fields)
         for path, kind, fields in (
+            ("enquiries", Enquiry, lambda *_: {"question": "Which?", "salt": NONE}),
+            ("answers", Answer, lambda *_: {"enquiry": NONE, "question": "Which?", "answer": "That."}),
+            ("amendments", Amendment, amendment),
+            ("terminations", Termination, lambda *_: {"outcome": "cancelled", "reason": "No budget."}),
             ("co-signatures", CoSignature, lambda *_: {"envelope": secrets.token_hex(32)}),
             ("opening-partials", OpeningPartial, partial),
             ("draw-requests", DrawRequest, lambda *_: {"round": "1"}),

@@ -203,7 +203,7 @@ def a_document(person: Person, name: str, size: int) -> dict[str, Any]:
 
 
 async def test_a_bid_from_its_draft_to_its_rank(here: tuple[Town, Relay, str], bidder: Person) -> None:
-    tender = await a_tender(here, lead=40, upload_grace=1)
+    tender = await a_tender(here, lead=15, upload_grace=1)
     shown = await bidder.compose(tender)
     assert "School desks" in shown
     assert "We bribe nobody." in shown
@@ -352,7 +352,7 @@ async def test_a_bidder_who_waits_for_a_slow_log_is_told_of_the_promise(
     await bidder.seal(await a_tender(here), "900")
     async with held(here[0], HEAD):
         sending = asyncio.create_task(bidder.run("submit"))
-        for _ in range(400):
+        for _ in range(2400):
             await asyncio.sleep(0.05)
             if bidder.kept.chain[0].state == "promised":
                 break
@@ -362,7 +362,7 @@ async def test_a_bidder_who_waits_for_a_slow_log_is_told_of_the_promise(
 
 
 async def test_a_refusal_is_kept_as_it_was_signed(here: tuple[Town, Relay, str], bidder: Person) -> None:
-    tender = await a_tender(here, lead=12)
+    tender = await a_tender(here, lead=5)
     await bidder.seal(tender, "900")
     await tender.deadline(0.2)
     said = await bidder.fails("submit")
@@ -464,7 +464,7 @@ async def test_whatever_was_left_half_sealed_is_no_bid(here: tuple[Town, Relay, 
 
 async def committed(tender: PracticeTender, count: int) -> None:
     """Wait until so many envelopes are in the box."""
-    for _ in range(400):
+    for _ in range(2400):
         if len((await tender.town.rows(tender.ocid))["envelope"]) == count:
             return
         await asyncio.sleep(0.05)
@@ -510,4 +510,4 @@ async def test_a_bid_in_two_parts_has_its_prices_apart(here: tuple[Town, Relay, 
     shown = bidder.kept.chain[0].shown().sealed()
     assert b"method.pdf" in shown.contents["technical"]
     assert b"costs.csv" in shown.contents["price"]
-    assert b"900" not in shown.contents["technical"]
+    assert b'"900"' not in shown.contents["technical"]  # the digits alone may be in any hash or key

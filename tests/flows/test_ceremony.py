@@ -142,7 +142,8 @@ async def listening(app: Any, port: int = 0) -> AsyncIterator[str]:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        server = Quiet(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        # Longer than clients keep a connection: else one may be closed while a request is on its way there.
+        server = Quiet(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_keep_alive=60))
         task = asyncio.create_task(server.serve([taken]))
         try:
             yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -41,7 +41,7 @@ async def test_the_closing_waits_for_the_grace_and_lists_withdrawals_documents_a
     http = town.http
     keys = [await town.bidder(f"Bidder {number}") for number in range(3)]
     tender = await town.publish(
-        a_lot(), lead=8.0, margin=25.0, document_limit=2, document_size=1 << 20, upload_grace=GRACE
+        a_lot(), lead=8.0, margin=GRACE + 8.0, document_limit=2, document_size=1 << 20, upload_grace=GRACE
     )
     files = [secrets.token_bytes(70_000), secrets.token_bytes(10)]
     complete, gone, lacking = (

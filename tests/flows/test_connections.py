@@ -41,7 +41,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     config = uvicorn.Config(how_much, port=0, http=Connection, lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
             await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()[1]
@@ -72,20 +72,20 @@ async def ended(port: int, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, i
     "head", [b"", b"P", BEGUN, BEGUN + LINE], ids=["nothing", "a byte", "begun", "a line"]
 )
 async def test_a_request_that_is_not_begun_in_time_is_not_waited_for(port: int, head: bytes) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         answer, _ = await ended(port, head)
     assert answer == b""
 
 
 async def test_a_head_that_comes_line_by_line_has_no_longer(port: int) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         _, sent = await ended(port, BEGUN, *[LINE] * 100, pause=0.05)
     assert sent < 50
 
 
 @pytest.mark.parametrize("line", [LINE, b"a" * 1000], ids=["many lines", "one line"])
 async def test_a_head_without_an_end_is_not_kept(port: int, line: bytes) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         answer, sent = await ended(port, BEGUN + b"X-Long: ", *[line] * 100_000)
     assert answer[:12] in (b"", b"HTTP/1.1 400")
     assert sent < 100_000
@@ -93,7 +93,7 @@ async def test_a_head_without_an_end_is_not_kept(port: int, line: bytes) -> None
 
 async def test_nor_is_what_comes_after_a_body_without_an_end(port: int) -> None:
     chunked = b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         _, sent = await ended(port, BEGUN + chunked, *[LINE] * 100_000)
     assert sent < 100_000
 
@@ -101,7 +101,7 @@ async def test_nor_is_what_comes_after_a_body_without_an_end(port: int) -> None:
 async def test_a_body_has_as_long_as_it_takes_and_any_size(port: int) -> None:
     size = 4 * LONGEST_HEAD
     head = BEGUN + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer, _ = await ended(port, head, *[b"a" * (size // 8)] * 8, pause=WITHIN / 4)
     assert answer.endswith(b"\r\n\r\n%d" % size)
 
@@ -110,7 +110,7 @@ async def test_one_connection_serves_several_requests(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(3):
         writer.write(BEGUN + b"Content-Length: 2\r\n\r\nab")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             await reader.readuntil(b"\r\n\r\n2")
         await asyncio.sleep(WITHIN * 1.2)
     writer.close()
@@ -148,7 +148,7 @@ async def test_bodies_that_do_not_come_to_an_end_fill_no_memory_and_keep_no_bid_
     for path, status in (("/", b"503"), ("/measured", b"201")):
         reader, writer = await asyncio.open_connection("127.0.0.1", gated)
         writer.write(asked(path, 2000) + bytes(2000))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await reader.readline()).split()[1] == status
         writer.close()
     held.close()
@@ -156,7 +156,7 @@ async def test_bodies_that_do_not_come_to_an_end_fill_no_memory_and_keep_no_bid_
     await asyncio.sleep(0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", gated)
     writer.write(asked("/", 2000) + bytes(2000))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await reader.readline()).split()[1] == b"201", "what is gone takes up nothing"
     writer.close()
 
@@ -165,6 +165,6 @@ async def test_a_body_is_not_waited_for_for_ever(gated: int, monkeypatch: pytest
     monkeypatch.setattr(gate, "WITHIN", WITHIN)
     reader, writer = await asyncio.open_connection("127.0.0.1", gated)
     writer.write(asked("/", 2000) + bytes(1000))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await reader.readline()).split()[1] == b"408"
     writer.close()

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+import bids.client
 from bids.client import read_trust
 from crypto.certificates import Certificate, Role, Signer, request
 from crypto.encoding import encode, from_base64, to_base64
@@ -254,7 +255,10 @@ async def test_a_refused_application_does_not_stand_in_the_way_of_the_next_one(
     assert out.strip() == person.holding().signing_key.fingerprint
 
 
-async def test_a_wrong_address_does_not_get_into_the_file(here: tuple[Town, str], tmp_path: Path) -> None:
+async def test_a_wrong_address_does_not_get_into_the_file(
+    here: tuple[Town, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bids.client, "PAUSES", (0.01,) * len(bids.client.PAUSES))
     person, trust = Person(*here, tmp_path / "officer"), tmp_path / "trust.json"
     trust.write_bytes(encode(here[0].trust))
     _, nobodys = an_address()

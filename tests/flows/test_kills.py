@@ -47,7 +47,7 @@ from tests.flows.doomed import (
     gone,
     in_a_folder,
 )
-from tests.flows.people import PracticeTender, Town
+from tests.flows.people import PracticeTender, Town, wait_until
 
 PRICES = CommittedPrices(
     salt="5a" * 32, prices=tuple(str(980_100 + 40_000 * k // 15 // 100 * 100) for k in range(15))
@@ -72,6 +72,9 @@ TABLES = (
     "once",
     "log_entry",
 )
+
+SKIPPED = 56
+"""Seconds that a service's clock may be ahead in all, less than a minute."""
 
 T = TypeVar("T")
 
@@ -156,11 +159,15 @@ class DoomedTender:
         self.entries = entries
 
     async def publish(self, rules: Rules) -> None:
-        """The clock skips what is left of the times to deadline and round, but no more than a minute: a
-        record shows how far the service's clock is from the witness's."""
         notice = self.town.notice(a_lot(rules), lead=22, margin=36, standstill=1)
         self.tender = PracticeTender(self.town, notice, sign(notice, self.town.officer))
         await self.survive(self.tender.publish, *PUBLISHING)
+
+    async def skip_to(self, time: datetime) -> None:
+        """The clock skips what is left, but no more than a minute in all: a record shows how far it is from
+        the witness's. The rest is waited for."""
+        await wait_until(time - timedelta(seconds=SKIPPED))
+        self.service.clock.travel(time)
 
     async def bid(self) -> None:
         for i, amount in enumerate(AMOUNTS):
@@ -174,7 +181,7 @@ class DoomedTender:
 
     async def close(self) -> None:
         """Shut, closed, in the log, witnessed: exactly what there are receipts for."""
-        self.service.clock.travel(self.tender.notice.closes)
+        await self.skip_to(self.tender.notice.closes)
         closed = await self.survive(self.tender.close, *CLOSING)
         assert [(each.statement, each.time, each.salt) for each in closed.closing.commitments] == [
             (each.statement, each.time, each.salt) for each in self.receipts
@@ -183,7 +190,7 @@ class DoomedTender:
 
     async def open(self, part: Part, *then: Point) -> None:
         """The last order makes the service open, and go on to what is due then."""
-        self.service.clock.travel(self.tender.notice.opens)
+        await self.skip_to(self.tender.notice.opens)
         first, *others, last = await self.orders(part)
         await self.survive(first, *SAYING)
         for order in others:
@@ -265,7 +272,9 @@ class DoomedTender:
             events=[(each["type"], each.get("part"), each.get("reason")) for each in events],
             rows={table: len(rows[table]) for table in TABLES},
             logged=Counter(json.loads(entry)["t"] for entry in self.entries),
-            ranking=[(each.bidder, each.rank, each.amount, each.total) for each in lot.evaluation.ranking],
+            ranking=[
+                (each.bidder, each.rank, each.amount or "", each.total) for each in lot.evaluation.ranking
+            ],
             winner=lot.evaluation.ranking[0].bidder,
         )
 
@@ -292,7 +301,9 @@ async def live(rules: Rules, postgres: str, template: str, folder: Path, *, doom
         doomed_service(house, dsn) as service,
         client(service.url) as http,
     ):
-        life = DoomedTender(service, await Town.settle(http, house, dsn))
+        town = await Town.settle(http, house, dsn)
+        town.pace = max(1.0, town.pace / 3)  # two services and their processes have just started
+        life = DoomedTender(service, town)
         life.doomed = doomed and rules is not PRICE_FLOOR
         await life.publish(rules)
         await life.bid()

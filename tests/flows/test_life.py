@@ -287,6 +287,7 @@ LIVES: list[Life] = [
 @pytest.fixture(scope="module")
 async def under_way(town: Town) -> AsyncIterator[dict[Life, asyncio.Task[None]]]:
     """All lives, begun at the same time."""
+    town.pace *= 3  # so many at once have to wait for each other
     tasks = {life: asyncio.create_task(life(town)) for life in LIVES}
     yield tasks
     await asyncio.gather(*tasks.values(), return_exceptions=True)

@@ -781,7 +781,7 @@ async def test_a_second_officer_reads_to_whom_is_awarded_and_why(town: Town) -> 
     [
         LowestPrice(ceiling="123456"),
         panel_rules(),
-        a_negotiation(pass_mark="85.5", drop_extremes_from=7),  # noqa: S106  # no password
+        a_negotiation(pass_mark="85.5", drop_extremes_from=7),  # no password
         a_price_floor(estimated_price="234567", statutory_costs="34567", net_construction_cost="45678"),
         a_price_floor(preliminary_prices=Committed(digest="ab" * 32), floor=None, authority="local", unit=1),
     ],

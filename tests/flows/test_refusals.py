@@ -325,9 +325,8 @@ async def test_a_statement_whose_signers_certificate_ran_out_while_it_waited_is_
     """Its entry would have a time at which nobody was certified, and the award record would not verify."""
     issuer = Authority.load(Role.COMMITTEE, (town.house.keys / "committee.pem").read_bytes())
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    brief = SigningKey(
-        key, issuer.issue(request(key, Role.COMMITTEE, "Member 1", "brief"), now, timedelta(seconds=6))
-    )
+    lifetime = timedelta(seconds=9 * town.pace)
+    brief = SigningKey(key, issuer.issue(request(key, Role.COMMITTEE, "Member 1", "brief"), now, lifetime))
     await known(town, brief)
     others = [await town.enrol(Role.COMMITTEE, f"Member {number}") for number in (2, 3)]
     convened = convene(town.officer, [brief, *others], 2, now, secrets.token_bytes)
@@ -339,7 +338,7 @@ async def test_a_statement_whose_signers_certificate_ran_out_while_it_waited_is_
     async with connection.transaction():
         await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", tender.ocid)
         waiting = asyncio.create_task(tender.post("order-refusals", sign(refusal, brief)))
-        await asyncio.sleep((now + timedelta(seconds=7.1) - datetime.now(UTC)).total_seconds())
+        await asyncio.sleep((now + lifetime + timedelta(seconds=1.1) - datetime.now(UTC)).total_seconds())
         assert not waiting.done()
     await connection.close()
     problem(await waiting, 403, "certificate-invalid")

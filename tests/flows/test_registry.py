@@ -92,7 +92,8 @@ async def refused(town: Town, route: str, body: bytes, status: int, code: str) -
 
 
 async def kept(town: Town) -> dict[str, list[str]]:
-    changing = {"log_queue", "log_entry", "log_node", "log_head", "log_checkpoint"}
+    """What was said. The log works on by itself: it takes up what was said before, and tells its troubles."""
+    changing = {"log_queue", "log_entry", "log_node", "log_head", "log_checkpoint", "log_trouble"}
     return {table: rows for table, rows in (await town.rows()).items() if table not in changing}
 
 
@@ -106,7 +107,7 @@ async def logged(town: Town) -> list[bytes]:
     """All entries of the log, once what was said last is in it."""
     connection = await asyncpg.connect(town.dsn)
     query = "SELECT size = published_size AND NOT EXISTS (SELECT FROM log_queue) FROM log_head"
-    for _ in range(200):
+    for _ in range(1200):
         if await connection.fetchval(query):
             await connection.close()
             return await town.verify_log()
@@ -937,7 +938,7 @@ async def test_a_new_list_from_elsewhere_is_in_force_soon_after_it_is_there(
     await applicant.apply(town.line(), applicant.application(registrar, at, code=code))
     elsewhere.lists(Role.BUSINESS, bidder.certificate, pem=pem)
     before = await current(town)
-    for _ in range(200):
+    for _ in range(1200):
         if (await current(town)).id != before.id:
             break
         await asyncio.sleep(0.05)

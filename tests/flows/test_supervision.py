@@ -38,10 +38,16 @@ def sleep() -> None:
 
 
 @contextmanager
-def alarmed_after(seconds: float) -> Iterator[None]:
-    """`watch` does not return: SIGTERM comes after so many seconds, as from a terminal."""
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def told_once(ready: Callable[[], bool]) -> Iterator[None]:
+    """`watch` does not return: SIGTERM comes, as from a terminal, as soon as it is `ready`."""
+
+    def look(*_: object) -> None:
+        if ready():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -50,11 +56,15 @@ def alarmed_after(seconds: float) -> Iterator[None]:
 def test_who_is_killed_is_started_again_however_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "LONGEST_REST", 0.01)
     started = Started(lambda: os.kill(os.getpid(), signal.SIGKILL))
-    with alarmed_after(1.5), until_told() as told, Supervisor() as supervisor:
+    often = 2 * supervision.FAILURES + 1
+    with (
+        told_once(lambda: len(started.processes) > often),
+        until_told() as told,
+        Supervisor() as supervisor,
+    ):
         supervisor.keep("killed", started.start)
         supervisor.watch(told)
-    assert len(started.processes) > 2 * supervision.FAILURES
-    assert {each.poll() for each in started.processes} == {-signal.SIGKILL}
+    assert [each.poll() for each in started.processes[:often]] == [-signal.SIGKILL] * often
 
 
 def test_who_exits_right_after_each_start_ends_the_service_in_one_line() -> None:
@@ -73,8 +83,14 @@ def test_who_exits_right_after_each_start_ends_the_service_in_one_line() -> None
 def test_a_signal_ends_the_youngest_first_and_those_that_are_stubborn_by_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervision, "PATIENCE", 0.5)
-    order = tmp_path / "order"
+    monkeypatch.setattr(supervision, "PATIENCE", 3.0)
+    order, deaf_or_listening = tmp_path / "order", tmp_path / "deaf-or-listening"
+
+    def prepared(handler: Callable[..., None] | signal.Handlers) -> None:
+        signal.signal(signal.SIGTERM, handler)
+        with deaf_or_listening.open("a") as file:
+            file.write("x")
+        sleep()
 
     def ends_as(name: str) -> Callable[[], None]:
         def work() -> None:
@@ -83,17 +99,16 @@ def test_a_signal_ends_the_youngest_first_and_those_that_are_stubborn_by_force(
                     file.write(f"{name}\n")
                 os._exit(0)
 
-            signal.signal(signal.SIGTERM, end)
-            sleep()
+            prepared(end)
 
         return work
 
-    def stubborn() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        sleep()
+    def all_prepared() -> bool:
+        return deaf_or_listening.exists() and len(deaf_or_listening.read_text()) == 4
 
-    first, last, deaf = Started(ends_as("first")), Started(ends_as("last")), Started(stubborn)
-    with alarmed_after(1), until_told() as told, Supervisor() as supervisor:
+    first, last = Started(ends_as("first")), Started(ends_as("last"))
+    deaf = Started(lambda: prepared(signal.SIG_IGN))
+    with told_once(all_prepared), until_told() as told, Supervisor() as supervisor:
         supervisor.keep("first", first.start)
         supervisor.keep("deaf", deaf.start, number=2)
         supervisor.keep("last", last.start)
@@ -185,7 +200,7 @@ def test_other_programs_are_kept_alive_as_well() -> None:
         processes.append(subprocess.Popen(command, preexec_fn=die_with_parent()))
         return processes[-1]
 
-    with alarmed_after(1.5), until_told() as told, Supervisor() as supervisor:
+    with told_once(lambda: len(processes) == 2), until_told() as told, Supervisor() as supervisor:
         supervisor.keep("program", start)
         processes[0].kill()
         supervisor.watch(told)

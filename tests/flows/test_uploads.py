@@ -735,7 +735,7 @@ async def broken_off(
 
 async def until(look: Any, expected: object) -> bool:
     """Whether `look` comes to what is expected."""
-    for _ in range(100):
+    for _ in range(1200):
         if await look() == expected:
             return True
         await asyncio.sleep(0.05)

@@ -50,10 +50,10 @@ class TheirWitness:
             yield
         finally:
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
     def _wait_for_it(self) -> httpx.Response:
-        for _ in range(200):
+        for _ in range(1200):
             with suppress(httpx.TransportError):
                 return httpx.get(f"{self.url}/healthz", trust_env=False).raise_for_status()
             time.sleep(0.05)

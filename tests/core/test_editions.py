@@ -1,0 +1,501 @@
+"""Editions of a tender's terms: what may follow what, which bids stand, and where outages move a deadline."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from crypto.encoding import encode, moment, parse_moment
+from crypto.errors import VerificationError
+from crypto.statements import Statement, sign
+from procurement.editions import (
+    AMENDABLE,
+    FIXED,
+    Amendment,
+    Edition,
+    Extension,
+    Gap,
+    changes,
+    check_in_time,
+    counting,
+    edition_of,
+    followed_by,
+    in_force,
+    moved,
+    next_round,
+    published,
+    reread,
+    rounds,
+    under,
+)
+from procurement.errors import TenderError
+from procurement.evaluation import LowestPrice
+from procurement.record import verify
+from procurement.tenders import Notice, OutageRule
+from tests.builders import (
+    A_RULE,
+    DEADLINE,
+    START,
+    Life,
+    a_bidder,
+    a_lot,
+    a_notice,
+    panel_rules,
+    the_world,
+)
+from tests.core.test_record_lies import Files, Lie, check_refused, last, lies_into
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def first(**changed: Any) -> tuple[Edition, ...]:
+    return published(a_notice(the_world(), **changed), "11" * 32)
+
+
+def amendment(editions: tuple[Edition, ...], *, stand: bool = True, **changed: Any) -> Amendment:
+    before = editions[-1].notice
+    return Amendment(
+        signer=before.signer,
+        tender=before.tender,
+        notice=editions[0].statement,
+        previous=editions[-1].statement,
+        amended=replace(before, **changed),
+        bids_stand=stand,
+        reason="Why not.",
+        time=moment(START),
+    )
+
+
+def after(editions: tuple[Edition, ...], *, stand: bool = True, **changed: Any) -> tuple[Edition, ...]:
+    id = f"{len(editions):02}" * 32
+    return followed_by(editions, amendment(editions, stand=stand, **changed), id, 2 * len(editions))
+
+
+def gap(start: datetime, end: datetime) -> Gap:
+    return Gap(start=moment(start), end=moment(end))
+
+
+# ── what may be amended ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_field_of_a_notice_is_either_fixed_or_may_be_amended() -> None:
+    assert sorted((*FIXED, *AMENDABLE)) == sorted(Notice.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        ("fixed", {"number": "2026-0002"}),
+        ("fixed", {"practice": True}),
+        ("fixed", {"currency": "USD"}),
+        ("fixed", {"evaluators": ("22" * 32,)}),
+        ("fixed", {"on_extension": "reseal"}),
+        ("fixed", {"outage": A_RULE}),
+        ("fixed", {"lots": (a_lot(LowestPrice(ceiling="5")),)}),
+        ("fixed", {"lots": (a_lot(), a_lot(id="2"))}),
+        ("fixed", {"lots": (replace(a_lot(), items=()),)}),
+        ("nothing-amended", {}),
+        ("deadline-earlier", {"deadline": moment(DEADLINE - SECOND)}),
+        ("wrong-round", {"round": "1"}),
+        ("wrong-round", {"deadline": moment(DEADLINE + HOUR)}),
+    ],
+    ids=str,
+)
+def test_what_bids_are_locked_and_judged_by_cannot_be_amended(code: str, changed: dict[str, Any]) -> None:
+    with pytest.raises(TenderError) as error:
+        after(first(), **changed)
+    assert error.value.code == code
+
+
+def test_an_amendment_follows_the_latest_edition_only() -> None:
+    editions = first()
+    stale = amendment(editions, standstill=7)
+    with pytest.raises(TenderError, match="earlier edition"):
+        followed_by(after(editions, standstill=5), stale, "33" * 32, 4)
+
+
+def test_terms_are_amended_before_their_deadline_and_not_at_it() -> None:
+    [latest] = first()
+    check_in_time(latest, DEADLINE - SECOND)
+    with pytest.raises(TenderError, match="deadline"):
+        check_in_time(latest, DEADLINE)
+
+
+def test_each_edition_has_terms_of_its_own_and_the_first_notice_names_the_tender() -> None:
+    editions = after(after(first(), title="Oak desks"), standstill=5)
+    assert len({each.terms.terms for each in editions}) == 3
+    assert {each.terms.notice for each in editions} == {"11" * 32}
+    assert [changes(a.notice, b.notice) for a, b in pairwise(editions)] == [
+        ["title"],
+        ["standstill"],
+    ]
+    assert edition_of(editions, editions[1].terms.terms) == editions[1]
+    with pytest.raises(TenderError, match="never had"):
+        edition_of(editions, "00" * 32)
+
+
+def test_a_bid_stands_as_long_as_every_later_edition_lets_it() -> None:
+    editions = after(first(), title="Oak desks")
+    assert [each.stands for each in editions] == [True, True]
+    editions = after(editions, stand=False, description="Of oak.")
+    assert [each.stands for each in editions] == [False, False, True]
+    editions = after(editions, standstill=5)
+    assert [each.stands for each in editions] == [False, False, True, True]
+
+
+def test_what_came_before_an_amendments_entry_came_under_the_terms_before_it() -> None:
+    editions = after(first(), standstill=5)
+    assert [in_force(editions, index, (10, 20)).seq for index in (11, 19, 21)] == [0, 0, 2]
+
+
+# ── deadlines and rounds ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_round_stays_while_it_comes_after_the_grace_and_follows_the_margin_else() -> None:
+    notice = a_notice(the_world(), extension_margin=600)
+    assert next_round(notice, DEADLINE + 29 * MINUTE) == notice.round
+    late = DEADLINE + 40 * MINUTE
+    assert notice.network.time_of(int(next_round(notice, late))) == late + 10 * MINUTE
+    graced = a_notice(the_world(), upload_grace=1200, extension_margin=600)
+    assert next_round(graced, DEADLINE + 5 * MINUTE) == graced.round
+    assert next_round(graced, DEADLINE + 15 * MINUTE) != graced.round
+
+
+def test_where_the_notice_says_reseal_no_bid_stands_past_its_round() -> None:
+    editions = first(on_extension="reseal")
+    later = DEADLINE + 2 * HOUR
+    changed: dict[str, Any] = {"deadline": moment(later)}
+    changed["round"] = next_round(editions[0].notice, later)
+    with pytest.raises(TenderError, match="anew"):
+        after(editions, **changed)
+    assert [each.stands for each in after(editions, stand=False, **changed)] == [False, True]
+    soon: dict[str, Any] = {"deadline": moment(DEADLINE + MINUTE)}
+    assert [each.stands for each in after(editions, **soon)] == [True, True]
+
+
+def test_the_latest_round_is_opened_even_where_nobody_bid_under_it() -> None:
+    later = DEADLINE + 2 * HOUR
+    editions = first()
+    old = editions[0]
+    editions = after(editions, deadline=moment(later), round=next_round(old.notice, later))
+    own = editions[-1].terms.round
+    assert rounds(editions, []) == [own]
+    assert rounds(editions, [old.terms.terms]) == [own, old.terms.round]
+    assert rounds(editions, [each.terms.terms for each in editions] * 2) == [own, old.terms.round]
+    assert under(editions, old.terms.round).round == old.terms.round
+    with pytest.raises(TenderError, match="no edition"):
+        under(editions, "7")
+
+
+# ── outages ──────────────────────────────────────────────────────────────────────────────────────────────
+
+KONEPS = OutageRule(window=3 * 3600, least=600, short=7200, short_extension=7200, long_extension=86400)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (-2 * HOUR, -2 * HOUR + 9 * MINUTE, None),
+        (-2 * HOUR, -2 * HOUR + 10 * MINUTE, 2 * HOUR),
+        (-2 * HOUR, timedelta(), 2 * HOUR),
+        (-2 * HOUR, MINUTE, 24 * HOUR + MINUTE),
+        (-5 * HOUR, -3 * HOUR + 9 * MINUTE, None),
+        (-5 * HOUR, -3 * HOUR + 10 * MINUTE, 2 * HOUR),
+        (-MINUTE, 30 * MINUTE, 2 * HOUR + 30 * MINUTE),
+        (-MINUTE, 48 * HOUR, 72 * HOUR),
+    ],
+)
+def test_an_outage_moves_the_deadline_by_konepss_rule(
+    start: timedelta, end: timedelta, expected: timedelta | None
+) -> None:
+    """Down for up to two hours: two hours; longer: twenty-four. Counted from the window on, whole past it."""
+    found = moved(KONEPS, DEADLINE, [gap(DEADLINE + start, DEADLINE + end)])
+    assert found == (None if expected is None else DEADLINE + expected)
+
+
+def test_several_short_outages_add_up() -> None:
+    minutes = [gap(DEADLINE - i * 5 * MINUTE - 4 * MINUTE, DEADLINE - i * 5 * MINUTE) for i in (3, 2, 1)]
+    assert moved(KONEPS, DEADLINE, minutes[:2]) is None
+    assert moved(KONEPS, DEADLINE, minutes) == DEADLINE + 2 * HOUR
+
+
+def extended(editions: tuple[Edition, ...], *gaps: Gap, **changed: Any) -> tuple[Edition, ...]:
+    latest = editions[-1]
+    deadline = moved(latest.notice.outage or KONEPS, latest.notice.closes, gaps) or latest.notice.closes
+    said = Extension(
+        signer="44" * 32,
+        tender=latest.notice.tender,
+        notice=editions[0].statement,
+        previous=latest.statement,
+        gaps=gaps,
+        deadline=moment(deadline),
+        round=next_round(latest.notice, deadline),
+        time=moment(START),
+    )
+    return followed_by(editions, replace(said, **changed), f"e{len(editions)}" * 32, len(editions) + 1)
+
+
+def test_an_extension_is_what_the_rule_says_and_nothing_else() -> None:
+    editions, down = first(outage=KONEPS), gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE)
+    after_it = extended(editions, down)
+    assert after_it[-1].notice.closes == DEADLINE + 2 * HOUR
+    assert changes(editions[-1].notice, after_it[-1].notice) == ["deadline", "round"]
+    for code, changed in (
+        ("wrong-extension", {"deadline": moment(DEADLINE + 3 * HOUR)}),
+        ("wrong-round", {"round": editions[-1].notice.round}),
+        ("wrong-gaps", {"gaps": (down, down)}),
+        ("wrong-gaps", {"gaps": (gap(DEADLINE + MINUTE, DEADLINE + HOUR),)}),
+        ("wrong-gaps", {"gaps": (gap(DEADLINE - 30 * MINUTE, DEADLINE - HOUR),)}),
+        ("not-latest", {"previous": "55" * 32}),
+    ):
+        with pytest.raises(TenderError) as error:
+            extended(editions, down, **changed)
+        assert error.value.code == code
+    with pytest.raises(TenderError, match="no rule"):
+        extended(first(), down)
+
+
+def test_no_outage_counts_twice() -> None:
+    long_window = replace(KONEPS, window=6 * 3600)
+    editions, down = first(outage=long_window), gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE)
+    editions = extended(editions, down)
+    assert counting(editions[-1], [down]) == []
+    with pytest.raises(TenderError, match="do not count"):
+        extended(editions, down)
+    again = gap(DEADLINE + HOUR, DEADLINE + 2 * HOUR)
+    assert extended(editions, again)[-1].notice.closes == DEADLINE + 4 * HOUR
+
+
+@given(
+    st.lists(st.integers(-400, 300), min_size=2, max_size=12, unique=True),
+    st.integers(60, 7200),
+    st.integers(60, 7200),
+)
+def test_an_extension_never_moves_a_deadline_earlier_and_always_past_the_outage(
+    minutes: list[int], least: int, window: int
+) -> None:
+    rule = replace(KONEPS, least=least, window=window)
+    edges = [DEADLINE + each * MINUTE for each in sorted(minutes)]
+    gaps = [gap(a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    [latest] = first(outage=rule)
+    chosen = counting(latest, gaps)
+    found = moved(rule, DEADLINE, chosen) if chosen else None
+    if found is not None:
+        assert found > DEADLINE
+        assert all(parse_moment(each.end) < found for each in chosen)
+
+
+# ── what is kept, and garbage ────────────────────────────────────────────────────────────────────────────
+
+
+def test_statements_that_were_kept_make_the_same_editions_again() -> None:
+    life = Life(notice=a_notice(the_world(), outage=A_RULE))
+    ids = [life.amend(title="Oak desks"), life.amend(stand=False, description="Of oak.")]
+    ids.append(life.extend(gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE)))
+    statements = [Statement(life.statements[id]) for id in ids]
+    again = reread(Statement(life.statements[life.notice_id]), statements)
+    assert [each.terms for each in again] == [each.terms for each in life.editions]
+    assert [each.stands for each in again] == [each.stands for each in life.editions]
+    with pytest.raises(TenderError):
+        reread(Statement(life.statements[life.notice_id]), statements[::-1])
+
+
+@given(st.binary(max_size=80))
+def test_garbage_for_an_amendment_raises_only_typed_errors(garbage: bytes) -> None:
+    life = Life()
+    data = sign(amendment(life.editions, standstill=4), the_world().officer)
+    for body in (garbage, data[:-1] + garbage, encode({"payload": garbage.hex()})):
+        with pytest.raises(VerificationError):
+            reread(Statement(life.statements[life.notice_id]), [Statement(body)])
+
+
+# ── records of tenders whose terms changed ───────────────────────────────────────────────────────────────
+
+
+def two(life: Life) -> Life:
+    """The second bidder comes after whatever has changed."""
+    life.submit(a_bidder(life.world, 2), "900000")
+    return life
+
+
+def bid_before(**notice: Any) -> tuple[Life, str]:
+    life = Life(notice=a_notice(the_world(), **notice))
+    return life, life.submit(a_bidder(life.world, 1), "950000")
+
+
+def moved_on(**how: Any) -> Life:
+    """A life whose deadline moves past its round, between two bids."""
+    life, _ = bid_before()
+    life.amend(deadline=moment(DEADLINE + 3 * HOUR), **how)
+    return two(life)
+
+
+def test_a_record_with_amendments_verifies_and_says_what_changed() -> None:
+    life, _ = bid_before()
+    life.amend(title="Oak desks")
+    verdict = verify(two(life).to_award().record(), life.world.trust)
+    assert verdict.outcome == "verified", last(verdict)
+    assert "amended by Officer Kim (O-1): title" in verdict.steps[2].findings
+    assert verdict.clean
+
+
+def test_a_record_with_bids_of_two_rounds_verifies_and_says_which_the_mandate_lock_held() -> None:
+    life = moved_on()
+    verdict = verify(life.to_award().record(), life.world.trust)
+    assert verdict.outcome == "verified", last(verdict)
+    assert [each for each in verdict.reservations if "mandate lock alone" in each]
+    assert len(life.openings["bid"].earlier) == 1
+
+
+def test_prices_of_two_rounds_open_bid_by_bid() -> None:
+    life = Life(notice=a_notice(the_world(), a_lot(panel_rules(budget="1000000"))))
+    life.submit(a_bidder(life.world, 1), "950000")
+    life.amend(deadline=moment(DEADLINE + 3 * HOUR))
+    two(life).to_award()
+    opening = life.openings["price"]
+    assert [len(opening.keys), *(len(each.keys) for each in opening.earlier)] == [1, 1]
+    verdict = verify(life.record(), life.world.trust)
+    assert verdict.outcome == "verified", last(verdict)
+
+
+def test_a_record_after_an_outage_verifies_and_says_whose_word_it_was() -> None:
+    life, _ = bid_before(outage=A_RULE)
+    life.now = DEADLINE - 10 * MINUTE
+    life.extend(gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE))
+    verdict = verify(two(life).to_award().record(), life.world.trust)
+    assert verdict.outcome == "verified", last(verdict)
+    assert [each for each in verdict.reservations if "by the service's word" in each]
+
+
+def test_a_superseded_bid_is_in_no_record_and_wins_nothing() -> None:
+    life, lost = bid_before()
+    life.amend(stand=False, description="Of oak.")
+    data = two(life).to_award().record()
+    verdict = verify(data, life.world.trust)
+    assert verdict.outcome == "verified", last(verdict)
+    assert f"bids/{lost}.json" not in life.files()
+    assert life.closing.superseded == (lost,)
+
+
+LIES: list[Lie] = []
+lie = lies_into(LIES)
+
+
+def told(life: Life) -> Files:
+    life.to_award()
+    return life.files()
+
+
+@lie(4, "other bids than those whose terms stand")
+def a_bid_that_does_not_stand_counts() -> Files:
+    life, _ = bid_before()
+    life.amend(stand=False, description="Of oak.")
+    two(life)
+    life.close(superseded=())
+    life.counted = [life.unopened(id) for id in life.closing.counted()]
+    return finished(life)
+
+
+@lie(4, "other bids than those whose terms stand")
+def a_bid_that_stands_is_called_superseded() -> Files:
+    life, id = bid_before()
+    life.amend(description="Of oak.")
+    two(life)
+    life.close(superseded=(id,))
+    return finished(life)
+
+
+def finished(life: Life) -> Files:
+    for part in life.notice.parts:
+        life.open(part)
+    life.evaluate()
+    life.award()
+    return life.files()
+
+
+@lie(4, "about other terms")
+def the_closing_leaves_an_amendment_out() -> Files:
+    life, _ = bid_before()
+    life.amend(title="Oak desks")
+    two(life)
+    life.close(terms=(life.editions[0].terms.terms,))
+    return finished(life)
+
+
+@lie(3, "countersigned by a second officer")
+def one_officer_amends_alone() -> Files:
+    life, _ = bid_before()
+    life.amend(title="Oak desks", second=life.world.officer)
+    return told(two(life))
+
+
+@lie(3, "in other officers' hands")
+def another_officer_amends() -> Files:
+    life, _ = bid_before()
+    stranger = life.world.enrol(life.world.officer.certificate.role, "Stranger", "O-9")
+    life.amend(title="Oak desks", officer=stranger)
+    return told(two(life))
+
+
+@lie(3, "the deadline has passed")
+def an_amendment_after_the_deadline() -> Files:
+    life, _ = bid_before()
+    life.now = DEADLINE
+    life.amend(title="Oak desks")
+    return told(life)
+
+
+@lie(3, "cannot change which lots")
+def the_rules_are_amended() -> Files:
+    life, _ = bid_before()
+    life.amend(lots=(a_lot(LowestPrice(ceiling="940000")),))
+    return told(two(life))
+
+
+@lie(3, "moves the deadline otherwise")
+def the_service_moves_the_deadline_further_than_its_rule() -> Files:
+    life, _ = bid_before(outage=A_RULE)
+    later = DEADLINE + 5 * HOUR
+    round = next_round(life.notice, later)
+    life.extend(gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE), deadline=moment(later), round=round)
+    return told(two(life))
+
+
+@lie(3, "has no rule for outages")
+def the_service_moves_a_deadline_that_has_no_rule() -> Files:
+    life, _ = bid_before()
+    life.extend(gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE))
+    return told(two(life))
+
+
+@lie(6, "another part or round")
+def the_keys_of_an_earlier_round_are_withheld() -> Files:
+    class Withholding(Life):
+        def signed(self, payload: Any, key: Any) -> bytes:
+            kept = replace(payload, earlier=()) if payload.PURPOSE == "opening" else payload
+            return super().signed(kept, key)
+
+    life = Withholding(notice=a_notice(the_world()))
+    life.submit(a_bidder(life.world, 1), "950000")
+    life.amend(deadline=moment(DEADLINE + 3 * HOUR))
+    return told(two(life))
+
+
+@lie(8, "terms is not this tender's")
+def an_envelope_under_the_terms_from_before_comes_after_an_amendment() -> Files:
+    life, _ = bid_before()
+    old = life.terms
+    life.amend(title="Oak desks")
+    life.terms = old
+    two(life)
+    life.terms = life.editions[-1].terms
+    return told(life)
+
+
+@pytest.mark.parametrize("told", LIES, ids=lambda told: told.tell.__name__)
+def test_a_lie_about_amendments_is_refused_at_its_step(told: Lie) -> None:
+    check_refused(told)
