@@ -18,6 +18,7 @@ from crypto.encoding import Hex32, Identifier, Moment, RoundNumber, Value, momen
 from crypto.statements import PAYLOAD_TYPE, Payload, Statement
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
+from procurement.periods import on_working_day
 from procurement.tenders import Lot, Notice, OutageRule, check_periods, terms
 
 MOST = 100
@@ -48,7 +49,6 @@ FIXED = (
     "category",
     "estimated_value",
     "legal",
-    "documents",
 )
 """What no amendment changes: whose tender it is, who opens and scores it, and the rules of its changes. Which
 lots there are, and their rules, do not change either."""
@@ -70,6 +70,7 @@ AMENDABLE = (
     "eligibility",
     "bid_security",
     "translations",
+    "documents",
 )
 
 
@@ -246,6 +247,14 @@ def moved(rule: OutageRule, deadline: datetime, gaps: Sequence[Gap]) -> datetime
     return max(deadline, *(end for _, end in times)) + timedelta(seconds=extension)
 
 
+def extended(notice: Notice, gaps: Sequence[Gap]) -> datetime | None:
+    """Where these outages move the deadline of `notice` by its rule: never to a day off under its law."""
+    deadline = moved(notice.outage, notice.closes, gaps) if notice.outage and gaps else None
+    if deadline is None or notice.legal is None:
+        return deadline
+    return on_working_day(notice.legal, parse_moment(notice.published), deadline)
+
+
 def counting(latest: Edition, gaps: Iterable[Gap]) -> list[Gap]:
     """Of all gaps those that count for the deadline of `latest`: they reach into the window before it, and
     have not been made good for."""
@@ -280,12 +289,12 @@ def _amended(latest: Edition, amendment: Amendment) -> tuple[Notice, bool]:
 
 
 def _extended(latest: Edition, extension: Extension) -> tuple[Notice, bool]:
-    notice, rule = latest.notice, latest.notice.outage
-    if rule is None:
+    notice = latest.notice
+    if notice.outage is None:
         raise TenderError("no-outage-rule", "the notice has no rule for outages")
     if list(extension.gaps) != counting(latest, extension.gaps) or not _ascending(extension.gaps):
         raise TenderError("wrong-gaps", "these outages do not count for the deadline")
-    deadline = moved(rule, notice.closes, extension.gaps)
+    deadline = extended(notice, extension.gaps)
     if deadline is None or extension.deadline != moment(deadline):
         raise TenderError("wrong-extension", "the rule of the notice moves the deadline otherwise")
     if extension.round != next_round(notice, deadline):

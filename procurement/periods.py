@@ -11,7 +11,8 @@ Article 3). A year that a calendar does not name is refused, never guessed.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -212,6 +213,18 @@ def latest_answers(purchase: Purchase, deadline: datetime) -> datetime | None:
             closing = deadline.astimezone(law.zone).date()
             return datetime.combine(closing - period.days * DAY, time(), law.zone)
     return None
+
+
+def on_working_day(legal: LegalBasis, published: datetime, time: datetime) -> datetime:
+    """`time`, or the same time of the next day that is no day off under that law, by the calendar as it was
+    known when the notice was published. A year that the calendar does not name has none."""
+    law = law_of(legal.jurisdiction)
+    days = _days(law, published.astimezone(law.zone).date())
+    local = time.astimezone(law.zone)
+    with suppress(TenderError):
+        while not days.works(local.date()):
+            local += DAY
+    return local.astimezone(UTC)
 
 
 def shortest_standstill(purchase: Purchase, deadline: datetime) -> int:

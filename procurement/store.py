@@ -269,6 +269,7 @@ async def list_drafts(connection: Any, since: datetime) -> list[Draft]:
         "SELECT d.* FROM draft d LEFT JOIN tender t USING (tender_id)"
         " WHERE t.tender_id IS NULL AND due > $1 OR kind <> 'notice' AND t.concluded_at IS NULL"
         " AND t.terminated_at IS NULL AND (kind <> 'amendment' OR t.shut_at IS NULL)"
+        " AND NOT EXISTS (SELECT FROM statement s WHERE s.tender_id = d.tender_id AND s.id = d.id)"
         " ORDER BY made_at, id",
         since,
     )

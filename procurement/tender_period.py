@@ -38,8 +38,8 @@ from procurement.editions import (
     Gap,
     check_in_time,
     counting,
+    extended,
     followed_by,
-    moved,
     next_round,
 )
 from procurement.enquiries import MOST, MOST_EACH, Answer, Enquiry, check_answer
@@ -128,11 +128,12 @@ class TenderPeriod(Chronicle):
     async def take_file(
         self, ocid: str, digest: str, data: bytes, chunks: AsyncIterator[bytes], length: int | None
     ) -> bool:
-        """A file for a notice that is still to come, which an officer offers by statement; whether it is new.
+        """A file for a notice or an amendment that is still to come, which an officer offers by statement;
+        whether it is new. `length` is how many bytes are said to come.
 
-        `length` is how many bytes are said to come. Nothing is taken any more once the tender is published.
+        Once the tender is published its officers may add files to it, until the box is shut.
         """
-        _, offer, _ = await self._genuine(data, DocumentOffer)
+        _, offer, officer = await self._genuine(data, DocumentOffer)
         check_clock(offer.time, self.now())
         if (offer.tender, offer.sha256) != (ocid, digest) or length not in (None, offer.size):
             raise TenderError("document-differs", "another file was offered")
@@ -141,7 +142,10 @@ class TenderPeriod(Chronicle):
             await self.files.pass_over(chunks)
             return False
         if await self._history(self.pool, ocid):
-            raise TenderError("tender-published", "the tender is published, with the files that it has")
+            situation = await self.situation(ocid)
+            situation.officials.check_in_charge(officer.registration)
+            if situation.row.shut_at is not None:
+                raise TenderError("deadline-passed", "the box is shut: the tender has the files that it has")
         await self.files.keep(tender_id, offer, chunks)
         return True
 
@@ -331,6 +335,7 @@ class TenderPeriod(Chronicle):
             raise TenderError("deadline-passed", "the box is shut: nothing can be amended any more")
         following = followed_by(editions, amendment, id, situation.row.head.seq + 1)[-1]
         await asyncio.to_thread(check_notice, following.notice)
+        await self.files.check_there(situation.row.tender_id, following.notice.documents)
         return following
 
     async def _amend(self, draft: Draft, countersignature: Statement, second: Certificate) -> None:
@@ -381,7 +386,7 @@ class TenderPeriod(Chronicle):
             return None
         found = await store.load_gaps(connection, latest.notice.closes - timedelta(seconds=rule.window))
         gaps = counting(latest, [Gap(start=moment(start), end=moment(end)) for start, end in found])
-        deadline = moved(rule, latest.notice.closes, gaps) if gaps else None
+        deadline = extended(latest.notice, gaps)
         if deadline is None:
             return None
         return Extension(

@@ -6,12 +6,17 @@ from typing import Annotated
 
 import httpx
 from cyclopts import App, Parameter
+from msgspec.structs import replace
 
 from bids.client import Service, utc_now
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import moment
+from crypto.statements import Statement, sign
 from procurement import periods
+from procurement.awards import Termination
+from procurement.client import Announced, read_notice
 from procurement.console import FAILED, UNUSABLE, Stop, confirm
+from procurement.editions import Amendment
 from procurement.evaluation.explain import Facts, Language
 from procurement.folders import locked
 from procurement.login.terminal import at as logged_in_at
@@ -22,7 +27,7 @@ from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
 from procurement.registry.terminal import Yes, refusing, say, signing_key, warn
 from procurement.steps import in_words
-from procurement.tendering import draft, officer
+from procurement.tendering import changes, draft, officer
 from procurement.tendering.folder import Folder
 from procurement.tenders import Notice, purchase
 from procurement.words import notice_in_words
@@ -142,7 +147,8 @@ def publish(folder: Path, /, *, key: Key = None, yes: Yes = False) -> int:
 
 @app.command
 def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: Yes = False) -> int:
-    """As a second officer: read a colleague's notice, verified and in words, and sign that it be published.
+    """As a second officer: read what a colleague has signed, verified and in words, and sign that it take
+    effect: a notice, or an amendment or the end of a tender that is published.
 
     Parameters
     ----------
@@ -155,7 +161,7 @@ def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: 
     async def work(http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str) -> None:
         _officer(signing, key)
         if await officer.published(line, ocid):
-            say(f"{ocid} is published")
+            await _countersign_changes(http, line, signing, origin, ocid, yes)
             return
         found = await officer.read_draft(http, line, signing, origin, ocid)
         if found is None:
@@ -173,6 +179,182 @@ def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: 
             say(f"{ocid} is countersigned, and will be published at {found.notice.published}")
 
     return logged_in_at(key, service, work)
+
+
+async def _countersign_changes(
+    http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str, ocid: str, yes: bool
+) -> None:
+    tender = await read_notice(line, ocid)
+    found = await changes.read_changes(http, line, signing, origin, tender)
+    waiting = [each for each in found if not changes.is_void(tender, each)]
+    if not waiting:
+        say(f"{ocid} is published")
+    for each in waiting[:1]:
+        if isinstance(each.said, Amendment):
+            changes.check_follows(tender, each.said)
+        _show_change(tender, each.said, each.officer)
+        confirm("Countersign this? With that it takes effect.", yes)
+        await changes.countersign(line, tender, signing, each)
+        say(f"countersigned, and in force: statement {each.statement.id}")
+        if waiting[1:]:
+            say(f"more waits: {len(waiting) - 1}; the same command again shows the next")
+
+
+@app.command
+def questions(ocid: str, /, *, key: KeyFile, service: str | None = None) -> int:
+    """What businesses have asked about a tender of yours. Who asked stays with the service.
+
+    Parameters
+    ----------
+    ocid
+        The tender's ocid.
+    service
+        The service's address, as your browser shows it; by default the one in the file.
+    """
+
+    async def work(http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str) -> None:
+        _officer(signing, key)
+        found = await changes.read_questions(http, line, signing, origin, ocid)
+        for each in found:
+            say(f"{each.id} asked {each.asked}, {'answered' if each.answered else 'not answered yet'}:")
+            say(f"  {each.text}")
+        if not found:
+            say("nothing was asked")
+
+    return logged_in_at(key, service, work)
+
+
+@app.command
+def answer(
+    ocid: str,
+    enquiry: str,
+    /,
+    *,
+    key: KeyFile,
+    text: str,
+    question: str | None = None,
+    service: str | None = None,
+    yes: Yes = False,
+) -> int:
+    """Answer a question, for everybody.
+
+    Parameters
+    ----------
+    ocid
+        The tender's ocid.
+    enquiry
+        The question's id, or so much of its beginning that there is only one.
+    text
+        The answer.
+    question
+        What was asked, as everybody may read it, without what would tell who asked; by default as it was.
+    service
+        The service's address, as your browser shows it; by default the one in the file.
+    """
+
+    async def work(http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str) -> None:
+        _officer(signing, key)
+        asked = await changes.read_questions(http, line, signing, origin, ocid)
+        found = [each for each in asked if each.id.startswith(enquiry)]
+        if len(found) != 1:
+            raise Stop(FAILED, f"{len(found)} questions have an id that begins with {enquiry}")
+        if found[0].answered:
+            say("answered already")
+            return
+        tender = await read_notice(line, ocid)
+        words = question or found[0].text
+        _show([("Question, for everybody", words), ("Answer", text)])
+        confirm("Sign and publish this answer? The question must not tell who asked.", yes)
+        said = changes.answer(tender, signing, found[0].id, words, text, moment(line.now()))
+        say(f"answered: statement {await changes.send(line, tender, 'answers', sign(said, signing))}")
+
+    return logged_in_at(key, service, work)
+
+
+@app.command
+def amend(
+    folder: Path,
+    /,
+    *,
+    reason: str,
+    reseal: Annotated[bool, Parameter(negative=())] = False,
+    key: Key = None,
+    yes: Yes = False,
+) -> int:
+    """Amend a published tender: its terms as the folder's draft says now, for a second officer to countersign.
+
+    Parameters
+    ----------
+    reason
+        Why, for everybody to read.
+    reseal
+        Bids that came before do not count any more, and have to be sealed anew.
+    """
+    found = _found(folder)
+
+    async def work(line: Service, found: Folder, signing: SigningKey) -> None:
+        _officer(signing, found.signer)
+        ocid = officer.ocid_of(found)
+        tender = await read_notice(line, ocid)
+        made = officer.write(found, tender.notice.signer, line.now())
+        said = changes.amendment(tender, made, signing, reason, moment(line.now()), stand=not reseal)
+        signed = _same(found.amendment, said)
+        if signed is None:
+            _show_change(tender, said, signing.certificate)
+            confirm("Sign and send this amendment?", yes)
+            signed = Statement(sign(said, signing))
+            found.keep_amendment(signed.data)
+        await officer.hand_in_all(line, found, signing, said.amended, say)
+        await changes.send(line, tender, "amendments", signed.data)
+        say(f"the amendment waits for a second officer: statement {signed.id}")
+        say(f"who, before {tender.notice.deadline}: openseal tender countersign {ocid} --key FILE")
+
+    return _signed(found, key, work)
+
+
+def _same(signed: Statement | None, said: Amendment) -> Statement | None:
+    """What was signed before, if it says the same but for its time."""
+    if signed is None:
+        return None
+    before = signed.read(Amendment)
+    return signed if replace(before, time=said.time) == said else None
+
+
+@app.command
+def cancel(
+    ocid: str,
+    /,
+    *,
+    key: KeyFile,
+    reason: str,
+    unsuccessful: Annotated[bool, Parameter(negative=())] = False,
+    yes: Yes = False,
+) -> int:
+    """End a tender without an award, for a second officer to countersign: nothing sealed is opened any more.
+
+    Parameters
+    ----------
+    ocid
+        The tender's ocid.
+    reason
+        Why, for everybody to read.
+    unsuccessful
+        It came to nothing, rather than being called off.
+    """
+
+    async def work(line: Service, _: Safe, holding: Holding) -> None:
+        signing = signing_key(holding, key)
+        _officer(signing, key)
+        tender = await read_notice(line, ocid)
+        outcome = "unsuccessful" if unsuccessful else "cancelled"
+        said = changes.termination(tender, signing, outcome, reason, moment(line.now()))
+        _show_change(tender, said, signing.certificate)
+        confirm("Sign and send this?", yes)
+        id = await changes.send(line, tender, "terminations", sign(said, signing))
+        say(f"it waits for a second officer: statement {id}")
+        say(f"who ends the tender with: openseal tender countersign {ocid} --key FILE")
+
+    return terminal.at(key, work)
 
 
 @app.command
@@ -250,6 +432,23 @@ def _show_notice(notice: Notice, id: str, people: dict[str, Certificate]) -> Non
     facts.append(("Beacon", f"{notice.network.chain_hash}, round {notice.round}"))
     facts.append(("Witnesses", f"{notice.witnesses.quorum} of {len(notice.witnesses.keys)}"))
     facts.append(("Statement", id))
+    _show(facts)
+
+
+def _show_change(tender: Announced, said: Amendment | Termination, signer: Certificate) -> None:
+    notice = tender.notice
+    facts: Facts = [("Tender", f"{notice.tender}, number {notice.number}: {notice.title}")]
+    if isinstance(said, Amendment):
+        facts += changes.in_words(notice, said.amended)
+        stand = "they still count" if said.bids_stand else "they do not count any more"
+        facts.append(("Bids that came before", stand))
+    else:
+        facts.append(("The tender ends", f"{said.outcome}; nothing that is still sealed is opened"))
+    facts += [("Reason", said.reason), ("Signed by", f"{signer.name} ({signer.registration})")]
+    _show(facts)
+
+
+def _show(facts: Facts) -> None:
     for label, text in facts:
         say(f"{label}: {text}")
 

@@ -4,6 +4,7 @@
     notice.json     the draft
     committee.json  what `openseal committee status --json` printed
     signed.json     the notice as it was signed, from just before it is sent for the first time
+    amendment.json  the amendment that was signed last, likewise
 
 Everything is durable before anybody is told of it.
 """
@@ -80,6 +81,16 @@ class Folder:
     def keep_signed(self, statement: bytes) -> None:
         """Before it is sent."""
         durable.replace(self.path / "signed.json", statement)
+
+    @property
+    def amendment(self) -> Statement | None:
+        """The amendment that was signed last."""
+        path = self.path / "amendment.json"
+        return Statement(path.read_bytes()) if path.exists() else None
+
+    def keep_amendment(self, statement: bytes) -> None:
+        """Before it is sent."""
+        durable.replace(self.path / "amendment.json", statement)
 
     def convened(self, fields: Fields) -> Convened:
         """The committee that the draft names."""

@@ -20,7 +20,7 @@ from crypto.errors import MalformedError, VerificationError
 from crypto.statements import Statement, sign
 from procurement.awards import Countersignature
 from procurement.client import path_of
-from procurement.errors import TenderError
+from procurement.errors import FolderError, TenderError
 from procurement.evaluation.explain import Language
 from procurement.login.client import log_in, session
 from procurement.notices import DocumentOffer, TenderDocument
@@ -151,6 +151,13 @@ def last_moment(notice: Notice) -> datetime:
     return parse_moment(notice.published) + PROMPT
 
 
+def ocid_of(folder: Folder) -> str:
+    """Of the notice that was signed. Raises FolderError while none was."""
+    if folder.signed is None:
+        raise FolderError(f"nothing is published from {folder.path}: openseal tender publish comes first")
+    return folder.signed.read(Notice).tender
+
+
 def still_good(signed: Statement, now: datetime) -> bool:
     """Whether a notice that was signed before can still be countersigned in time."""
     return last_moment(signed.read(Notice)) - SPARE > now
@@ -179,8 +186,16 @@ async def publish(
     tell: Callable[[str], None],
 ) -> None:
     """Hand in the notice's files, then the notice, which waits for a second officer. Again, it goes on."""
-    notice, fields = signed.read(Notice), folder.fields
-    there = folder.files(fields)
+    notice = signed.read(Notice)
+    await hand_in_all(service, folder, key, notice, tell)
+    await service.post("/api/v1/tenders", signed.data)
+
+
+async def hand_in_all(
+    service: Service, folder: Folder, key: SigningKey, notice: Notice, tell: Callable[[str], None]
+) -> None:
+    """The files of a notice, from the folder. Raises MalformedError for one that is not there as named."""
+    there = folder.files(folder.fields)
     paths = {found.sha256: folder.path / name for name, found in there.items()}
     for document in notice.documents:
         if document.sha256 not in paths:
@@ -189,7 +204,6 @@ async def publish(
             )
         await hand_in(service, folder, key, document, notice.tender, paths[document.sha256])
         tell(f"document {document.id} is there: {document.size:,} bytes, SHA-256 {document.sha256}")
-    await service.post("/api/v1/tenders", signed.data)
 
 
 async def published(service: Service, ocid: str) -> bool:

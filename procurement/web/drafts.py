@@ -41,6 +41,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     winners: list[Winner]
     said: Amendment | Termination | None = None
     changed: list[tuple[str, str, str]] = []
+    latest: str = ""
+    """Id of the statement that made the tender's terms what they are."""
+
+    @property
+    def void(self) -> bool:
+        """Whether it is an amendment of terms that have changed since."""
+        return isinstance(self.said, Amendment) and self.said.previous != self.latest
 
     @property
     def officer(self) -> Certificate:
@@ -62,34 +69,34 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 async def read(procedure: Procedure, draft: Draft) -> Reading:
     """A draft with everything that the second officer has to know."""
     statement = Statement(draft.body)
-    winners: list[Winner] = []
-    said: Amendment | Termination | None = None
-    changed: list[tuple[str, str, str]] = []
-    notice = (await procedure.tender(draft.ocid)).notice if draft.kind != "notice" else statement.read(Notice)
-    named = [statement.signer]
-    match draft.kind:
-        case "award":
-            winners = await _winners(procedure, draft, notice, statement.read(Award))
-        case "termination":
-            said = statement.read(Termination)
-        case "amendment":
-            said = statement.read(Amendment)
-            changed = [_changed(name, notice, said.amended) for name in changes(notice, said.amended)]
-            notice = said.amended
-        case "notice":
-            named += [*(each.certificate for each in notice.committee.members), *notice.evaluators]
+    tender = None if draft.kind == "notice" else await procedure.tender(draft.ocid)
+    notice, said = tender.notice if tender else statement.read(Notice), _change(draft, statement)
+    amended = said.amended if isinstance(said, Amendment) else notice
+    named = [statement.signer, *(() if tender else notice.named)]
     if draft.countersignature:
         named.append(Statement(draft.countersignature).signer)
-    people = await _certificates(procedure, named)
+    awards = statement.read(Award).awards if draft.kind == "award" else ()
     return Reading(
         draft=draft,
         statement=statement,
-        notice=notice,
-        people=people,
-        winners=winners,
+        notice=amended,
+        people=await _certificates(procedure, named),
+        winners=await _winners(procedure, draft, notice, statement.read(Award))
+        if draft.kind == "award"
+        else [],
         said=said,
-        changed=changed,
+        changed=[_changed(name, notice, amended) for name in changes(notice, amended)],
+        latest=tender.editions[-1].statement if tender else "",
     )
+
+
+def _change(draft: Draft, statement: Statement) -> Amendment | Termination | None:
+    match draft.kind:
+        case "amendment":
+            return statement.read(Amendment)
+        case "termination":
+            return statement.read(Termination)
+    return None
 
 
 def _changed(name: str, before: Notice, after: Notice) -> tuple[str, str, str]:
@@ -98,7 +105,9 @@ def _changed(name: str, before: Notice, after: Notice) -> tuple[str, str, str]:
     return name, was, will_be
 
 
-async def _winners(procedure: Procedure, draft: Draft, notice: Notice, award: Award) -> list[Winner]:
+async def _winners(
+    procedure: Procedure, draft: Draft, notice: Notice, awards: Sequence[LotAward]
+) -> list[Winner]:
     _, evaluated = await publication.evaluation(procedure, draft.ocid)
     titles = {lot.id: lot.title for lot in notice.lots}
     return [
@@ -108,7 +117,7 @@ async def _winners(procedure: Procedure, draft: Draft, notice: Notice, award: Aw
             tenderers=await _tenderers(procedure, draft, each),
             ranked=_ranked(evaluated, each),
         )
-        for each in award.awards
+        for each in awards
     ]
 
 

@@ -189,7 +189,7 @@ async def a_deadline_that_moves_past_the_round_leaves_bids_under_an_order_of_the
     early, late = await town.bidder("Early"), await town.bidder("Late")
     first = await tender.bid(early, "300")
     old = tender.terms.round
-    await tender.amend(deadline=moment(tender.notice.closes + timedelta(seconds=5)))
+    await tender.amend(deadline=moment(tender.notice.opens + timedelta(seconds=3)))
     assert int(tender.terms.round) > int(old)
     second = await tender.bid(late, "200")
     closed = await tender.close()
@@ -210,7 +210,7 @@ async def a_deadline_that_moves_past_the_round_has_bids_sealed_anew_where_the_no
     )
     bidder, silent = await town.bidder("Comes back"), await town.bidder("Does not")
     first, lost = await tender.bid(bidder, "300"), await tender.bid(silent, "100")
-    later = moment(tender.notice.closes + timedelta(seconds=5))
+    later = moment(tender.notice.opens + timedelta(seconds=3))
     standing = sign(tender.amendment(deadline=later), town.officer)
     assert await code_of(tender, "amendments", standing) == (409, "reseal")
     await tender.amend(stand=False, deadline=later)

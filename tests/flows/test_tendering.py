@@ -13,9 +13,10 @@ from uuid import uuid4
 import pytest
 
 from bids.client import Service
-from crypto.encoding import encode
+from crypto.encoding import encode, moment
 from crypto.statements import Statement, sign
 from procurement.client import read_notice
+from procurement.enquiries import Enquiry
 from procurement.service import House
 from procurement.tendering import draft, officer
 from procurement.tendering.folder import Folder
@@ -213,6 +214,104 @@ async def test_every_template_makes_a_tender(kim: Desk, park: Desk, template: st
     await kim.ok("preview", kim.folder)
     await kim.ok("publish", kim.folder, "--yes")
     assert f"{ocid} is published" in await park.ok("countersign", ocid, "--key", park.file, "--yes")
+
+
+# ── after publication ────────────────────────────────────────────────────────────────────────────────
+
+
+async def published(kim: Desk, park: Desk, **changes: Any) -> str:
+    ocid = await kim.begin(**changes)
+    await kim.ok("publish", kim.folder, "--yes")
+    await park.ok("countersign", ocid, "--key", park.file, "--yes")
+    return ocid
+
+
+async def asked(town: Town, ocid: str, question: str) -> str:
+    """By a business. Returns the question's id."""
+    asker = await town.bidder("Curious Carpenters")
+    tender = await read_notice(Service(town.http, town.trust), ocid)
+    enquiry = Enquiry(
+        signer=asker.fingerprint,
+        tender=ocid,
+        notice=tender.notice_id,
+        question=question,
+        salt="5a" * 32,
+        time=moment(datetime.now(UTC)),
+    )
+    answer = await town.http.post(f"/api/v1/tenders/{ocid}/enquiries", content=sign(enquiry, asker))
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["statement"])
+
+
+async def test_an_officer_reads_questions_and_answers_them_for_everybody(
+    here: tuple[Town, str], kim: Desk, park: Desk
+) -> None:
+    town, _ = here
+    until = times(30)["deadline"]
+    ocid = await published(kim, park, enquiriesUntil=until)
+    assert await kim.ok("questions", ocid, "--key", kim.file) == "nothing was asked\n"
+    id = await asked(town, ocid, "We at Curious Carpenters ask: may it be ash?")
+    shown = await park.ok("questions", ocid, "--key", park.file)
+    assert "may it be ash?" in shown
+    assert "not answered yet" in shown
+    words = ["--text", "Oak only.", "--question", "May it be ash?"]
+    said = await kim.ok("answer", ocid, id[:12], "--key", kim.file, *words, "--yes")
+    assert "Question, for everybody: May it be ash?" in said
+    assert await kim.ok("answer", ocid, id, "--key", kim.file, *words) == "answered already\n"
+    page = (await town.http.get(f"/tenders/{ocid}")).text
+    assert "May it be ash?" in page
+    assert "Oak only." in page
+    assert "Curious" not in page
+    wrong = await kim.fails("answer", ocid, "ff", "--key", kim.file, *words, "--yes")
+    assert "0 questions" in wrong
+
+
+async def test_an_amendment_is_written_in_the_folder_and_countersigned(
+    here: tuple[Town, str], kim: Desk, park: Desk
+) -> None:
+    town, _ = here
+    ocid = await published(kim, park, description="Desks.")
+    document = kim.attach(b"The drawings, once more.")
+    kim.fill(description="Desks of oak.", documents=[document], **times(45))
+    why = ["--reason", "The drawings were wrong."]
+    shown = await kim.ok("amend", kim.folder, *why, "--yes")
+    for words in ("Description: Desks of oak.", "Description, till now: Desks.", "they still count"):
+        assert words in shown
+    assert "document spec is there" in shown
+    again = await kim.ok("amend", kim.folder, *why)  # nothing is asked any more
+    assert again.splitlines()[-1] == shown.splitlines()[-1]
+    agreed = await park.ok("countersign", ocid, "--key", park.file, "--yes")
+    assert "Reason: The drawings were wrong." in agreed
+    assert "Signed by: kim" in agreed
+    tender = await read_notice(Service(town.http, town.trust), ocid)
+    assert tender.notice.description == "Desks of oak."
+    assert len(tender.editions) == 2
+    line = Service(town.http, town.trust)
+    assert await line.get(f"/api/v1/tenders/{ocid}/documents/spec") == b"The drawings, once more."
+    assert await park.ok("countersign", ocid, "--key", park.file) == f"{ocid} is published\n"
+    refused = await kim.fails("amend", kim.folder, *why, "--yes")
+    assert "changes nothing" in refused
+
+
+async def test_what_cannot_be_amended_is_said_before_anything_is_signed(kim: Desk, park: Desk) -> None:
+    await published(kim, park)
+    kim.fill(**times(12))
+    assert "later, never earlier" in await kim.fails("amend", kim.folder, "--reason", "Hurry.", "--yes")
+    assert Folder(kim.folder).amendment is None
+
+
+async def test_a_tender_is_cancelled_by_two_officers(here: tuple[Town, str], kim: Desk, park: Desk) -> None:
+    town, _ = here
+    ocid = await published(kim, park)
+    why = ["--reason", "The school closes."]
+    shown = await kim.ok("cancel", ocid, "--key", kim.file, *why, "--yes")
+    assert "The tender ends: cancelled" in shown
+    assert "openseal: " in await kim.fails("countersign", ocid, "--key", kim.file, "--yes")
+    await park.ok("countersign", ocid, "--key", park.file, "--yes")
+    answer = await town.http.get(f"/api/v1/tenders/{ocid}/timeline")
+    assert answer.json()["status"] == "terminated"
+    assert "The school closes." in (await town.http.get(f"/tenders/{ocid}")).text
+    assert "is over" in await kim.fails("cancel", ocid, "--key", kim.file, *why, "--yes")
 
 
 # ── refused ──────────────────────────────────────────────────────────────────────────────────────────
