@@ -81,9 +81,7 @@ async def read(procedure: Procedure, draft: Draft) -> Reading:
         statement=statement,
         notice=amended,
         people=await _certificates(procedure, named),
-        winners=await _winners(procedure, draft, notice, statement.read(Award))
-        if draft.kind == "award"
-        else [],
+        winners=await _winners(procedure, draft, notice, awards) if awards else [],
         said=said,
         changed=[_changed(name, notice, amended) for name in changes(notice, amended)],
         latest=tender.editions[-1].statement if tender else "",
