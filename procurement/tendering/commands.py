@@ -281,7 +281,7 @@ def amend(
     key: Key = None,
     yes: Yes = False,
 ) -> int:
-    """Amend a published tender: its terms as the folder's draft says now, for a second officer to countersign.
+    """Amend a published tender: its terms as the folder's draft says now. A second officer countersigns.
 
     Parameters
     ----------
