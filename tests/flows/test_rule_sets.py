@@ -72,6 +72,7 @@ async def test_the_price_of_a_bid_that_fails_is_never_opened_and_its_order_is_re
     assert "price not opened" in page
     assert "A quien no supera la fase técnica no se le abre el precio" in page
     assert "12,345,678" not in page
+    assert "<dt>Puntuación mínima</dt><dd>70 % de los pesos de los criterios</dd>" in page
 
 
 async def orders_price(tender: PracticeTender, sealed: bytes) -> str:
