@@ -75,15 +75,14 @@ async def test_the_price_of_a_bid_that_fails_is_never_opened_and_its_order_is_re
     assert "<dt>Puntuación mínima</dt><dd>70 % de los pesos de los criterios</dd>" in page
 
 
-async def test_where_all_bids_of_an_earlier_round_fail_it_has_no_price_to_open(
-    town: Town,
-) -> None:
+async def test_where_all_bids_of_an_earlier_round_fail_it_has_no_price_to_open(town: Town) -> None:
     """The record asks for the keys of every round that a bid was sealed for, even where there are none."""
     early, late = await town.bidder("Early"), await town.bidder("Late")
-    tender = await town.publish(a_lot(TWO_ENVELOPES), lead=15, margin=6)
+    tender = await town.publish(a_lot(TWO_ENVELOPES), lead=15, margin=2, extension_margin=3)
     failed = await tender.bid(early, "70000000")
-    later = tender.notice.closes + timedelta(seconds=3)
+    later, first = tender.notice.opens + timedelta(seconds=4), tender.notice.round
     await tender.amend(deadline=moment(later))
+    assert tender.notice.round != first
     passed = await tender.bid(late, "80000000")
     await tender.close()
     await tender.round()
