@@ -233,8 +233,9 @@ class Procedure(Proceedings):
             return False
         if part == "price" and not situation.scored:
             return False
-        counted = await self._to_open(self.pool, situation, part)
-        keys = await self._keys(situation, part, counted)
+        counted = await self.counted(self.pool, situation)
+        chosen = await self._to_open(self.pool, situation, part, counted)
+        keys = await self._keys(situation, part, counted, chosen)
         if keys is None:
             return False
         own, *earlier = [
@@ -244,7 +245,7 @@ class Procedure(Proceedings):
         opening = partial(
             Opening, part=part, round=own.round, beacon=own.beacon, keys=own.keys, earlier=tuple(earlier)
         )
-        results = await self._open_all(situation, opening(**self._about(situation, self.now())), counted)
+        results = await self._open_all(situation, opening(**self._about(situation, self.now())), chosen)
         async with self._step(ocid) as (connection, situation, now):
             if situation.has(EventType.OPENED, part):
                 return False
@@ -408,15 +409,18 @@ class Procedure(Proceedings):
             raise TenderError("opened", "this part is open already")
         if given.part == "price":
             situation.check_scored()
-            priced = await self._to_open(connection, situation, "price")
+            counted = await self.counted(connection, situation)
+            priced = await self._to_open(connection, situation, "price", counted)
             orders = {each.envelope.context.bid: each.envelope.context.round for each in priced}
             if orders.get(given.bid or "") != given.round:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
 
-    async def _to_open(self, connection: Any, situation: Situation, part: Part) -> list[OpenedBid]:
-        """The bids whose `part` is opened; a price's only once the panel has scored."""
+    async def _to_open(
+        self, connection: Any, situation: Situation, part: Part, counted: Sequence[OpenedBid]
+    ) -> list[OpenedBid]:
+        """Of the bids that count, those whose `part` is opened; a price's only once the panel has scored."""
         sheets = await self._sheets(connection, situation) if part == "price" else []
-        return to_open(part, situation.tender.notice, await self.counted(connection, situation), sheets)
+        return to_open(part, situation.tender.notice, counted, sheets)
 
     async def _sheets(self, connection: Any, situation: Situation) -> list[SignedScores]:
         """What the panel has signed so far."""
@@ -424,16 +428,21 @@ class Procedure(Proceedings):
         return [await self.said(connection, situation, entry, SignedScores) for entry in signed]
 
     async def _keys(
-        self, situation: Situation, part: Part, counted: Sequence[OpenedBid]
+        self,
+        situation: Situation,
+        part: Part,
+        counted: Sequence[OpenedBid],
+        chosen: Sequence[OpenedBid],
     ) -> dict[str, tuple[OrderKey, ...]] | None:
-        """The keys of `part` by round, the latest first, or None while an order lacks members."""
+        """The keys of `part` of the `chosen` bids, by every round that one which counts was sealed for, the
+        latest first; or None while an order lacks members."""
         tender = situation.tender
         entries = situation.of(EventType.PARTIAL, part)
         statements = await store.load_statements(
             self.pool, situation.row.tender_id, [entry.statement for entry in entries]
         )
         partials = [Statement(statements[entry.statement]).read(OpeningPartial) for entry in entries]
-        return await asyncio.to_thread(_combined, part, partials, counted, tender)
+        return await asyncio.to_thread(_combined, part, partials, counted, chosen, tender)
 
     async def _open_all(
         self, situation: Situation, opening: Opening, counted: Sequence[OpenedBid]
@@ -515,7 +524,11 @@ def _opened_event(part: Part, id: str, result: bytes | str, now: datetime) -> Ev
 
 
 def _combined(
-    part: Part, partials: Sequence[OpeningPartial], counted: Sequence[OpenedBid], tender: Tender
+    part: Part,
+    partials: Sequence[OpeningPartial],
+    counted: Sequence[OpenedBid],
+    chosen: Sequence[OpenedBid],
+    tender: Tender,
 ) -> dict[str, tuple[OrderKey, ...]] | None:
     """The keys that k members' partials make, if none lacks that is needed."""
     keys = {}
@@ -523,6 +536,6 @@ def _combined(
         given = [each for each in partials if each.round == round]
         terms = under(tender.editions, round)
         keys[round] = combined(part, given, tender.notice.committee, tender.key, terms)
-        if {each.bid for each in keys[round]} != orders_of(part, round, counted):
+        if {each.bid for each in keys[round]} != orders_of(part, round, chosen):
             return None
     return keys

@@ -89,6 +89,8 @@ def to_price(notice: Notice, bids: Sequence[str], sheets: Sequence[SignedScores]
     Raises ScoresError where that depends on the panel and a sheet does not score all of them.
     """
     first, ids = notice.lots[0], set(bids)  # rules that keep prices closed are the tender's only ones
+    if not evaluation.keeps_prices_closed(first.rules):
+        return list(bids)
     return list(evaluation.to_price(first.rules, bids, [_sheet(each, first, ids) for each in sheets]))
 
 

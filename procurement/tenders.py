@@ -36,7 +36,7 @@ from crypto.trust import WitnessPolicy
 from procurement import evaluation, money, periods
 from procurement.duties import Officials
 from procurement.errors import OfferError, TenderError
-from procurement.evaluation import KrPriceFloor, Offer, Rules, TwoEnvelope
+from procurement.evaluation import KrPriceFloor, Offer, Rules
 from procurement.evaluation.kr_price_floor import commits_prices
 from procurement.money import Amount
 from procurement.notices import (
@@ -344,7 +344,7 @@ def check_notice(notice: Notice) -> JointKey:
     money.places_of(notice.currency)
     _check_described(notice)
     _require(
-        len(notice.lots) == 1 or not any(map(_keeps_prices_closed, notice.lots)),
+        len(notice.lots) == 1 or not any(evaluation.keeps_prices_closed(lot.rules) for lot in notice.lots),
         "two-envelope-alone",
         "an envelope has one price part: whose price can stay closed is the tender's only lot",
     )
@@ -560,10 +560,6 @@ def _check_times(notice: Notice) -> None:
             "an outage rule's least outage is no longer than its short one or its window, and the longer"
             " extension is the longer one",
         )
-
-
-def _keeps_prices_closed(lot: Lot) -> bool:
-    return isinstance(evaluation.single(lot.rules), TwoEnvelope)
 
 
 def _commits_prices(lot: Lot) -> bool:

@@ -80,6 +80,7 @@ __all__ = [
     "check_sheet",
     "criteria",
     "evaluate",
+    "keeps_prices_closed",
     "single",
     "takes_more",
     "to_price",
@@ -157,6 +158,11 @@ def check_sheet(rules: Rules, sheet: ScoreSheet) -> None:
     panel.check_sheet(criteria(rules), sheet)
 
 
+def keeps_prices_closed(rules: Rules) -> bool:
+    """Whether a bid that fails before the panel has no price opened."""
+    return isinstance(single(rules), TwoEnvelope)
+
+
 def to_price(rules: Rules, bids: Sequence[str], sheets: Sequence[ScoreSheet]) -> tuple[str, ...]:
     """Those of `bids` (envelope ids) whose price is opened, once the panel has scored them: all, unless the
     rules keep some closed. Raises ScoresError for sheets that do not score each of them."""
@@ -190,7 +196,7 @@ def evaluate(
         check_offer(rules, offer)
     if sheets and not criteria(rules):
         raise EvaluationError("these rules have no panel")
-    if unpriced and not isinstance(single(rules), TwoEnvelope):
+    if unpriced and not keeps_prices_closed(rules):
         raise EvaluationError("these rules keep no price closed")
     if committed and not isinstance(single(rules), KrPriceFloor):
         raise EvaluationError("these rules have no preliminary prices")

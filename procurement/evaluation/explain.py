@@ -202,4 +202,4 @@ def _readable(line: Line) -> dict[str, str]:
 
 
 def _grouped(figure: str) -> str:
-    return grouped(figure) if _SUM.fullmatch(figure) else figure
+    return grouped(figure) if len(figure) > 3 and _SUM.fullmatch(figure) else figure

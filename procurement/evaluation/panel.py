@@ -11,6 +11,7 @@ from procurement.money import Points
 
 SCORE_PLACES = 4
 """Decimals of a mark and of a score."""
+_UNIT = 10**SCORE_PLACES
 
 
 class Criterion(Value, frozen=True, kw_only=True):
@@ -72,7 +73,8 @@ def steps_of(points: Decimal) -> int:
 
 def written(steps: int) -> str:
     """Points out of steps, with four decimals."""
-    return money.text(money.of_steps(steps, SCORE_PLACES))
+    whole, rest = divmod(steps, _UNIT)
+    return f"{whole}.{rest:0{SCORE_PLACES}}"
 
 
 def total_line(technical: Decimal, price: Decimal) -> Line:

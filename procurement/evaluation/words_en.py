@@ -130,19 +130,23 @@ SENTENCES: dict[str, str] = {
     "not-abnormally-low": "The price {amount} is not below {abnormalLimit}.",
     "winners": "Bids are compared by {ruleSet}; the first {winners} in line win.",
     "evaluator-without-effect": "Without evaluator {evaluator} the same would win.",
-    "evaluator-decides": "Without evaluator {evaluator} the winner would be: {bidders}.",
+    "evaluator-decides": "Without evaluator {evaluator} the award would go to: {bidders}.",
     "evaluator-carries": "Without evaluator {evaluator} nobody would be in line.",
     "evaluator-shuts-out": (
         "Without evaluator {evaluator} the price of these would have been opened: {bidders}."
     ),
-    "weight-up": ("With the weight {weight} of {criterion} moved up by {by} the winner would be: {bidders}."),
+    "weight-up": (
+        "With the weight {weight} of {criterion} moved up by {by} the award would go to: {bidders}."
+    ),
     "weight-down": (
-        "With the weight {weight} of {criterion} moved down by {by} the winner would be: {bidders}."
+        "With the weight {weight} of {criterion} moved down by {by} the award would go to: {bidders}."
     ),
     "weight-without-effect": "However the weight {weight} of {criterion} is moved, the same would win.",
-    "price-weight-up": ("With the price's weight {weight} moved up by {by} the winner would be: {bidders}."),
+    "price-weight-up": (
+        "With the price's weight {weight} moved up by {by} the award would go to: {bidders}."
+    ),
     "price-weight-down": (
-        "With the price's weight {weight} moved down by {by} the winner would be: {bidders}."
+        "With the price's weight {weight} moved down by {by} the award would go to: {bidders}."
     ),
     "price-weight-without-effect": "However the price's weight {weight} is moved, the same would win.",
 }

@@ -147,18 +147,18 @@ SENTENCES: dict[str, str] = {
     "not-abnormally-low": "El precio {amount} no es inferior a {abnormalLimit}.",
     "winners": "Las ofertas se comparan según {ruleSet}; ganan las {winners} primeras.",
     "evaluator-without-effect": "Sin la persona evaluadora {evaluator} el resultado sería el mismo.",
-    "evaluator-decides": "Sin la persona evaluadora {evaluator} ganaría: {bidders}.",
+    "evaluator-decides": "Sin la persona evaluadora {evaluator} la adjudicación sería para: {bidders}.",
     "evaluator-carries": "Sin la persona evaluadora {evaluator} no quedaría ninguna oferta clasificada.",
     "evaluator-shuts-out": (
         "Sin la persona evaluadora {evaluator} se habría abierto también el precio de: {bidders}."
     ),
-    "weight-up": "Si el peso {weight} de {criterion} subiera {by}, ganaría: {bidders}.",
-    "weight-down": "Si el peso {weight} de {criterion} bajara {by}, ganaría: {bidders}.",
+    "weight-up": "Si el peso {weight} de {criterion} subiera {by}, la adjudicación sería para: {bidders}.",
+    "weight-down": "Si el peso {weight} de {criterion} bajara {by}, la adjudicación sería para: {bidders}.",
     "weight-without-effect": (
         "Se mueva como se mueva el peso {weight} de {criterion}, el resultado sería el mismo."
     ),
-    "price-weight-up": "Si el peso del precio {weight} subiera {by}, ganaría: {bidders}.",
-    "price-weight-down": "Si el peso del precio {weight} bajara {by}, ganaría: {bidders}.",
+    "price-weight-up": "Si el peso del precio {weight} subiera {by}, la adjudicación sería para: {bidders}.",
+    "price-weight-down": "Si el peso del precio {weight} bajara {by}, la adjudicación sería para: {bidders}.",
     "price-weight-without-effect": (
         "Se mueva como se mueva el peso del precio {weight}, el resultado sería el mismo."
     ),

@@ -14,7 +14,7 @@ from crypto.encoding import Base64, Hex32, Moment, moment, to_base64
 from crypto.errors import VerificationError
 from crypto.statements import Statement
 from procurement import store
-from procurement.evaluation.explain import duration, rules_in_words
+from procurement.evaluation.explain import duration, language_of, rules_in_words
 from procurement.login import store as login
 from procurement.login.client import COOKIE
 from procurement.login.errors import NotLoggedIn
@@ -261,6 +261,7 @@ async def own_bid_page(ocid: Ocid, procedure: Steps, visitor: Who) -> Template:
         "status": status(situation, procedure.now()),
         "own": own,
         "contents": [(each, _said(each)) for each in own.parts],
+        "language": language_of(notice.language),
     }
     return Template("own_bid.html", context=context | {"when": when, "grouped": grouped})
 

@@ -123,6 +123,7 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "candidates": await candidates(procedure, situation),
             "awarded": situation.has(EventType.AWARDED),
             "independent": procedure.trust.independent,
+            "rules_in_words": explain.rules_in_words,
             "when": when,
             "grouped": grouped,
         },

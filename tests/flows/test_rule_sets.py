@@ -2,12 +2,12 @@
 never opened, a panel of several, several winners, costs beside the price."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from bids.envelope import Envelope
-from crypto.encoding import encode
+from crypto.encoding import encode, moment
 from crypto.statements import Statement, sign
 from procurement import archive
 from procurement.evaluation import (
@@ -72,6 +72,31 @@ async def test_the_price_of_a_bid_that_fails_is_never_opened_and_its_order_is_re
     assert "price not opened" in page
     assert "A quien no supera la fase técnica no se le abre el precio" in page
     assert "12,345,678" not in page
+    assert "<dt>Puntuación mínima</dt><dd>70 % de los pesos de los criterios</dd>" in page
+
+
+async def test_where_all_bids_of_an_earlier_round_fail_it_has_no_price_to_open(town: Town) -> None:
+    """The record asks for the keys of every round that a bid was sealed for, even where there are none."""
+    early, late = await town.bidder("Early"), await town.bidder("Late")
+    tender = await town.publish(a_lot(TWO_ENVELOPES), lead=15, margin=2, extension_margin=3)
+    failed = await tender.bid(early, "70000000")
+    later, first = tender.notice.opens + timedelta(seconds=4), tender.notice.round
+    await tender.amend(deadline=moment(later))
+    assert tender.notice.round != first
+    passed = await tender.bid(late, "80000000")
+    await tender.close()
+    await tender.round()
+    await tender.order("technical")
+    assert set(await tender.opened("technical")) == {failed, passed}
+    await tender.score({failed: "10", passed: "40"})
+    await tender.order("price")
+    assert set(await tender.opened("price")) == {passed}
+    ranking = (await tender.evaluated())["1"].ranking
+    assert [(each.bid, each.rank, each.amount) for each in ranking] == [
+        (passed, 1, "80000000"),
+        (failed, None, None),
+    ]
+    await conclude(tender)
 
 
 async def orders_price(tender: PracticeTender, sealed: bytes) -> str:
