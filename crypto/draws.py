@@ -6,7 +6,7 @@ whoever holds the published record recomputes every figure, and nobody could hav
 
 import hashlib
 import struct
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -18,12 +18,26 @@ Purpose = Literal["reserve-prices", "tie-break", "panel"]
 _SPAN = 2**64
 
 
+class Taken(NamedTuple):
+    """A number that was drawn: `x`, the first eight bytes of that block, modulo `n`."""
+
+    block: int
+    x: int
+    n: int
+
+    @property
+    def number(self) -> int:
+        return self.x % self.n
+
+
 class Draw:
     """A stream of numbers from one seed (32 bytes): ``block_i = SHA256(seed ‖ uint64_be(i))``, i from 0."""
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._next_block = 0
+        self.taken: list[Taken] = []
+        """What was drawn so far; blocks that are missing were skipped."""
 
     def uniform(self, n: int) -> int:
         """A number 0..n-1, each equally likely, 1 ≤ n ≤ 2^64. Raises MalformedError for another n.
@@ -35,7 +49,8 @@ class Draw:
             raise MalformedError("a draw is among 1 to 2^64 numbers")
         while (x := self._eight_bytes()) >= _SPAN - _SPAN % n:
             pass
-        return x % n
+        self.taken.append(Taken(self._next_block - 1, x, n))
+        return self.taken[-1].number
 
     def _eight_bytes(self) -> int:
         block = hashlib.sha256(self._seed + struct.pack(">Q", self._next_block)).digest()

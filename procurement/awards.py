@@ -12,6 +12,9 @@ from procurement.errors import TenderError
 from procurement.evaluation import Evaluation
 from procurement.money import Amount, Points
 
+Chosen = Mapping[str, str | None]
+"""By lot whose award takes more than the first rank: the envelope of who passed, or None where nobody did."""
+
 
 class LateClosing(Payload, frozen=True, kw_only=True):
     """The officer answers for opening although the closing was witnessed only after the round."""
@@ -168,17 +171,20 @@ class Termination(Payload, frozen=True, kw_only=True):
     time: Moment
 
 
-def first_in_line(evaluated: Evaluated) -> tuple[LotAward, ...]:
+def first_in_line(evaluated: Evaluated, chosen: Chosen | None = None) -> tuple[LotAward, ...]:
     """The awards that follow from the rankings: lot by lot the first in line, as many as the rules let win;
-    nobody where no bid is ranked."""
-    return tuple(award for each in evaluated.lots for award in _winners(each))
+    nobody where no bid is ranked; of the lots that `chosen` has, who stands there."""
+    return tuple(award for each in evaluated.lots for award in _winners(each, chosen or {}))
 
 
-def check_intention(intended: IntendedAward, evaluated: Evaluated, evaluation: str) -> None:
-    """`intended` names the first in line of the evaluation with that id. Raises TenderError."""
+def check_intention(
+    intended: IntendedAward, evaluated: Evaluated, evaluation: str, chosen: Chosen | None = None
+) -> None:
+    """`intended` names the first in line of the evaluation with that id, of those who were `chosen` where
+    that takes more than the rank. Raises TenderError."""
     if intended.evaluation != evaluation:
         raise TenderError("wrong-evaluation", "the intention names another evaluation")
-    if intended.awards != first_in_line(evaluated):
+    if intended.awards != first_in_line(evaluated, chosen):
         raise TenderError("not-first-in-line", "the intention names someone else than the first in line")
 
 
@@ -209,9 +215,10 @@ def scores_of(sheet: SignedScores, lot: str) -> Mapping[str, Mapping[str, str]]:
     return scores
 
 
-def _winners(each: LotEvaluation) -> list[LotAward]:
+def _winners(each: LotEvaluation, chosen: Chosen) -> list[LotAward]:
     in_line = [ranked for ranked in each.evaluation.ranking if ranked.rank is not None]
-    return [
-        LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder)
-        for ranked in in_line[: each.evaluation.winners or 1]
-    ] or [LotAward(lot=each.lot)]
+    winning = in_line[: each.evaluation.winners or 1]
+    if each.lot in chosen:
+        winning = [ranked for ranked in in_line if ranked.bid == chosen[each.lot]]
+    awards = [LotAward(lot=each.lot, bid=ranked.bid, supplier=ranked.bidder) for ranked in winning]
+    return awards or [LotAward(lot=each.lot)]

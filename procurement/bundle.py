@@ -9,7 +9,7 @@ import msgspec
 from bids.envelope import Envelope, Part, Withdrawal
 from bids.receipts import Closing
 from crypto.certificates import Certificate
-from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, sha256
+from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, parse_moment, sha256
 from crypto.revocation import Status
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
@@ -17,8 +17,9 @@ from procurement import archive, ocds
 from procurement.awards import Award, Evaluated
 from procurement.editions import Amendment, Edition, Extension, after, in_force
 from procurement.errors import RecordError
-from procurement.history import BID_EVENTS, EDITIONS, PRIVATE, Entry, EventType, read
+from procurement.history import BID_EVENTS, EDITIONS, PRIVATE, SELECTION_EVENTS, Entry, EventType, read
 from procurement.scoring import OpenedBid, read_part, with_part
+from procurement.selection import SAID, Selection
 from procurement.tenders import Notice
 
 FORMAT = "openseal/award-record/v1"
@@ -58,6 +59,10 @@ class Proofs(Value, frozen=True, kw_only=True):
     closing: tuple[Base64, ...]
     consistency: tuple[Base64, ...]
     documents: tuple[tuple[Base64, ...], ...] = ()
+    draw: tuple[Base64, ...] = ()
+    """Inclusion of the entry that requests a panel's draw in `log/draw`, and consistency of that with
+    `log/checkpoint`."""
+    draw_consistency: tuple[Base64, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +72,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The identities that the service says are its own."""
     checkpoint: str
     closing_checkpoint: str
+    draw_checkpoint: str | None = None
+    """Where a panel was drawn, the one that witnesses co-signed before its round."""
     proofs: Proofs
     statements: Mapping[str, bytes]
     """By id: every statement that the history names, but no envelope."""
@@ -99,6 +106,7 @@ def files_of(facts: Facts) -> dict[str, bytes]:
         "log/closing": facts.closing_checkpoint.encode(),
         "log/proofs.json": encode(facts.proofs),
     }
+    files |= {"log/draw": facts.draw_checkpoint.encode()} if facts.draw_checkpoint else {}
     files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
     files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
     files |= {f"withdrawals/{id}.json": data for id, data in facts.withdrawals.items()}
@@ -277,6 +285,17 @@ class Record:
             bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, notice))
         return list(bids.values())
 
+    @cached_property
+    def selection(self) -> Selection:
+        """What was done about those in line after the evaluation. Raises what `Selection.hear` raises."""
+        scored = self.event(EventType.SCORED)
+        selection = Selection(self.notice, scored.statement, self.payload(scored, Evaluated))
+        for entry in self.events(*SELECTION_EVENTS):
+            person = self.certificate(self.statement(entry.statement).signer).registration
+            said = self.payload(entry, SAID[entry.t])
+            selection.hear(entry.statement, said, parse_moment(entry.time), person)
+        return selection
+
     def published(self) -> ocds.Published:
         """What OCDS says of the tender."""
         consortia = {bid.id: self.consortium(bid.envelope) for bid in self.counted}
@@ -298,6 +317,7 @@ class Record:
             names={each.registration: each.name for several in consortia.values() for each in several},
             submitted={each.statement: each.time for each in self.closing.commitments},
             evaluated=self.payload(self.event(EventType.SCORED), Evaluated),
+            candidacies=tuple(self.selection.candidacies),
             award=self.payload(self.event(EventType.AWARDED), Award),
         )
 
@@ -310,6 +330,7 @@ class Record:
         opened = self.events(EventType.BID_OPENED)
         return (
             {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json", "ocds.json", "manifest.json"}
+            | {"log/draw" for _ in self.events(EventType.PANEL_DRAWN)}
             | {f"statements/{id}.json" for id in said}
             | {f"bids/{id}.json" for id in self.envelopes}
             | {f"withdrawals/{id}.json" for id in self.withdrawals}

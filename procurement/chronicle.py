@@ -25,6 +25,7 @@ from procurement.duties import Declared, Officials, Word, declared
 from procurement.editions import Edition, after, edition_of, published
 from procurement.errors import TenderError
 from procurement.history import EDITIONS, Entry, Event, EventType
+from procurement.panels import PanelDraw
 from procurement.registry.standings import Standings
 from procurement.scoring import OpenedBid, read_part, with_part
 from procurement.store import EventRow, TenderRow
@@ -96,7 +97,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         if self.has(EventType.SCORED):
             return not (self.has(EventType.INTENDED) or self.officials.able(self.declared))
         scoring = self.to_score and not self.has(EventType.OPENED, "price")
-        return scoring and not self.officials.panel(self.declared)
+        return scoring and self.officials.is_depleted(self.declared)
 
     def check_scored(self) -> None:
         """The panel has scored the technical parts that opened. Raises TenderError."""
@@ -131,6 +132,7 @@ class Chronicle:
         self._officials: dict[str, Officials] = {}
         self._conflicts: dict[str, bool] = {}
         self._signed_by: dict[str, str] = {}
+        self._orders: dict[str, tuple[str, ...]] = {}
 
     # ── what is known ────────────────────────────────────────────────────────────────────────────────
 
@@ -221,11 +223,32 @@ class Chronicle:
         return Situation(
             row=row,
             tender=tender,
-            officials=await self.officials(tender),
+            officials=await self._seated(connection, tender, entries),
             entries=entries,
             declared=await self._declared(connection, row.tender_id, said),
             scored_by=await self._signers(connection, row.tender_id, sheets),
         )
+
+    async def _seated(self, connection: Any, tender: Tender, entries: Sequence[Entry]) -> Officials:
+        """The officials, with the order in which a pool is called once it is drawn."""
+        officials = await self.officials(tender)
+        for entry in entries if officials.seats else ():
+            if entry.t is EventType.PANEL_DRAWN:
+                drawn = await self._order(connection, tender, entry)
+                return msgspec.structs.replace(officials, drawn=drawn)
+        return officials
+
+    async def _order(self, connection: Any, tender: Tender, drawn: Entry) -> tuple[str, ...]:
+        if drawn.statement not in self._orders:
+            tender_id = store.id_of(tender.notice.tender)
+            found = await store.load_statements(connection, tender_id, [drawn.statement])
+            pool = tender.notice.evaluators
+            people = {
+                each: (await self.standings.certificate(connection, each)).registration for each in pool
+            }
+            draw = Statement(found[drawn.statement]).read(PanelDraw)
+            self._orders[drawn.statement] = draw.order(people.__getitem__)
+        return self._orders[drawn.statement]
 
     async def _declared(self, connection: Any, tender_id: UUID, said: Sequence[Entry]) -> Declared:
         new = [each.statement for each in said if each.statement not in self._conflicts]

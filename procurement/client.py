@@ -45,8 +45,10 @@ from procurement.documents import check_before_sealing
 from procurement.duties import Officials, Word, check_declared, declared
 from procurement.editions import Amendment, Edition, Extension
 from procurement.errors import TenderError
-from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
+from procurement.history import BID_EVENTS, EDITIONS, SELECTION_EVENTS, Entry, EventType
+from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, verify_draw
 from procurement.scoring import check_sheet, to_price
+from procurement.selection import SAID, Selection, check_may_say
 from procurement.tenders import (
     Notice,
     appointed,
@@ -366,6 +368,45 @@ async def read_evaluation(service: Service, tender: Announced) -> tuple[str, Eva
     raise TenderError("not-yet", "the bids are not evaluated yet")
 
 
+async def read_selection(service: Service, tender: Announced) -> Selection:
+    """What was done about those in line so far, as the log has it: each word by who may say it, every figure
+    recomputed. Raises what `Selection.hear` and `check_may_say` raise."""
+    selection = Selection(tender.notice, *await read_evaluation(service, tender))
+    words = await _words(service, tender)
+    said = [
+        each for event in SELECTION_EVENTS for each in await _all_said(service, tender, event, SAID[event])
+    ]
+    for entry, word, registration in sorted(said, key=lambda each: each[0].seq):
+        check_may_say(word, registration, tender.officials, declared(words, entry.seq))
+        selection.hear(entry.statement, word, parse_moment(entry.time), registration)
+    return selection
+
+
+async def read_panel(service: Service, tender: Announced) -> tuple[Officials, int]:
+    """The officials, with the order in which a pool is called to the panel, and the place of its draw in the
+    history; recomputed from a round that nobody knew when the log had its request. Raises TenderError.
+
+    Where nothing is drawn, or not yet, they are as the notice has them.
+    """
+    drawn = await _all_said(service, tender, EventType.PANEL_DRAWN, PanelDraw)
+    places = await _places(service, tender, EventType.DRAW_REQUESTED)
+    if tender.notice.seats is None or not (drawn and places):
+        return tender.officials, 0
+    entry, draw, _ = drawn[0]
+    logged = await service.logged(_entry_path(tender, places[0]))
+    requested = _own_entry(tender, logged.entry, EventType.DRAW_REQUESTED)
+    request, officer = await _said(service, logged, requested, DrawRequest)
+    tender.officials.check_in_charge(officer.registration)
+    check_request(tender.notice, request, parse_moment(requested.time))
+    policies = service.trust.witnesses, tender.notice.witnesses
+    check_unknown(tender.notice, request, max(policy.reached(logged.note) for policy in policies))
+    verify_draw(tender.notice, tender.notice_id, (requested.statement, request.round), draw)
+    pool = await _standing(service, tender.notice.evaluators, Role.EVALUATOR, _published(tender))
+    people = {each.fingerprint: each.registration for each in pool}
+    order = draw.order(people.__getitem__)
+    return msgspec.structs.replace(tender.officials, drawn=order), entry.seq
+
+
 async def read_openings(service: Service, tender: Announced) -> list[Entry]:
     """The entries of the openings so far, as the log has them, in order."""
     return [entry for entry, _, _ in await _all_said(service, tender, EventType.OPENED, Opening)]
@@ -433,6 +474,10 @@ async def _places(service: Service, tender: Announced, *types: EventType) -> lis
     path = path_of(tender.notice.tender)
     events = parse(await service.get(f"{path}/timeline"), _Timeline).events
     return [each.seq for each in events if each.type in types]
+
+
+def _published(tender: Announced) -> Entry:
+    return decode(tender.entries[0], Entry, limit=history.LONGEST_ENTRY)
 
 
 def _own_entry(tender: Announced, data: bytes, *events: EventType) -> Entry:
@@ -507,16 +552,24 @@ async def _answered_for(service: Service, tender: Announced, closed: Closed) -> 
 async def _sheets(service: Service, tender: Announced, opening: str, *, to_score: bool) -> list[SignedScores]:
     """The panel's sheets: whoever is on it and has no conflict of interest has said so, after the opening
     with that id, and has then scored. Raises TenderError unless all have."""
-    said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
-    for _, word, _ in said:
-        check_seen(word, opening)
-    words = [Word(entry.seq, official, word.conflict) for entry, word, official in said]
+    words = await _words(service, tender, opening)
+    officials, drawn = await read_panel(service, tender)
     sheets = await _all_said(service, tender, EventType.SHEET_SIGNED, SignedScores)
     for entry, _, evaluator in sheets:
         check_declared(declared(words, entry.seq), evaluator)
+        if entry.seq < drawn:
+            raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
     scored_by = [evaluator for _, _, evaluator in sheets]
-    tender.officials.check_scored(declared(words), scored_by, to_score=to_score)
+    officials.check_scored(declared(words), scored_by, to_score=to_score)
     return [sheet for _, sheet, _ in sheets]
+
+
+async def _words(service: Service, tender: Announced, opening: str | None = None) -> list[Word]:
+    """Who has declared whether there is a conflict of interest, after the `opening` with that id."""
+    said = await _all_said(service, tender, EventType.CONFLICT_DECLARED, ConflictDeclaration)
+    for _, word, _ in said:
+        check_seen(word, opening or word.opening)
+    return [Word(entry.seq, official, word.conflict) for entry, word, official in said]
 
 
 async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[Order]:

@@ -216,7 +216,7 @@ def _shown(each: Enclosed, stored: Mapping[int, StoredDocument]) -> ShownDocumen
 def _check_official(situation: Situation, visitor: Visitor) -> None:
     """One of the two officers, or on the panel, and without a conflict of interest. Raises TenderError."""
     if visitor.role is Role.EVALUATOR:
-        situation.officials.check_on_panel(visitor.registration)
+        situation.officials.check_seated(visitor.registration, situation.declared)
     else:
         situation.officials.check_in_charge(visitor.registration)
     check_no_conflict(situation.declared, visitor.registration)

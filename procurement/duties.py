@@ -43,6 +43,10 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
     """Who countersigned it."""
     evaluators: tuple[str, ...]
     members: tuple[str, ...]
+    seats: int | None = None
+    """How many of the evaluators, a pool then, are called to the panel by draw. Absent: all are on it."""
+    drawn: tuple[str, ...] = ()
+    """The pool in the order in which it is called, once it is drawn."""
 
     def check_apart(self, bidders: Iterable[str] = ()) -> None:
         """Nobody holds two duties, or two seats on the panel. Raises TenderError."""
@@ -74,13 +78,23 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
         if registration not in self.evaluators:
             raise TenderError("not-on-panel", "an evaluator whom the notice does not name")
 
+    def check_seated(self, registration: str, declared: Declared) -> None:
+        """The evaluator is one of those who score now. Raises TenderError for another."""
+        self.check_on_panel(registration)
+        if self.seats and not self.drawn:
+            raise TenderError("panel-not-drawn", "the panel is not drawn yet")
+        if self.seats and registration not in self.panel(declared):
+            raise TenderError("not-drawn", "an evaluator whom the draw has not called to the panel")
+
     def check_scored(self, declared: Declared, scored_by: Iterable[str], *, to_score: bool) -> None:
         """All on the panel who have no conflict of interest, and nobody else, have signed a score sheet, one
         each; nobody has where there is nothing `to_score`. Raises TenderError.
         """
         panel = self.panel(declared) if to_score else set[str]()
-        if to_score and not panel:
-            raise TenderError("recused", "every evaluator has declared a conflict: nobody is left to score")
+        if to_score and self.is_depleted(declared):
+            raise _depleted(self.seats)
+        if to_score and self.seats and not self.drawn:
+            raise TenderError("panel-not-drawn", "the panel is not drawn yet")
         if sorted(scored_by) != sorted(panel):
             raise TenderError(
                 "not-scored",
@@ -88,12 +102,25 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def panel(self, declared: Declared) -> set[str]:
-        """The evaluators whose sheets are needed: all who have not declared a conflict."""
-        return {each for each in self.evaluators if not declared.get(each, False)}
+        """The evaluators whose sheets are needed: all who have not declared a conflict, of a pool as many as
+        there are seats, in the order drawn."""
+        called = self.evaluators if self.seats is None else self.drawn
+        return set([each for each in called if not declared.get(each, False)][: self.seats])
+
+    def is_depleted(self, declared: Declared) -> bool:
+        """Whether conflicts of interest leave nobody to score, or too few of a pool."""
+        able = [each for each in self.evaluators if not declared.get(each, False)]
+        return len(able) < (self.seats or 1)
 
     def able(self, declared: Declared) -> set[str]:
         """The officers in charge who have not declared a conflict, and so can name the winner."""
         return {each for each in (self.officer, self.second) if not declared.get(each, False)}
+
+
+def _depleted(seats: int | None) -> TenderError:
+    if seats is None:
+        return TenderError("recused", "every evaluator has declared a conflict: nobody is left to score")
+    return TenderError("pool-too-small", "conflicts of interest leave fewer evaluators than there are seats")
 
 
 def declared(words: Iterable[Word], before: float = math.inf) -> Declared:

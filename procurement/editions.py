@@ -37,6 +37,7 @@ FIXED = (
     "transcript",
     "witnesses",
     "evaluators",
+    "seats",
     "on_extension",
     "extension_margin",
     "outage",

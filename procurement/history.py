@@ -31,6 +31,8 @@ class EventType(StrEnum):
     TERMINATED = "tender:terminated"
     CLOSED = "tender:closed"
     LATE = "closing:late"
+    DRAW_REQUESTED = "draw:requested"
+    PANEL_DRAWN = "panel:drawn"
     REFUSED = "order:refused"
     PARTIAL = "order:partial"
     OPENED = "tender:opened"
@@ -40,12 +42,25 @@ class EventType(StrEnum):
     PRICES_REVEALED = "prices:revealed"
     SHEET_SIGNED = "sheet:signed"
     SCORED = "evaluation:scored"
+    EXAMINATION_REQUESTED = "examination:requested"
+    SUPPLEMENT_REQUESTED = "supplement:requested"
+    EXAMINATION_DOCUMENTED = "examination:documented"
+    EXAMINED = "examination:scored"
+    NEGOTIATED = "negotiation:concluded"
     INTENDED = "award:intended"
     AWARD_COUNTERSIGNED = "award:countersigned"
     AWARDED = "award:made"
 
 
 BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
+SELECTION_EVENTS = (
+    EventType.EXAMINATION_REQUESTED,
+    EventType.SUPPLEMENT_REQUESTED,
+    EventType.EXAMINATION_DOCUMENTED,
+    EventType.EXAMINED,
+    EventType.NEGOTIATED,
+)
+"""What is done about those in line between evaluation and intended award."""
 EDITIONS = (EventType.PUBLISHED, EventType.AMENDED, EventType.EXTENDED)
 """What makes a tender's terms what they are."""
 PRIVATE = (EventType.ENQUIRED,)
@@ -62,6 +77,8 @@ _AFTER = {
     EventType.TERMINATED: EventType.TERMINATION_COUNTERSIGNED,
     EventType.CLOSED: EventType.COUNTERSIGNED,
     EventType.LATE: EventType.CLOSED,
+    EventType.DRAW_REQUESTED: EventType.CLOSED,
+    EventType.PANEL_DRAWN: EventType.DRAW_REQUESTED,
     EventType.REFUSED: EventType.COUNTERSIGNED,
     EventType.PARTIAL: EventType.CLOSED,
     EventType.OPENED: EventType.PARTIAL,
@@ -71,6 +88,11 @@ _AFTER = {
     EventType.PRICES_REVEALED: EventType.OPENED,
     EventType.SHEET_SIGNED: EventType.OPENED,
     EventType.SCORED: EventType.OPENED,
+    EventType.EXAMINATION_REQUESTED: EventType.SCORED,
+    EventType.SUPPLEMENT_REQUESTED: EventType.EXAMINATION_DOCUMENTED,
+    EventType.EXAMINATION_DOCUMENTED: EventType.EXAMINATION_REQUESTED,
+    EventType.EXAMINED: EventType.EXAMINATION_REQUESTED,
+    EventType.NEGOTIATED: EventType.SCORED,
     EventType.INTENDED: EventType.SCORED,
     EventType.AWARD_COUNTERSIGNED: EventType.INTENDED,
     EventType.AWARDED: EventType.AWARD_COUNTERSIGNED,
@@ -93,6 +115,7 @@ _STILL = {
     EventType.CLOSED: set(EventType) - _BEFORE_CLOSING,
     EventType.SCORED: {
         EventType.CONFLICT_DECLARED,
+        *SELECTION_EVENTS,
         EventType.INTENDED,
         EventType.AWARD_COUNTERSIGNED,
         EventType.AWARDED,
@@ -104,6 +127,11 @@ _STILL = {
     EventType.AWARDED: set[EventType](),
 }
 """What can happen once something has."""
+_UNTIL = {
+    EventType.LATE: EventType.PARTIAL,
+    **dict.fromkeys(SELECTION_EVENTS, EventType.INTENDED),
+}
+"""What cannot happen any more once something else has."""
 _ORDERS = (EventType.REFUSED, EventType.PARTIAL)
 _OF_A_PART = (*_ORDERS, EventType.OPENED, *BID_EVENTS)
 _OFTEN = (
@@ -113,6 +141,7 @@ _OFTEN = (
     EventType.PRICES_REVEALED,
     EventType.SHEET_SIGNED,
     *BID_EVENTS,
+    *SELECTION_EVENTS,
 )
 
 
@@ -231,7 +260,7 @@ def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> Non
         raise LogError(f"entry {entry.seq}: {entry.t} before the {entry.part} parts were opened")
     if entry.t in _ORDERS and entry.part in opened:
         raise LogError(f"entry {entry.seq}: {entry.t} after the {entry.part} parts were opened")
-    if entry.t is EventType.LATE and EventType.PARTIAL in seen:
-        raise LogError(f"entry {entry.seq}: {entry.t} after {EventType.PARTIAL}")
+    if entry.t in _UNTIL and _UNTIL[entry.t] in seen:
+        raise LogError(f"entry {entry.seq}: {entry.t} after {_UNTIL[entry.t]}")
     if entry.t not in _OFTEN and entry.part in seen.get(entry.t, ()):
         raise LogError(f"entry {entry.seq}: {entry.t} for the second time")

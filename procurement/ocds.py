@@ -13,6 +13,8 @@ What this mapping decides where OCDS leaves it open:
   id; what it offered, and for which lots, nobody knows.
 - Documents of a bid are ``<envelope id>/<number>``, those that came in time and are public.
 - Businesses that bid jointly are all tenderers of their bid, and all suppliers of their award.
+- An examination of a candidate, or a negotiation with one, is a milestone, ``<lot>/<envelope id>``; who fails
+  is disqualified from then on. The files that candidates hand in are not public.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
 - A tender document's SHA-256 and size are its description, since OCDS has no field for them.
 - Bid security, joint bids and alternatives are details of the submission method, in English. Translations of
@@ -28,7 +30,7 @@ from typing import Any
 import msgspec
 
 from bids.envelope import MOST_PARTNERS
-from crypto.encoding import sha256
+from crypto.encoding import moment, sha256
 from procurement import evaluation, money
 from procurement.awards import Award, Evaluated, LotAward
 from procurement.editions import Amendment, Extension
@@ -45,6 +47,7 @@ from procurement.evaluation import (
 from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
 from procurement.notices import Budget, TenderDocument, Translation
 from procurement.scoring import OpenedBid
+from procurement.selection import Candidacy
 from procurement.tenders import Item, Lot, Notice, Organisation
 from procurement.words import eligibility_in_words, joint_in_words, legal_in_words, security_in_words
 
@@ -82,6 +85,8 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     submitted: Mapping[str, str]
     """Envelope or withdrawal id → when it was accepted."""
     evaluated: Evaluated
+    candidacies: tuple[Candidacy, ...] = ()
+    """Who was examined or negotiated with, and what came of it."""
     award: Award
 
 
@@ -127,10 +132,12 @@ def _releases(published: Published) -> list[Json]:
         "tender": amended["tender"] | _tenderers(published, bidders),
         "bids": _bids(published, {}),
     }
-    evaluated = opened | {"bids": _bids(published, _statuses(published.evaluated))}
-    awarded = evaluated | {
+    statuses = _statuses(published.evaluated)
+    evaluated = opened | {"bids": _bids(published, statuses)}
+    awarded = opened | {
         "parties": _parties(published, bidders, suppliers),
-        "tender": _concluded(opened["tender"], awards),
+        "tender": _concluded(opened["tender"], awards) | _milestones(published),
+        "bids": _bids(published, statuses | _failed(published)),
         "awards": _awards(published, awards),
     }
     changed = [_release(published, "tenderAmendment", amended, *EDITIONS[1:])] if published.amendments else []
@@ -332,6 +339,29 @@ def _concluded(tender: Json, awards: Iterable[LotAward]) -> Json:
     }
 
 
+def _milestones(published: Published) -> Json:
+    """Who was examined or negotiated with, for the tender section."""
+    return _present(milestones=[_milestone(published, each) for each in published.candidacies] or None)
+
+
+def _milestone(published: Published, candidacy: Candidacy) -> Json:
+    at, result = moment(candidacy.at) if candidacy.at else None, candidacy.result
+    examined = bool(candidacy.requests)
+    bidder = published.names[candidacy.ranked.bidder]
+    return _present(
+        id=f"{candidacy.lot}/{candidacy.ranked.bid}",
+        title="Qualification examination" if examined else "Negotiation",
+        type="assessment" if examined else None,
+        code="qualification" if examined else "negotiation",
+        description=f"{bidder}: {result.outcome}" if result else bidder,
+        dueDate=moment(candidacy.due) if examined else None,
+        dateMet=at if candidacy.passed else None,
+        dateModified=at,
+        status="met" if candidacy.passed else "notMet",
+        relatedLots=[candidacy.lot],
+    )
+
+
 def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json:
     """The bids section; `statuses` by (envelope id, lot), none before the evaluation."""
     details = [each for bid in published.counted for each in _offers(published, bid, statuses)]
@@ -382,6 +412,12 @@ def _statuses(evaluated: Evaluated) -> dict[tuple[str, str], str]:
         for each in evaluated.lots
         for ranked in each.evaluation.ranking
     }
+
+
+def _failed(published: Published) -> dict[tuple[str, str], str]:
+    """The same of those who were ranked and then did not pass."""
+    failed = [each for each in published.candidacies if not each.passed]
+    return {(each.ranked.bid, each.lot): "disqualified" for each in failed}
 
 
 def _awards(published: Published, awards: Sequence[LotAward]) -> list[Json]:

@@ -31,13 +31,10 @@ from bids.orders import (
 from bids.receipts import Closing, CommittedDocument, chains
 from bids.store import StoredDocument, StoredEnvelope
 from bids.uploads import document_entry
-from crypto.certificates import Certificate, Role, SigningKey
-from crypto.encoding import encode, moment, parse_moment, sha256
-from crypto.log import Log
+from crypto.certificates import Certificate, Role
+from crypto.encoding import moment, parse_moment, sha256
 from crypto.merkle import leaf_hash
-from crypto.relays import Rounds
 from crypto.statements import Statement
-from crypto.trust import Trust
 from procurement import store
 from procurement.awards import (
     Award,
@@ -53,14 +50,12 @@ from procurement.awards import (
     check_seen,
 )
 from procurement.chronicle import PATIENCE, Situation, Tender, one
-from procurement.clocks import Spread
 from procurement.duties import check_declared
 from procurement.editions import rounds, under
 from procurement.errors import TenderError
-from procurement.files import Files
 from procurement.history import Event, EventType
+from procurement.proceedings import Proceedings
 from procurement.registry import store as registry
-from procurement.registry.standings import Standings
 from procurement.scoring import (
     OpenedBid,
     check_revealed,
@@ -73,41 +68,11 @@ from procurement.scoring import (
     to_open,
 )
 from procurement.store import Draft, TenderRow
-from procurement.tender_period import TenderPeriod, check_about, check_in_charge, draft_of
-from procurement.tenders import Notice
-from procurement.timekeeping import Clock, Watch
+from procurement.tender_period import check_about, check_in_charge, draft_of
 
 
-class Procedure(TenderPeriod):
+class Procedure(Proceedings):
     """All steps, for one service: its database, log, key and trust, its beacon and its clock."""
-
-    def __init__(
-        self,
-        pool: Any,
-        log: Log,
-        *,
-        key: SigningKey,
-        trust: Trust,
-        standings: Standings,
-        beacon: Rounds,
-        clock: Clock,
-        watch: Watch,
-        spread: Spread,
-        files: Files,
-    ) -> None:
-        """`beacon` gives the rounds of the network that notices must name."""
-        super().__init__(
-            pool,
-            log,
-            key=key,
-            trust=trust,
-            standings=standings,
-            clock=clock,
-            watch=watch,
-            spread=spread,
-            files=files,
-        )
-        self.beacon = beacon
 
     # ── four eyes ────────────────────────────────────────────────────────────────────────────────────
 
@@ -318,6 +283,7 @@ class Procedure(TenderPeriod):
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")
             check_declared(situation.declared, evaluator.registration)
+            situation.officials.check_seated(evaluator.registration, situation.declared)
             bids = proposed(await self.counted(connection, situation))
             check_sheet(situation.tender.notice, bids, sheet)
             subject = f"sheet/{evaluator.registration}"
@@ -360,7 +326,8 @@ class Procedure(TenderPeriod):
             check_in_charge(situation, intended, officer)
             scored = one(situation, EventType.SCORED)
             evaluated = await self.said(connection, situation, scored, Evaluated)
-            check_intention(intended, evaluated, scored.statement)
+            chosen = (await self.selection(connection, situation)).chosen()
+            check_intention(intended, evaluated, scored.statement, chosen)
             check_declared(situation.declared, officer.registration)
             await self._say_once(connection, situation, EventType.INTENDED, statement, "intention", now)
         return statement.id
@@ -422,11 +389,7 @@ class Procedure(TenderPeriod):
 
     async def _witnessed_at(self, situation: Situation) -> datetime:
         """When the quorum had co-signed the closing. Raises TenderError while it has not."""
-        index = await self.log.index_of(leaf_hash(encode(one(situation, EventType.CLOSED))))
-        note = await self.log.witnessed(index + 1) if index is not None else None
-        if note is None:
-            raise TenderError("not-witnessed", "the closing is not witnessed yet")
-        return situation.tender.notice.witnesses.reached(note)
+        return await self.reached(situation, one(situation, EventType.CLOSED))
 
     async def _may_open(self, situation: Situation) -> bool:
         """Closed before a quorum of witnesses, in time or with the officer's word for it."""
@@ -471,12 +434,6 @@ class Procedure(TenderPeriod):
         )
         partials = [Statement(statements[entry.statement]).read(OpeningPartial) for entry in entries]
         return await asyncio.to_thread(_combined, part, partials, counted, tender)
-
-    async def _round(self, notice: Notice, round: str) -> str:
-        """The round's signature, in hex. Raises BeaconError while it is not to be had."""
-        if notice.network != self.beacon.network:
-            raise TenderError("other-beacon", f"set OPENSEAL_BEACON to {notice.network.chain_hash} again")
-        return (await self.beacon.round(int(round))).signature.hex()
 
     async def _open_all(
         self, situation: Situation, opening: Opening, counted: Sequence[OpenedBid]

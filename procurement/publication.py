@@ -12,10 +12,11 @@ import msgspec
 import bids.store as box
 from bids.covers import revealed_entry
 from bids.envelope import Envelope, Part
+from bids.orders import Opening
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.checkpoint import Checkpoint, Note, TlogProof
-from crypto.encoding import Base64, Hex32, Moment, encode, to_base64
+from crypto.encoding import Base64, Hex32, Moment, encode, moment, to_base64
 from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
@@ -23,10 +24,12 @@ from crypto.statements import Statement
 from procurement import bundle, store
 from procurement.awards import Evaluated, Termination
 from procurement.chronicle import PATIENCE, Situation
+from procurement.draws import PendingDraw, ShownDraw, lot_draws, panel_draw
 from procurement.editions import Amendment, changes
 from procurement.enquiries import Answer
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
+from procurement.panels import DrawRequest, PanelDraw, check_unknown
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 
@@ -223,6 +226,39 @@ async def evaluation(procedure: Procedure, ocid: str) -> tuple[str, Evaluated]:
     raise TenderError("not-yet", "the bids are not evaluated yet")
 
 
+async def draws(procedure: Procedure, ocid: str) -> list[ShownDraw]:
+    """Every draw of the tender so far, step by step."""
+    situation = await procedure.situation(ocid)
+    tender, pool, found = situation.tender, procedure.pool, []
+    for entry in situation.of(EventType.PANEL_DRAWN):
+        draw = await procedure.said(pool, situation, entry, PanelDraw)
+        order = dict(zip((each.certificate for each in draw.tickets), situation.officials.drawn, strict=True))
+        panel = situation.officials.panel(situation.declared)
+        found.append(panel_draw(tender.notice, tender.notice_id, draw, order, panel, situation.declared))
+    if opened := situation.of(EventType.OPENED):
+        opening = await procedure.said(pool, situation, opened[0], Opening)
+        scored = situation.of(EventType.SCORED)
+        evaluated = await procedure.said(pool, situation, scored[0], Evaluated) if scored else None
+        found += await asyncio.to_thread(lot_draws, tender.notice, tender.notice_id, opening, evaluated)
+    return found
+
+
+async def pending_draw(procedure: Procedure, ocid: str) -> PendingDraw | None:
+    """A panel's draw that was requested and is not made, if there is one."""
+    situation = await procedure.situation(ocid)
+    requested = situation.of(EventType.DRAW_REQUESTED)
+    if not requested or situation.has(EventType.PANEL_DRAWN):
+        return None
+    request = await procedure.said(procedure.pool, situation, requested[0], DrawRequest)
+    notice, trouble = situation.tender.notice, None
+    try:
+        check_unknown(notice, request, await procedure.reached(situation, requested[0]))
+    except TenderError as error:
+        trouble = error.code
+    comes = moment(notice.network.time_of(int(request.round)))
+    return PendingDraw(round=request.round, comes=comes, trouble=trouble)
+
+
 async def enquiries(procedure: Procedure, ocid: str) -> list[PublishedEnquiry]:
     """What was asked, in order, and what was answered."""
     situation = await procedure.situation(ocid)
@@ -326,10 +362,12 @@ async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
     statuses = sorted(bundle.statuses_of(situation.entries, closing))
     opened = await box.load_opened(pool, tender_id)
     last, at_closing, proofs = await _proofs(procedure.log, situation.entries, closed, closing)
+    at_draw, proofs = await _with_draw(procedure.log, situation, last, proofs)
     return bundle.Facts(
         claims=procedure.trust,
         checkpoint=last,
         closing_checkpoint=at_closing,
+        draw_checkpoint=at_draw,
         proofs=proofs,
         statements=statements,
         bids=bids,
@@ -378,6 +416,24 @@ async def _proofs(
             documents=tuple([await path(each.index, size) for each in closing.documents]),
         ),
     )
+
+
+async def _with_draw(
+    log: Log, situation: Situation, last: str, proofs: bundle.Proofs
+) -> tuple[str | None, bundle.Proofs]:
+    """Where a panel was drawn: the first witnessed checkpoint with its request, and how `last` extends it."""
+    if not situation.has(EventType.PANEL_DRAWN):
+        return None, proofs
+    [requested] = situation.of(EventType.DRAW_REQUESTED)
+    index = proofs.history[requested.seq].index
+    note, size = await _witnessed(log, index)
+    extended = await log.consistency(size, Checkpoint.parse(Note.parse(last).text).size)
+    proofs = msgspec.structs.replace(
+        proofs,
+        draw=tuple(map(to_base64, await log.inclusion(index, size))),
+        draw_consistency=tuple(map(to_base64, extended)),
+    )
+    return note, proofs
 
 
 async def _witnessed_proof(log: Log, entry: bytes) -> TlogProof:

@@ -5,7 +5,7 @@ What lies where in a record, `procurement.bundle` says.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
@@ -75,7 +75,25 @@ from procurement.editions import (
 )
 from procurement.enquiries import Answer, check_answer
 from procurement.errors import RecordError, TenderError
-from procurement.history import BID_EVENTS, EDITIONS, PRIVATE, Entry, EventType, check_about, check_order
+from procurement.history import (
+    BID_EVENTS,
+    EDITIONS,
+    PRIVATE,
+    SELECTION_EVENTS,
+    Entry,
+    EventType,
+    check_about,
+    check_order,
+)
+from procurement.panels import (
+    GRINDABLE,
+    DrawRequest,
+    PanelDraw,
+    check_request,
+    check_unknown,
+    is_grindable,
+    verify_draw,
+)
 from procurement.scoring import (
     OpenedBid,
     check_revealed,
@@ -87,6 +105,7 @@ from procurement.scoring import (
     score,
     to_open,
 )
+from procurement.selection import SAID, check_may_say
 from procurement.tenders import (
     Notice,
     appointed,
@@ -401,7 +420,8 @@ class _Check:
             self.revealed[revealed.lot] = revealed
         if set(self.revealed) != {lot.id for lot in committed_lots(self.notice)}:
             raise TenderError("not-revealed", "committed prices were not revealed")
-        return [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
+        committed = [f"lot {lot}: prices committed by the officer, not derived" for lot in self.revealed]
+        return committed + [self.panel(entry) for entry in self.record.events(EventType.DRAW_REQUESTED)]
 
     # 10. Every evaluator without a conflict of interest signed a sheet, and all were logged before any price
     # order. Prices were ordered of those bids, and no others, that the sheets let in.
@@ -414,8 +434,10 @@ class _Check:
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
             check_sheet(self.notice, bids, sheet)
-            self.officials.check_on_panel(self.person(sheet.signer))
             check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
+            self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
+            if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
+                raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
             if entry.seq > until:
                 raise TenderError("scored-late", "a score sheet was signed after a price order")
             self.signed_sheets.append(sheet)
@@ -440,7 +462,8 @@ class _Check:
         scored, intended = self.record.event(EventType.SCORED), self.record.event(EventType.INTENDED)
         awarded = self.record.event(EventType.AWARDED)
         intention, award = self.signed(intended, IntendedAward), self.signed(awarded, Award)
-        check_intention(intention, self.evaluated, scored.statement)
+        candidates = self.candidates()
+        check_intention(intention, self.evaluated, scored.statement, self.record.selection.chosen())
         check_award(award, intention, intended.statement)
         second = self.check_officers(intention, award)
         waited = parse_moment(awarded.time) - parse_moment(intended.time)
@@ -451,6 +474,7 @@ class _Check:
         ):
             raise TenderError("standstill", "witnesses saw the award before the time that it states")
         return [
+            *candidates,
             *[f"lot {each.lot}: {self.suppliers(each)}" for each in award.awards],
             f"awarded by {self.name(award.signer)}, countersigned by {self.name(second)}",
         ]
@@ -635,6 +659,46 @@ class _Check:
             findings.append(f"{self.name(declaration.signer)} declared {word}")
         declared(self.words)
         return findings
+
+    def panel(self, entry: Entry) -> str:
+        """The draw that `entry` requests: by a round of which the witnesses' co-signatures show that nobody
+        knew it then. Leaves behind in which order the pool is called."""
+        request = self.signed(entry, DrawRequest)
+        self.officials.check_in_charge(self.person(request.signer))
+        check_request(self.notice, request, parse_moment(entry.time))
+        if not self.record.events(EventType.PANEL_DRAWN):
+            return "a panel's draw was requested, and none came of it"
+        draw = self.one_signed(EventType.PANEL_DRAWN, PanelDraw)
+        check_unknown(self.notice, request, self.witnessed_draw(entry))
+        verify_draw(self.notice, self.notice_id, (entry.statement, request.round), draw)
+        self.officials = msgspec.structs.replace(self.officials, drawn=draw.order(self.person))
+        found = f"panel of {self.notice.seats} drawn from {len(draw.tickets)} by round {draw.round}"
+        if not is_grindable(self.notice):
+            return found
+        self.unchecked.append(f"the panel's draw is {GRINDABLE}")
+        return f"{found}, {GRINDABLE}"
+
+    def witnessed_draw(self, entry: Entry) -> datetime:
+        """When the quorum had reached the entry that requests a draw."""
+        note = self.record.note("log/draw")
+        head, proofs = verify_checkpoint(note, VerifyingKey.parse(self.trust.log)), self.record.proofs
+        path = [from_base64(each) for each in proofs.draw_consistency]
+        verify_consistency(head.size, head.root, self.head.size, self.head.root, path)
+        logged = proofs.history[entry.seq]
+        self.included(from_base64(logged.entry), logged.index, proofs.draw, head)
+        return max(self.notice.witnesses.reached(note), self.trust.witnesses.reached(note))
+
+    def candidates(self) -> list[str]:
+        """Hears who was examined or negotiated with: by officers who may, in the order of the line."""
+        for entry in self.record.events(*SELECTION_EVENTS):
+            said = self.signed(entry, SAID[entry.t])
+            person = self.person(said.signer)
+            check_may_say(said, person, self.officials, declared(self.words, entry.seq))
+        return [
+            f"lot {each.lot}: rank {each.ranked.rank}, {each.ranked.bidder}: {each.result.outcome}"
+            for each in self.record.selection.candidacies
+            if each.result
+        ]
 
     def check_officers(self, intention: IntendedAward, award: Award) -> str:
         """Who intends, awards and countersigns may do so. Returns the certificate of who countersigned."""

@@ -47,8 +47,10 @@ from procurement.errors import TenderError
 from procurement.files import Files
 from procurement.history import Entry, EventType, Head
 from procurement.notices import DocumentOffer
+from procurement.panels import DrawRequest
 from procurement.registry import store as registry
 from procurement.registry.standings import Standings
+from procurement.selection import Said
 from procurement.store import Draft, DraftKind, TenderRow
 from procurement.tenders import (
     PROMPT,
@@ -71,6 +73,7 @@ OfficialsWord = (
     | Answer
     | Amendment
     | Termination
+    | DrawRequest
 )
 
 
@@ -488,7 +491,7 @@ def draft_of(
     )
 
 
-def check_about(situation: Situation, said: OfficialsWord | Enquiry) -> None:
+def check_about(situation: Situation, said: OfficialsWord | Enquiry | Said) -> None:
     """The statement is about this tender. Raises TenderError."""
     if (said.tender, said.notice) != (situation.row.ocid, situation.row.notice_id):
         raise TenderError("another-tender", "the statement is about another tender")

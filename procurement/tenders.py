@@ -172,7 +172,9 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     shares alone and name whomever they like."""
     witnesses: WitnessPolicy
     evaluators: tuple[Hex32, ...] = ()
-    """Certificates of the panel that scores quality criteria."""
+    """Certificates of the panel that scores quality criteria; with `seats`, of the pool it is drawn from."""
+    seats: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    """How many of the evaluators a draw calls to the panel. Absent: all are on it."""
     content_limit: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_CONTENT)] = CONTENT_LIMIT
     document_limit: Annotated[int, msgspec.Meta(ge=0, le=MOST_DOCUMENTS)] = 0
     """How many documents a bid may have."""
@@ -352,6 +354,11 @@ def check_notice(notice: Notice) -> JointKey:
         "a panel is named exactly where the rules need score sheets",
     )
     _require(len(set(notice.evaluators)) == len(notice.evaluators), "panel-repeats", "an evaluator repeats")
+    _require(
+        notice.seats is None or notice.seats <= len(notice.evaluators),
+        "pool-too-small",
+        "a panel has more seats than there are people in its pool",
+    )
     _check_times(notice)
     _require(
         notice.practice or not any(map(_commits_prices, notice.lots)),
@@ -371,6 +378,7 @@ def appointed(notice: Notice, second: str, person: Callable[[str], str]) -> Offi
         officer=person(notice.signer),
         second=second,
         evaluators=tuple(map(person, notice.evaluators)),
+        seats=notice.seats,
         members=tuple(person(member.certificate) for member in notice.committee.members),
     )
 

@@ -8,6 +8,8 @@ from functools import partial
 
 from crypto.errors import BeaconError
 from procurement import database, store
+from procurement.chronicle import Situation
+from procurement.errors import TenderError
 from procurement.history import EventType
 from procurement.procedure import Procedure
 from procurement.registry.office import Office
@@ -57,12 +59,21 @@ class Worker:
             return "close" if await procedure.close(ocid) else None
         if situation.has(EventType.TERMINATED):
             return None
+        if await self._draw_panel(situation):
+            return "draw panel"
         for part in situation.tender.notice.parts:
             if not situation.has(EventType.OPENED, part):
                 return f"open {part}" if await procedure.open(ocid, part) else None
         if situation.has(EventType.SCORED):
             return None
         return "evaluate" if await procedure.evaluate(ocid) else None
+
+    async def _draw_panel(self, situation: Situation) -> bool:
+        """Whether a panel was drawn now. One that cannot be, yet or ever, keeps no bid from being opened."""
+        if situation.has(EventType.DRAW_REQUESTED) and not situation.has(EventType.PANEL_DRAWN):
+            with suppress(TenderError, BeaconError):
+                return await self._procedure.draw_panel(situation.row.ocid)
+        return False
 
     async def _publish_all(self) -> None:
         """A notice that was countersigned early and could not be published in time never is."""

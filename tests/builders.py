@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from hashlib import shake_256
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,7 +30,7 @@ from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Certificate, Role, SigningKey, request
 from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
-from crypto.encoding import encode, moment, to_base64
+from crypto.encoding import encode, moment, sha256, to_base64
 from crypto.errors import VerificationError
 from crypto.merkle import Frontier, leaf_hash, node_hash
 from crypto.revocation import Status
@@ -44,6 +44,7 @@ from procurement.awards import (
     CriterionScore,
     Evaluated,
     IntendedAward,
+    LotAward,
     RevealedPrices,
     SignedScores,
     first_in_line,
@@ -61,8 +62,22 @@ from procurement.editions import (
     under,
 )
 from procurement.errors import TenderError
-from procurement.evaluation import Criterion, KrNegotiation, LowestPrice, Rules, criteria
+from procurement.evaluation import (
+    Committed as CommittedTo,
+)
+from procurement.evaluation import (
+    CommittedPrices,
+    Criterion,
+    Examination,
+    KrNegotiation,
+    KrPriceFloor,
+    LowestPrice,
+    Rules,
+    criteria,
+)
+from procurement.evaluation.reserve_prices import commitment as commitment_to_prices
 from procurement.history import Event, EventType, Head
+from procurement.panels import DrawRequest, PanelDraw, tickets
 from procurement.practice import convene
 from procurement.scoring import (
     OpenedBid,
@@ -74,6 +89,17 @@ from procurement.scoring import (
     score,
     to_open,
     with_part,
+)
+from procurement.selection import (
+    CapabilityScore,
+    EvidenceFile,
+    ExaminationDocuments,
+    ExaminationRequest,
+    ExaminationResult,
+    NegotiationResult,
+    Said,
+    Selection,
+    SupplementRequest,
 )
 from procurement.tenders import (
     Bid,
@@ -92,6 +118,8 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DEADLINE = START + timedelta(days=14)
 OCID = "ocds-0s3al1-t1"
 ORIGIN = "tenders.example/log"
+MILLION = CommittedPrices(salt="5a" * 32, prices=("1000000",) * 15)
+"""Preliminary prices of which every draw makes the same expected price."""
 DAY = timedelta(days=1)
 
 
@@ -213,6 +241,44 @@ def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
     return Notice(**(values | changes))
 
 
+def examined_floor(**periods: Any) -> KrPriceFloor:
+    """With an examination of two criteria. The expected price is a million, so 897,500 gets 75 of 80 points
+    for the price, and 900,000 all of them."""
+    criteria = (
+        Criterion(id="works", title="Works of this kind", points="15"),
+        Criterion(id="finance", title="Financial state", points="5"),
+    )
+    return KrPriceFloor(
+        base="1000000",
+        basis_points=200,
+        unit=100,
+        estimated_price="300000000",
+        preliminary_prices=CommittedTo(digest=commitment_to_prices(MILLION)),
+        examination=Examination(criteria=criteria, **periods),
+    )
+
+
+def figured(selection: Selection, notice: Notice, request: str, scores: Sequence[str]) -> dict[str, Any]:
+    """The fields of the result of an examination: scores of the first lot's criteria, in their order, for all
+    that was handed in; none where nothing was."""
+    rules = notice.lots[0].rules
+    assert isinstance(rules, KrPriceFloor)
+    assert rules.examination
+    files = tuple(file.sha256 for file in selection.asked(request).files)
+    given = tuple(
+        CapabilityScore(criterion=each.id, score=score, evidence=files, reason="As the files show")
+        for each, score in zip(rules.examination.criteria, scores, strict=bool(scores))
+    )
+    examined = selection.examined(request, given) if given else None
+    outcome = selection.outcome(request, examined)
+    return {"request": request, "scores": given, "examined": examined, "outcome": outcome}
+
+
+def evidence(title: str) -> EvidenceFile:
+    """A file that a candidate hands in."""
+    return EvidenceFile(title=title, sha256=sha256(title.encode()).hex(), size=len(title))
+
+
 class Life:
     """One tender, step by step; `now` is moved by the steps. Every step can be called wrongly on purpose."""
 
@@ -241,7 +307,10 @@ class Life:
         self.sheets: list[SignedScores] = []
         self.revealed: dict[str, RevealedPrices] = {}
         self.history: list[int] = []
+        self.proceedings: list[tuple[str, Said, datetime, str]] = []
         self.closing_note = ""
+        self.draw_note = ""
+        self.draw: PanelDraw | None = None
         data = sign(self.notice, self.world.officer)
         self.notice_id = Statement(data).id
         self.head = Head(tender=self.notice.tender, notice=self.notice_id)
@@ -554,6 +623,34 @@ class Life:
         self.contents[each.id, part] = result
         return with_part(each, read_part(part, result, notice))
 
+    def request_draw(
+        self, ahead: timedelta = timedelta(minutes=10), seen: timedelta = timedelta(seconds=1), **changes: Any
+    ) -> None:
+        """The officer fixes a round so far `ahead`; witnesses co-sign what was `seen` after so long."""
+        officer = self.world.officer
+        self.now += timedelta(seconds=1)
+        round = str(self.notice.network.round_at(self.now + ahead))
+        self.draw_request = msgspec.structs.replace(
+            DrawRequest(**self.about(officer), round=round), **changes
+        )
+        self.draw_id = self.say(EventType.DRAW_REQUESTED, self.draw_request, officer)
+        self.draw_note = self.note(self.now + seen)
+
+    def draw_panel(self, **changes: Any) -> None:
+        """The round comes, and the service says in which order the pool is called."""
+        round = int(self.draw_request.round)
+        self.now = max(self.now, self.notice.network.time_of(round))
+        beacon = self.world.beacon.sign(round, self.now).signature.hex()
+        draw = PanelDraw(
+            **self.about(self.world.service),
+            request=self.draw_id,
+            round=str(round),
+            beacon=beacon,
+            tickets=tickets(self.notice, self.notice_id, beacon),
+        )
+        self.draw = msgspec.structs.replace(draw, **changes)
+        self.say(EventType.PANEL_DRAWN, self.draw, self.world.service)
+
     def score_sheet(self, points: dict[str, str] | None = None, evaluator: SigningKey | None = None) -> None:
         evaluator = evaluator or self.world.evaluator
         self.now += timedelta(seconds=1)
@@ -583,6 +680,72 @@ class Life:
         )
         self.evaluation_id = self.say(EventType.SCORED, self.evaluated, self.world.service)
 
+    def ask(self, bid: str, officer: SigningKey | None = None, **changes: Any) -> str:
+        """An officer asks a candidate for documents. Returns the request's id."""
+        officer = officer or self.world.officer
+        self.now += timedelta(seconds=1)
+        self.declare(officer)
+        about, lot = self.about(officer), self.notice.lots[0].id
+        due = self.selection().due_at(lot, self.now)
+        request = ExaminationRequest(
+            **about, evaluation=self.evaluation_id, lot=lot, bid=bid, documents="Proof of works", due=due
+        )
+        request = msgspec.structs.replace(request, **changes)
+        return self.proceed(EventType.EXAMINATION_REQUESTED, request, officer)
+
+    def ask_more(self, request: str, **changes: Any) -> str:
+        """The officer asks for a supplement. Returns the id of that request."""
+        self.now += timedelta(seconds=1)
+        due = self.selection().due_at(self.notice.lots[0].id, self.now, supplement=True)
+        about = self.about(self.world.officer)
+        more = SupplementRequest(**about, request=request, documents="The second page", due=due)
+        more = msgspec.structs.replace(more, **changes)
+        return self.proceed(EventType.SUPPLEMENT_REQUESTED, more, self.world.officer)
+
+    def hand_in(self, request: str, bidder: SigningKey, *titles: str) -> None:
+        """The candidate names files, whose hashes follow from their titles."""
+        self.now += timedelta(seconds=1)
+        files = tuple(evidence(title) for title in titles or ("Works",))
+        said = ExaminationDocuments(**self.about(bidder), request=request, files=files)
+        self.proceed(EventType.EXAMINATION_DOCUMENTED, said, bidder)
+
+    def examine(self, request: str, *scores: str, **changes: Any) -> None:
+        """The officer scores the criteria in their order; nothing where no documents came."""
+        self.now += timedelta(seconds=1)
+        selection = self.selection()
+        figures = figured(selection, self.notice, request, scores)
+        result = ExaminationResult(**self.about(self.world.officer), **figures)
+        result = msgspec.structs.replace(result, **changes)
+        self.proceed(EventType.EXAMINED, result, self.world.officer)
+
+    def negotiate(self, bid: str, outcome: Literal["agreed", "failed"], **changes: Any) -> None:
+        """The officer negotiates with one of those in line."""
+        officer = self.world.officer
+        self.now += timedelta(seconds=1)
+        self.declare(officer)
+        result = NegotiationResult(
+            **self.about(officer),
+            evaluation=self.evaluation_id,
+            lot=self.notice.lots[0].id,
+            bid=bid,
+            outcome=outcome,
+            reason="As the minutes say",
+        )
+        self.proceed(EventType.NEGOTIATED, msgspec.structs.replace(result, **changes), officer)
+
+    def selection(self) -> Selection:
+        """What was done about those in line so far."""
+        selection = Selection(self.notice, self.evaluation_id, self.evaluated)
+        for step in self.proceedings:
+            selection.hear(*step)
+        return selection
+
+    def proceed(self, type_: EventType, said: Said, key: SigningKey) -> str:
+        """Says something about one of those in line."""
+        id = self.say(type_, said, key)
+        self.proceedings = [*self.proceedings, (id, said, self.now, key.certificate.registration)]
+        return id
+
     def award(
         self,
         standstill: timedelta | None = None,
@@ -594,7 +757,7 @@ class Life:
         self.now += timedelta(seconds=1)
         self.declare(officer)
         self.intended = IntendedAward(
-            **self.about(officer), evaluation=self.evaluation_id, awards=first_in_line(self.evaluated)
+            **self.about(officer), evaluation=self.evaluation_id, awards=self.winners()
         )
         intention = self.say(EventType.INTENDED, self.intended, officer)
         self.now += standstill if standstill is not None else timedelta(seconds=self.notice.standstill)
@@ -603,6 +766,10 @@ class Life:
         self.declare(second)
         self.countersign(EventType.AWARD_COUNTERSIGNED, Statement(data).id, second)
         self.post(EventType.AWARDED, data, officer)
+
+    def winners(self) -> tuple[LotAward, ...]:
+        """Whom the intention names."""
+        return first_in_line(self.evaluated, self.selection().chosen())
 
     def to_award(self) -> "Life":
         """Everything from the closing on, as it should be."""
@@ -629,7 +796,7 @@ class Life:
         return note + cosign(note, self.world.witness, cosigned_at)
 
     def facts(self) -> bundle.Facts:
-        closed_size = checkpoint.Checkpoint.parse(checkpoint.Note.parse(self.closing_note).text).size
+        closed_size, draw_size = size_of(self.closing_note), size_of(self.draw_note) if self.draw else 0
         size = len(self.entries)
         leaves = tuple(leaf_hash(entry) for entry in self.entries)
         history = tuple(
@@ -649,6 +816,8 @@ class Life:
             closing=tuple(map(to_base64, inclusion(leaves[:closed_size], self.history[closed]))),
             consistency=tuple(map(to_base64, consistency(leaves, closed_size))) if size else (),
             documents=tuple(tuple(map(to_base64, inclusion(leaves, each.index))) for each in self.documents),
+            draw=tuple(map(to_base64, inclusion(leaves[:draw_size], draw_size - 1))) if draw_size else (),
+            draw_consistency=tuple(map(to_base64, consistency(leaves, draw_size))) if draw_size else (),
         )
         withdrawn = self.closing.withdrawn()
         counted = set(self.closing.counted())
@@ -662,6 +831,7 @@ class Life:
             claims=self.world.trust,
             checkpoint=self.note(self.now + timedelta(seconds=1)),
             closing_checkpoint=self.closing_note,
+            draw_checkpoint=self.draw_note if self.draw else None,
             proofs=proofs,
             statements=self.statements,
             bids={id: data for id, data in self.bids.items() if id in counted},
@@ -682,6 +852,11 @@ class Life:
             return files | {"ocds.json": ocds.record_package(bundle.Record(files).published())}
         except (VerificationError, LookupError, ValueError):  # it relies on what a verifier checks before it
             return files | {"ocds.json": b"{}"}
+
+
+def size_of(note: str) -> int:
+    """How many entries the log had that a signed note is about."""
+    return checkpoint.Checkpoint.parse(checkpoint.Note.parse(note).text).size
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:

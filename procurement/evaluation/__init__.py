@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from crypto.draws import PublicRandomness
-from procurement.errors import EvaluationError
+from procurement.errors import EvaluationError, RulesError
 from procurement.evaluation import (
     kr_negotiation,
     kr_price_floor,
@@ -21,6 +21,7 @@ from procurement.evaluation import (
     two_envelope,
     weighing,
 )
+from procurement.evaluation.examination import Examination, Examined
 from procurement.evaluation.kr_negotiation import KrNegotiation
 from procurement.evaluation.kr_price_floor import KrPriceFloor
 from procurement.evaluation.life_cycle_cost import CostItem, LifeCycleCost
@@ -53,6 +54,8 @@ __all__ = [
     "Criterion",
     "Derived",
     "Evaluation",
+    "Examination",
+    "Examined",
     "KrNegotiation",
     "KrPriceFloor",
     "LifeCycleCost",
@@ -78,6 +81,7 @@ __all__ = [
     "criteria",
     "evaluate",
     "single",
+    "takes_more",
     "to_price",
 ]
 
@@ -88,6 +92,17 @@ Rules = Single | MultiAward
 def single(rules: Rules) -> Single:
     """The rule set by which bids are compared, whether one of them wins or several."""
     return rules.rules if isinstance(rules, MultiAward) else rules
+
+
+def takes_more(rules: Rules) -> bool:
+    """Whether the first rank is not enough for an award: who is in line is examined or negotiated with."""
+    match single(rules):
+        case KrPriceFloor() as floor:
+            return floor.examination is not None
+        case KrNegotiation() as negotiation:
+            return negotiation.negotiation
+        case _:
+            return False
 
 
 def criteria(rules: Rules) -> tuple[Criterion, ...]:
@@ -104,6 +119,8 @@ def check(rules: Rules, *, published: datetime) -> None:
 
     Raises RulesError where parameters contradict each other, MalformedError where one is no number.
     """
+    if isinstance(rules, MultiAward) and takes_more(rules):
+        raise RulesError("where several win, nobody is examined or negotiated with")
     match single(rules):
         case LowestPrice() as lowest:
             lowest_price.check(lowest)

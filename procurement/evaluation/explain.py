@@ -22,6 +22,7 @@ from procurement.evaluation import (
     words_es,
     words_ko,
 )
+from procurement.evaluation.examination import Examination
 from procurement.evaluation.panel import Criterion
 from procurement.evaluation.reserve_prices import Committed
 from procurement.evaluation.values import Line, Reason, line
@@ -124,6 +125,20 @@ def _price_floor(rules: KrPriceFloor) -> Iterator[Line]:
     yield line(rules.authority)
     yield line("statutory-costs", statutoryCosts=rules.statutory_costs)
     yield _optional("net-construction-cost", netConstructionCost=rules.net_construction_cost)
+    yield from _examination(rules.examination)
+
+
+def _examination(examination: Examination | None) -> Iterator[Line]:
+    """What the first in line is examined by."""
+    if examination is None:
+        yield line("no-examination")
+        return
+    yield line("examination", passMark=examination.pass_mark)
+    yield line("examination-price-points")
+    for each in examination.criteria:
+        yield line("capability", **_criterion(each))
+    within, more = str(examination.documents_within), str(examination.supplement_within)
+    yield line("examination-periods", documentsWithin=within, supplementWithin=more)
 
 
 def _negotiation(rules: KrNegotiation) -> Iterator[Line]:
@@ -134,6 +149,7 @@ def _negotiation(rules: KrNegotiation) -> Iterator[Line]:
         yield line("criterion", **_criterion(each))
     yield _pass_mark("technical-pass-mark", rules.pass_mark)
     yield line("extremes", dropExtremesFrom=str(rules.drop_extremes_from))
+    yield line("negotiation") if rules.negotiation else line("no-negotiation")
 
 
 def _weighing(rules: QualityPrice | TwoEnvelope) -> Iterator[Line]:

@@ -93,10 +93,14 @@ def price_score(
 ) -> Decimal:
     """The price score of the qualification examination for a price not below the statutory costs A.
 
-    `r = (amount − A) ÷ (E − A)`, half-up to four decimals; then the bracket's formula, at least 2. Exact
-    after r, so at most three decimals.
+    The bracket's formula of `ratio`, at least 2. Exact after that, so at most three decimals.
     """
-    costs = Fraction(statutory_costs)
-    r = money.half_up((Fraction(amount) - costs) / (Fraction(expected_price) - costs), 4)
+    r = ratio(amount=amount, expected_price=expected_price, statutory_costs=statutory_costs)
     distance = min(100 * r - table.centre, bracket.plateau)
     return max(bracket.points - bracket.slope * abs(distance), LEAST_PRICE_SCORE)
+
+
+def ratio(*, amount: Decimal, expected_price: Decimal, statutory_costs: Decimal) -> Decimal:
+    """`r = (amount − A) ÷ (E − A)`, half-up to four decimals."""
+    costs = Fraction(statutory_costs)
+    return money.half_up((Fraction(amount) - costs) / (Fraction(expected_price) - costs), 4)

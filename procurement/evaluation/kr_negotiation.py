@@ -54,6 +54,8 @@ class KrNegotiation(Value, frozen=True, kw_only=True, tag_field="ruleSet", tag=R
     """The share of the technical points, in per cent, below which a bid is out. Absent: none."""
     drop_extremes_from: Annotated[int, msgspec.Meta(ge=3, le=1000)] = 4
     """From this many evaluators on, each bid's highest and lowest panel total are left out."""
+    negotiation: bool = False
+    """Whether the award needs a negotiation that came to an agreement, held in the order of the ranks."""
 
 
 class _Proposal(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,22 +1,24 @@
 """`kr-price-floor/1`: Korean works and services. The lowest price from the floor amount up to the expected
 price is first in line; the expected price is the mean of four of fifteen preliminary prices.
 
-Who is first in line is then examined (적격심사); that is a later step of the procedure.
+Who is first in line is then examined (적격심사), where the notice says so; that is a later step of the
+procedure, `examine` its figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
 
-from crypto.draws import PublicRandomness
+from crypto.draws import Draw, PublicRandomness
 from crypto.encoding import Value
 from procurement import money
 from procurement.errors import ReservePricesError, RulesError
-from procurement.evaluation import floor_tables, reserve_prices
-from procurement.evaluation.floor_tables import Authority
+from procurement.evaluation import examination, floor_tables, reserve_prices
+from procurement.evaluation.examination import Examination, Examined, Price
+from procurement.evaluation.floor_tables import Authority, Bracket, Table
 from procurement.evaluation.ranking import Entrant, ranked
 from procurement.evaluation.reserve_prices import (
     Bands,
@@ -61,6 +63,8 @@ class KrPriceFloor(Value, frozen=True, kw_only=True, tag_field="ruleSet", tag=RU
     """A: the sum of the statutory cost items, on which nobody competes."""
     net_construction_cost: Amount | None = None
     """순공사원가: a price under 98 % of it is out."""
+    examination: Examination | None = None
+    """적격심사 of whoever is first in line. Absent: the first in line is awarded."""
 
 
 class _Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,8 @@ def check(rules: KrPriceFloor, published: datetime) -> None:
         raise RulesError("the floor is above 0 and at most 100 per cent")
     if rules.net_construction_cost is not None and not _amount(rules, rules.net_construction_cost):
         raise RulesError("the net construction cost is zero")
+    if rules.examination is not None:
+        examination.check(rules.examination, _row(rules, published)[1])
 
 
 def check_offer(rules: KrPriceFloor, offer: Offer) -> None:
@@ -98,6 +104,12 @@ def check_offer(rules: KrPriceFloor, offer: Offer) -> None:
 def commits_prices(rules: KrPriceFloor) -> bool:
     """Whether the officer has to reveal the preliminary prices before anything can be evaluated."""
     return isinstance(rules.preliminary_prices, Committed)
+
+
+def derive(rules: KrPriceFloor, randomness: PublicRandomness) -> tuple[tuple[Decimal, ...], Draw]:
+    """The fifteen prices that follow from the opening, by number, and the draw that they were taken from."""
+    draw = randomness.draw("reserve-prices")
+    return reserve_prices.derive(_bands(rules), draw), draw
 
 
 def verify_revealed(rules: KrPriceFloor, revealed: CommittedPrices) -> tuple[Decimal, ...]:
@@ -138,12 +150,31 @@ def evaluate(
     )
 
 
+def examine(
+    rules: KrPriceFloor,
+    amount: Decimal,
+    expected_price: Decimal,
+    scores: Mapping[str, Decimal],
+    published: datetime,
+) -> Examined:
+    """The figures of the qualification examination of whoever offers `amount` and gets these capability
+    `scores`. Raises RulesError where the notice has no examination, ScoresError for wrong scores."""
+    if rules.examination is None:
+        raise RulesError("the notice has no qualification examination")
+    price = Price(
+        amount=amount,
+        expected_price=expected_price,
+        statutory_costs=_amount(rules, rules.statutory_costs),
+    )
+    return examination.examine(rules.examination, *_row(rules, published), price, scores)
+
+
 def _preliminary_prices(
     rules: KrPriceFloor, committed: CommittedPrices | None, randomness: PublicRandomness
 ) -> tuple[Decimal, ...]:
     match rules.preliminary_prices, committed:
         case Derived(), None:
-            return reserve_prices.derive(_bands(rules), randomness.draw("reserve-prices"))
+            return derive(rules, randomness)[0]
         case Committed(), CommittedPrices() as revealed:
             return verify_revealed(rules, revealed)
         case _:
@@ -194,15 +225,22 @@ def _floor(rules: KrPriceFloor, published: datetime) -> tuple[Decimal, Line]:
         return money.parse(rules.floor, places=3), line("floor-stated", floor=rules.floor)
     if rules.estimated_price is None:
         raise RulesError("the notice states neither a floor nor the estimated price")
-    table = floor_tables.table_of(rules.authority, published)
-    floor = floor_tables.bracket_of(table, money.parse(rules.estimated_price, places=2)).floor
+    table, bracket = _row(rules, published)
     source = line(
         "floor-from-table",
         estimatedPrice=rules.estimated_price,
         centre=str(table.centre),
-        floor=money.text(floor),
+        floor=money.text(bracket.floor),
     )
-    return floor, source
+    return bracket.floor, source
+
+
+def _row(rules: KrPriceFloor, published: datetime) -> tuple[Table, Bracket]:
+    """The table in force, and its row for the estimated price."""
+    if rules.estimated_price is None:
+        raise RulesError("the notice does not state the estimated price, by which the table has rows")
+    table = floor_tables.table_of(rules.authority, published)
+    return table, floor_tables.bracket_of(table, money.parse(rules.estimated_price, places=2))
 
 
 def _net_cost(rules: KrPriceFloor) -> tuple[Decimal | None, tuple[Line, ...]]:

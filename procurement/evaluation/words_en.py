@@ -73,6 +73,24 @@ SENTENCES: dict[str, str] = {
         " price score {priceScore}."
     ),
     "total": "{technicalScore} + {priceScore} = {total}.",
+    "examination-ratio": (
+        "({amount} − {statutoryCosts}) ÷ ({expectedPrice} − {statutoryCosts}), half-up to four decimals, is"
+        " r = {ratio}."
+    ),
+    "examination-price": (
+        "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| is the price score {priceScore}."
+    ),
+    "examination-price-plateau": (
+        "100 × {ratio} is more than {plateau} above {centre}, from where on the price score stays:"
+        " {pricePoints} − {slope} × {plateau} is {priceScore}."
+    ),
+    "examination-price-least": (
+        "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| would be less than the least price score,"
+        " which is {priceScore}."
+    ),
+    "capability-score": "The scores {scores} together are the capability score {capabilityScore}.",
+    "examination-passed": ("{priceScore} + {capabilityScore} = {total}, and {passMark} are needed: passed."),
+    "examination-failed": ("{priceScore} + {capabilityScore} = {total}, and {passMark} are needed: failed."),
     "price-closed": "Who does not pass has no price opened: nobody knows it.",
     "threshold": "In {criterion} a bid needs {threshold} of {points} points.",
     "criterion-score": (
@@ -194,6 +212,19 @@ FACTS: dict[str, tuple[str, str]] = {
     "quality-pass-mark": ("Pass mark", "{passMark} % of the criteria's weights"),
     "no-pass-mark": ("Pass mark", "none"),
     "extremes": ("Extremes", "left out from {dropExtremesFrom} evaluators on"),
+    "examination": ("Examination", "in order of price, until somebody has {passMark} of 100 points"),
+    "no-examination": ("Examination", "none: the first in line is awarded"),
+    "examination-price-points": ("Points for the price", "by the dated table for the estimated price"),
+    "capability": ("Capability {criterion}", "{title}: {points} points"),
+    "examination-periods": (
+        "Documents",
+        (
+            "within {documentsWithin} seconds of the officer's request; a supplement within"
+            " {supplementWithin} seconds"
+        ),
+    ),
+    "negotiation": ("Negotiation", "in order of rank, until there is an agreement"),
+    "no-negotiation": ("Negotiation", "none"),
     "yearly": ("Cost {cost}", "{title}: stated by each bid, per year"),
     "end": ("Cost {cost}", "{title}: stated by each bid, once at the end"),
     "years": ("Years", "{years}"),

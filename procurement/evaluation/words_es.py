@@ -86,6 +86,28 @@ SENTENCES: dict[str, str] = {
         " decimales, es la puntuación del precio {priceScore}."
     ),
     "total": "{technicalScore} + {priceScore} = {total}.",
+    "examination-ratio": (
+        "({amount} − {statutoryCosts}) ÷ ({expectedPrice} − {statutoryCosts}), redondeado a cuatro"
+        " decimales, es r = {ratio}."
+    ),
+    "examination-price": (
+        "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| es la puntuación del precio {priceScore}."
+    ),
+    "examination-price-plateau": (
+        "100 × {ratio} supera en más de {plateau} a {centre}, desde donde la puntuación del precio no"
+        " cambia: {pricePoints} − {slope} × {plateau} es {priceScore}."
+    ),
+    "examination-price-least": (
+        "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| sería menos que la puntuación mínima del"
+        " precio, que es {priceScore}."
+    ),
+    "capability-score": "Las puntuaciones {scores} suman la puntuación de capacidad {capabilityScore}.",
+    "examination-passed": (
+        "{priceScore} + {capabilityScore} = {total}, y hacen falta {passMark}: supera el examen."
+    ),
+    "examination-failed": (
+        "{priceScore} + {capabilityScore} = {total}, y hacen falta {passMark}: no supera el examen."
+    ),
     "price-closed": "A quien no supera la fase técnica no se le abre el precio: nadie lo conoce.",
     "threshold": "En {criterion} hacen falta {threshold} de {points} puntos.",
     "criterion-score": (
@@ -204,6 +226,16 @@ FACTS: dict[str, tuple[str, str]] = {
     "quality-pass-mark": ("Puntuación mínima", "{passMark} % de los pesos de los criterios"),
     "no-pass-mark": ("Puntuación mínima", "ninguna"),
     "extremes": ("Extremos", "se dejan fuera a partir de {dropExtremesFrom} evaluadores"),
+    "examination": ("Examen", "por orden de precio, hasta que alguien tenga {passMark} de 100 puntos"),
+    "no-examination": ("Examen", "ninguno: se adjudica a la primera oferta"),
+    "examination-price-points": ("Puntos del precio", "según la tabla vigente para el presupuesto estimado"),
+    "capability": ("Capacidad {criterion}", "{title}: {points} puntos"),
+    "examination-periods": (
+        "Documentos",
+        ("en {documentsWithin} segundos desde la petición; una subsanación en {supplementWithin} segundos"),
+    ),
+    "negotiation": ("Negociación", "por orden de puesto, hasta llegar a un acuerdo"),
+    "no-negotiation": ("Negociación", "ninguna"),
     "yearly": ("Coste {cost}", "{title}: lo indica cada oferta, por año"),
     "end": ("Coste {cost}", "{title}: lo indica cada oferta, una vez al final"),
     "years": ("Años", "{years}"),

@@ -67,6 +67,26 @@ SENTENCES: dict[str, str] = {
         " 가격점수 {priceScore}."
     ),
     "total": "{technicalScore} + {priceScore} = {total}.",
+    "examination-ratio": (
+        "({amount} − {statutoryCosts}) ÷ ({expectedPrice} − {statutoryCosts})"
+        "(소수점 다섯째 자리 반올림) = r {ratio}."
+    ),
+    "examination-price": "{pricePoints} − {slope} × |{centre} − 100 × {ratio}| = 가격점수 {priceScore}.",
+    "examination-price-plateau": (
+        "100 × {ratio}이(가) {centre}보다 {plateau} 넘게 높으므로 그 이상에서 일정한 가격점수"
+        " {pricePoints} − {slope} × {plateau} = {priceScore}을(를) 준다."
+    ),
+    "examination-price-least": (
+        "{pricePoints} − {slope} × |{centre} − 100 × {ratio}|이(가) 최저 가격점수에 미달하므로"
+        " 가격점수는 {priceScore}이다."
+    ),
+    "capability-score": "항목별 점수 {scores}의 합계 {capabilityScore}이(가) 수행능력점수이다.",
+    "examination-passed": (
+        "{priceScore} + {capabilityScore} = {total}, 통과점수 {passMark} 이상이므로 적격이다."
+    ),
+    "examination-failed": (
+        "{priceScore} + {capabilityScore} = {total}, 통과점수 {passMark}에 미달하므로 부적격이다."
+    ),
     "price-closed": "기준에 미달한 입찰의 가격은 개봉하지 않으므로 아무도 알지 못한다.",
     "threshold": "{criterion} 항목의 최저 기준은 {points}점 중 {threshold}점이다.",
     "criterion-score": (
@@ -158,6 +178,16 @@ FACTS: dict[str, tuple[str, str]] = {
     "quality-pass-mark": ("기준점수", "평가항목 배점 합계의 {passMark}%"),
     "no-pass-mark": ("기준점수", "없음"),
     "extremes": ("최고·최저 점수", "평가위원 {dropExtremesFrom}명부터 제외"),
+    "examination": ("적격심사", "가격이 낮은 순서로 100점 중 {passMark}점 이상인 입찰자가 나올 때까지"),
+    "no-examination": ("적격심사", "없음: 1순위자를 낙찰자로 한다"),
+    "examination-price-points": ("가격점수", "추정가격에 따라 공고일에 시행 중인 기준표로 산정"),
+    "capability": ("수행능력 {criterion}", "{title}: {points}점"),
+    "examination-periods": (
+        "심사서류",
+        "담당자 요청 후 {documentsWithin}초 이내, 보완은 {supplementWithin}초 이내",
+    ),
+    "negotiation": ("협상", "순위대로 합의에 이를 때까지"),
+    "no-negotiation": ("협상", "없음"),
     "yearly": ("비용 {cost}", "{title}: 입찰자가 연간 금액을 제시"),
     "end": ("비용 {cost}", "{title}: 입찰자가 기간 말 1회 금액을 제시"),
     "years": ("기간(년)", "{years}"),

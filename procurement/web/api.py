@@ -16,6 +16,7 @@ from crypto.encoding import Moment, encode, moment
 from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation
+from procurement.draws import PendingDraw, ShownDraw
 from procurement.evaluation.explain import Language
 from procurement.history import Entry
 from procurement.procedure import Procedure
@@ -169,6 +170,14 @@ class EvaluationView(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluated
 
 
+class Draws(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The panel's draw, then those of each lot: preliminary prices, ties. `pending` is the panel's while it
+    is not made."""
+
+    draws: list[ShownDraw]
+    pending: PendingDraw | None = None
+
+
 @get(
     "/certificates/{fingerprint:str}",
     tags=["certificates"],
@@ -281,6 +290,13 @@ async def read_evaluation(ocid: Ocid, procedure: Steps) -> EvaluationView:
     return EvaluationView(statement=id, evaluation=evaluated)
 
 
+@get("/tenders/{ocid:str}/draws", tags=["results"], responses=PROBLEMS)
+async def read_draws(ocid: Ocid, procedure: Steps) -> Draws:
+    """Every draw with the numbers that it is recomputed from by hand."""
+    found, pending = await publication.draws(procedure, ocid), await publication.pending_draw(procedure, ocid)
+    return Draws(draws=found, pending=pending)
+
+
 @get(
     "/tenders/{ocid:str}/record",
     tags=["checking"],
@@ -358,8 +374,28 @@ STEPS = [
     statement_route(
         "conflict-declarations", Procedure.declare, "An official declares whether there is a conflict"
     ),
+    statement_route(
+        "draw-requests", Procedure.request_draw, "The officer fixes the round that draws the panel"
+    ),
     statement_route("score-sheets", Procedure.accept_sheet, "An evaluator signs a score sheet"),
     statement_route("reserve-prices", Procedure.reveal_prices, "The officer reveals committed prices"),
+    statement_route(
+        "examination-requests",
+        Procedure.request_examination,
+        "The officer asks a candidate for documents",
+    ),
+    statement_route(
+        "supplement-requests", Procedure.request_supplement, "The officer asks a candidate for a supplement"
+    ),
+    statement_route(
+        "examination-documents", Procedure.hand_in, "A candidate names the files that it has handed in"
+    ),
+    statement_route(
+        "examination-results", Procedure.score_examination, "The officer scores a candidate's capability"
+    ),
+    statement_route(
+        "negotiation-results", Procedure.conclude_negotiation, "The officer says what a negotiation came to"
+    ),
     statement_route("award-intentions", Procedure.intend, "The officer names the first in line"),
     statement_route(
         "awards", Procedure.award, "The officer awards, for a second officer to countersign", 202
@@ -380,6 +416,7 @@ router = Router(
         read_closing,
         read_statement,
         read_evaluation,
+        read_draws,
         read_record,
         countersign,
         *STEPS,

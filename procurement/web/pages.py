@@ -20,10 +20,12 @@ from procurement.awards import Evaluated, LotEvaluation
 from procurement.chronicle import Situation
 from procurement.evaluation import Line, explain
 from procurement.evaluation.explain import duration
-from procurement.history import BID_EVENTS, Entry, EventType
+from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
 from procurement.money import grouped
+from procurement.procedure import Procedure
 from procurement.publication import PublishedBid, status
 from procurement.scoring import read_opened
+from procurement.selection import Candidacy, ExaminationResult
 from procurement.steps import steps as every_step
 from procurement.tenders import Document
 from procurement.web.api import Ocid, Steps, summary
@@ -33,6 +35,15 @@ STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "sta
 """By name, in memory: no address is ever taken for a path."""
 
 KST = timezone(timedelta(hours=9), "KST")
+
+OUTCOMES = {
+    "passed": "Passed the qualification examination",
+    "below-pass-mark": "Below the pass mark of the qualification examination",
+    "no-documents": "Handed in nothing in time",
+    "agreed": "Agreed in the negotiation",
+    "failed": "No agreement in the negotiation",
+}
+"""What an examination or a negotiation came to."""
 
 STEPS: dict[EventType, str] = {
     EventType.PUBLISHED: "Tender published",
@@ -46,6 +57,8 @@ STEPS: dict[EventType, str] = {
     EventType.TERMINATED: "Ended without an award",
     EventType.CLOSED: "Box closed and every envelope listed, before any key existed",
     EventType.LATE: "Late witnessing of the closing answered for",
+    EventType.DRAW_REQUESTED: "Round fixed that draws the panel",
+    EventType.PANEL_DRAWN: "Panel drawn",
     EventType.REFUSED: "Opening order refused by committee members",
     EventType.PARTIAL: "Opening order signed by committee members",
     EventType.OPENED: "Opened with both keys",
@@ -53,6 +66,11 @@ STEPS: dict[EventType, str] = {
     EventType.PRICES_REVEALED: "Committed preliminary prices revealed",
     EventType.SHEET_SIGNED: "Score sheet signed",
     EventType.SCORED: "Scored and ranked by the published rules",
+    EventType.EXAMINATION_REQUESTED: "Next in line asked for documents of the qualification examination",
+    EventType.SUPPLEMENT_REQUESTED: "Candidate asked for a supplement",
+    EventType.EXAMINATION_DOCUMENTED: "Candidate handed in documents",
+    EventType.EXAMINED: "Candidate examined",
+    EventType.NEGOTIATED: "Negotiation with the next in rank ended",
     EventType.INTENDED: "Intended award named; standstill began",
     EventType.AWARD_COUNTERSIGNED: "Award countersigned by a second officer",
     EventType.AWARDED: "Awarded",
@@ -100,6 +118,9 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "amendments": await publication.amendments(procedure, situation),
             "enquiries": await publication.enquiries(procedure, ocid),
             "termination": await publication.termination(procedure, situation),
+            "draws": await publication.draws(procedure, ocid),
+            "pending": await publication.pending_draw(procedure, ocid),
+            "candidates": await candidates(procedure, situation),
             "awarded": situation.has(EventType.AWARDED),
             "independent": procedure.trust.independent,
             "when": when,
@@ -196,6 +217,26 @@ def results(
         }
         for each in evaluated.lots
     ]
+
+
+async def candidates(procedure: Procedure, situation: Situation) -> list[dict[str, Any]]:
+    """Who was examined or negotiated with after the ranking, and how the figures came about."""
+    if not any(entry.t in SELECTION_EVENTS for entry in situation.entries):
+        return []
+    selection = await procedure.selection(procedure.pool, situation)
+    return [
+        {
+            "candidacy": each,
+            "outcome": OUTCOMES[each.result.outcome] if each.result else "Under way",
+            "lines": [explain.sentence(line, "en") for line in _examined(each)],
+        }
+        for each in selection.candidacies
+    ]
+
+
+def _examined(candidacy: Candidacy) -> tuple[Line, ...]:
+    examined = candidacy.result.examined if isinstance(candidacy.result, ExaminationResult) else None
+    return examined.lines if examined else ()
 
 
 def _sensitivity(lot: LotEvaluation) -> Sequence[Line]:

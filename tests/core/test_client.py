@@ -39,6 +39,7 @@ from procurement.client import (
     co_sign,
     read_closing,
     read_notice,
+    read_panel,
     seal_bid,
     sign_orders,
     submit_bid,
@@ -59,6 +60,7 @@ from tests.builders import (
     panel_rules,
     the_world,
 )
+from tests.core.test_record_panel import Drawn
 
 MINUTE = timedelta(minutes=1)
 BID = encode(Bid(offers=(LotOffer(lot="1", amount="1000000"),)))
@@ -98,7 +100,8 @@ class Front:
             case ["api", "v1", "certificates", fingerprint]:
                 return self.life.certificates[fingerprint]
             case ["api", "v1", "tenders", _, "entries", seq]:
-                return self.proven(int(seq))
+                requested = self.types()[int(seq)] == "draw:requested"
+                return self.proven(int(seq), self.life.draw_note if requested else "")
             case ["api", "v1", "tenders", _, "closing"]:
                 return self.proven(self.types().index("tender:closed"), self.life.closing_note)
             case ["api", "v1", "tenders", _, "timeline"]:
@@ -780,6 +783,68 @@ async def test_no_price_is_ordered_open_on_the_word_of_a_wrong_panel(
     with pytest.raises(TenderError) as caught:
         await priced(front)
     assert (caught.value.code, front.sent) == (code, {})
+
+
+def a_drawn_life(seen: timedelta = timedelta(seconds=1), **draw: Any) -> Drawn:
+    """Two bids whose technical parts are open, and a panel of two drawn from five."""
+    life = Drawn()
+    life.request_draw(seen=seen)
+    life.draw_panel(**draw)
+    life.open("technical")
+    return life
+
+
+async def test_prices_are_ordered_open_after_the_sheets_of_those_whom_the_draw_called() -> None:
+    life = a_drawn_life()
+    first, second, third, *_ = life.called
+    life.declare(first, "my sister's company bids")
+    front = Front(life)
+    for each in (second, third):
+        with pytest.raises(TenderError, match="not those of the panel"):
+            await priced(front)
+        life.score_sheet(evaluator=each)
+    assert await priced(front) == 2
+
+
+async def test_an_evaluators_machine_finds_whether_it_is_called() -> None:
+    life = a_drawn_life()
+    service, tender = await announced(Front(life))
+    officials, seq = await read_panel(service, tender)
+    assert officials.drawn == tuple(each.certificate.registration for each in life.called)
+    assert (seq > 0, tender.officials.drawn) == (True, ())
+    undrawn, _ = await read_panel(*await announced(Front(Drawn())))
+    assert undrawn.drawn == ()
+
+
+@pytest.mark.parametrize(
+    ("life", "code"),
+    [
+        (lambda: a_drawn_life(tickets=()), "panel-wrong"),
+        (lambda: a_drawn_life(seen=timedelta(minutes=11)), "draw-late"),
+        (lambda: a_drawn_life(round="1"), "another-draw"),
+    ],
+    ids=["favoured", "known before", "another round"],
+)
+async def test_no_price_is_ordered_open_after_a_draw_that_was_not_right(
+    life: Callable[[], Drawn], code: str
+) -> None:
+    lived = life()
+    lived.scored_by(*lived.panel()[:2])
+    front = Front(lived)
+    with pytest.raises(TenderError) as caught:
+        await priced(front)
+    assert (caught.value.code, front.sent) == (code, {})
+
+
+async def test_no_price_is_ordered_open_on_the_sheets_of_some_of_the_pool() -> None:
+    for draws, code in ((True, "not-scored"), (False, "panel-not-drawn")):
+        life = a_drawn_life() if draws else Drawn()
+        if not draws:
+            life.open("technical")
+        life.scored_by(*(life.called[2:4] if draws else life.panel()[:2]))
+        with pytest.raises(TenderError) as caught:
+            await priced(Front(life))
+        assert caught.value.code == code
 
 
 class Elsewhere(Life):

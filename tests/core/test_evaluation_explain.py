@@ -14,6 +14,7 @@ from procurement.evaluation import (
     Committed,
     CommittedPrices,
     Evaluation,
+    Examined,
     KrPriceFloor,
     Line,
     LowestPrice,
@@ -26,6 +27,7 @@ from procurement.evaluation import (
     explain,
 )
 from procurement.evaluation.reserve_prices import commitment
+from tests.builders import examined_floor
 from tests.core.evaluation_builders import (
     CRITERIA,
     a_life_cycle,
@@ -40,6 +42,7 @@ from tests.core.evaluation_builders import (
     one_sheet,
     two_envelopes,
 )
+from tests.core.test_evaluation_examination import examined
 from tests.core.test_evaluation_kr_negotiation import panel
 from tests.core.test_evaluation_kr_price_floor import koneps_offers
 
@@ -93,6 +96,11 @@ def weighed() -> Iterator[Evaluation]:
     yield evaluated(two_envelopes(), offers[:1], unpriced=[closed], sheets=split)
 
 
+def examinations() -> Iterator[Examined]:
+    """On each of the three stretches of the price score, passed and failed."""
+    yield from (examined(amount) for amount in ("897500", "950000", "800000"))
+
+
 def lines_of(evaluation: Evaluation) -> Iterator[Line]:
     yield from evaluation.lines
     yield from evaluation.sensitivity.lines if evaluation.sensitivity else ()
@@ -102,6 +110,7 @@ def lines_of(evaluation: Evaluation) -> Iterator[Line]:
 
 def test_every_line_there_is_has_been_written_and_no_other() -> None:
     written = {line.code for evaluation in evaluations() for line in lines_of(evaluation)}
+    written |= {line.code for each in examinations() for line in each.lines}
     assert written == set(explain.SENTENCES["en"])
 
 
@@ -128,13 +137,13 @@ def test_every_reason_is_worded_and_met() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_sentence_uses_all_figures_of_its_line(language: explain.Language) -> None:
-    for evaluation in evaluations():
-        for line in lines_of(evaluation):
-            template = explain.SENTENCES[language][line.code]
-            assert set(re.findall(r"{(\w+)}", template)) == set(line.values)
-            sentence = explain.sentence(line, language).replace(",", "")
-            assert "{" not in sentence
-            assert all(value.replace(",", "") in sentence for value in line.values.values())
+    lines = [line for evaluation in evaluations() for line in lines_of(evaluation)]
+    for line in (*lines, *(line for each in examinations() for line in each.lines)):
+        template = explain.SENTENCES[language][line.code]
+        assert set(re.findall(r"{(\w+)}", template)) == set(line.values)
+        sentence = explain.sentence(line, language).replace(",", "")
+        assert "{" not in sentence
+        assert all(value.replace(",", "") in sentence for value in line.values.values())
 
 
 def test_sums_are_grouped_and_hashes_are_not() -> None:
@@ -228,6 +237,8 @@ STATED: list[Rules] = [
     ),
     a_negotiation(pass_mark=HALF),
     a_negotiation(),
+    a_negotiation(negotiation=True),
+    examined_floor(documents_within=86401, supplement_within=3602),
     a_quality(criteria=(msgspec.structs.replace(CRITERIA[0], threshold="31"), CRITERIA[1])),
     two_envelopes(ceiling="77"),
     two_envelopes(price_weight="12.5"),

@@ -373,11 +373,14 @@ def _code(cell: str) -> str:
     return cell.strip("`")
 
 
+MODULES = (
+    *("awards", "bundle", "editions", "enquiries", "evaluation", "history"),
+    *("notices", "panels", "selection", "tenders"),
+)
 FORMATS = (
     "crypto.",
     "bids.",
-    *(f"procurement.{name}" for name in ("awards", "bundle", "editions", "enquiries")),
-    *(f"procurement.{name}" for name in ("evaluation", "history", "notices", "tenders")),
+    *(f"procurement.{name}" for name in MODULES),
     Application.__module__,
     LogIn.__module__,
 )

@@ -44,6 +44,13 @@ def chain(*types: EventType | tuple[EventType, str]) -> list[Entry]:
 PUBLISHED = [T.PUBLISHED, T.COUNTERSIGNED]
 ONE_PART = [*PUBLISHED, T.CLOSED, T.PARTIAL, T.PARTIAL, T.OPENED, T.BID_OPENED, T.BID_UNOPENABLE]
 AWARD = [T.SCORED, T.INTENDED, T.AWARD_COUNTERSIGNED, T.AWARDED]
+EXAMINATION = [
+    T.EXAMINATION_REQUESTED,
+    T.EXAMINATION_DOCUMENTED,
+    T.SUPPLEMENT_REQUESTED,
+    T.EXAMINATION_DOCUMENTED,
+    T.EXAMINED,
+]
 TWO_PARTS: list[Any] = [
     *PUBLISHED,
     T.CLOSED,
@@ -71,6 +78,10 @@ TWO_PARTS: list[Any] = [
         [*PUBLISHED, T.CLOSED, T.LATE, T.PARTIAL, T.OPENED, *AWARD],
         [*PUBLISHED, T.REFUSED, T.CLOSED, T.REFUSED, T.LATE, T.PARTIAL, T.REFUSED, T.OPENED, *AWARD],
         TWO_PARTS,
+        [*PUBLISHED, T.CLOSED, T.DRAW_REQUESTED, T.PANEL_DRAWN, *TWO_PARTS[3:]],
+        [*TWO_PARTS[:6], T.DRAW_REQUESTED, T.PANEL_DRAWN, *TWO_PARTS[6:]],
+        [*ONE_PART, T.SCORED, *EXAMINATION, *EXAMINATION, *AWARD[1:]],
+        [*ONE_PART, T.SCORED, T.NEGOTIATED, T.NEGOTIATED, *AWARD[1:]],
         [*ONE_PART],
         [T.PUBLISHED],
         [*ONE_PART, T.CONFLICT_DECLARED, T.SCORED, T.CONFLICT_DECLARED, T.INTENDED, T.CONFLICT_DECLARED],
@@ -114,6 +125,14 @@ def test_a_life_in_order_is_in_order_wherever_it_stands(types: list[Any]) -> Non
         ("sheet:signed after evaluation:scored", [*ONE_PART, T.SCORED, T.INTENDED, T.SHEET_SIGNED]),
         ("award:made after award:made", [*ONE_PART, *AWARD, T.AWARDED]),
         ("award:intended for the second time", [*ONE_PART, *AWARD[:2], T.INTENDED]),
+        ("draw:requested before tender:closed", [*PUBLISHED, T.DRAW_REQUESTED]),
+        ("panel:drawn before draw:requested", [*PUBLISHED, T.CLOSED, T.PANEL_DRAWN]),
+        ("draw:requested for the second time", [*PUBLISHED, T.CLOSED, *[T.DRAW_REQUESTED] * 2]),
+        ("draw:requested after evaluation:scored", [*ONE_PART, T.SCORED, T.DRAW_REQUESTED]),
+        ("examination:requested before evaluation:scored", [*ONE_PART, T.EXAMINATION_REQUESTED]),
+        ("examination:scored before examination:requested", [*ONE_PART, T.SCORED, T.EXAMINED]),
+        ("negotiation:concluded after award:intended", [*ONE_PART, *AWARD[:2], T.NEGOTIATED]),
+        ("examination:requested after award:intended", [*ONE_PART, *AWARD[:2], T.EXAMINATION_REQUESTED]),
         ("sheet:signed after award:made", [*ONE_PART, *AWARD, T.SHEET_SIGNED]),
     ],
 )

@@ -36,6 +36,7 @@ from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Published, record_package
 from procurement.tenders import Bid, LotOffer, Proposal, StatedCost
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.core.test_record_selection import NEGOTIATED, Ranked
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "ocds"
 
@@ -129,6 +130,16 @@ def two_envelopes() -> Life:
 
 
 @cache
+def examined() -> Life:
+    """The first in line fails the examination, the second passes."""
+    life = Ranked("900000", "897500")
+    life.examined(1, "0", "0")
+    life.examined(2, "15", "5")
+    life.award()
+    return life
+
+
+@cache
 def framework() -> Life:
     """Two of three bidders win the first lot, one the second, which is compared by what it costs to run."""
     life = a_life(MultiAward(rules=LowestPrice(ceiling="1000"), winners=2), COSTS)
@@ -139,7 +150,19 @@ def framework() -> Life:
     return life.to_award()
 
 
-LIVES = (lowest_price, price_floor, negotiation, unattended, jointly, two_envelopes, framework)
+@cache
+def negotiated() -> Life:
+    """There is no agreement with anybody."""
+    life = Ranked("900000", rules=NEGOTIATED)
+    life.negotiate(life.line[0], "failed")
+    life.award()
+    return life
+
+
+LIVES = (
+    *(lowest_price, price_floor, negotiation, unattended, jointly, two_envelopes, framework),
+    *(examined, negotiated),
+)
 
 
 @pytest.fixture(params=LIVES, ids=lambda life: life.__name__)
@@ -201,6 +224,7 @@ def check_release(release: Json) -> None:
 
 def check_codes(release: Json) -> None:
     tender = release["tender"]
+    assert {each["status"] for each in tender.get("milestones", [])} <= {"met", "notMet"}
     assert {tender["status"], *(lot["status"] for lot in tender["lots"])} <= TENDER_STATUSES
     assert tender["awardCriteria"] in {"priceOnly", "costOnly", "ratedCriteria"}
     assert tender["submissionMethod"] == ["electronicSubmission"]

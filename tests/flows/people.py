@@ -31,12 +31,14 @@ from crypto.trust import Trust
 from procurement import record, store
 from procurement.awards import (
     Award,
+    Chosen,
     ConflictDeclaration,
     Countersignature,
     CriterionScore,
     IntendedAward,
     LateClosing,
     LotAward,
+    RevealedPrices,
     SignedScores,
     Termination,
     first_in_line,
@@ -49,13 +51,23 @@ from procurement.client import (
     read_closing,
     read_evaluation,
     read_notice,
+    read_selection,
     sign_orders,
 )
 from procurement.editions import Amendment, next_round
-from procurement.evaluation import Evaluation, criteria
+from procurement.evaluation import CommittedPrices, Evaluation, criteria
 from procurement.notices import DocumentOffer, TenderDocument
+from procurement.panels import DrawRequest, PanelDraw
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
+from procurement.selection import (
+    ExaminationDocuments,
+    ExaminationRequest,
+    ExaminationResult,
+    NegotiationResult,
+    Selection,
+    SupplementRequest,
+)
 from procurement.service import House
 from procurement.tenders import (
     Bid,
@@ -68,6 +80,7 @@ from procurement.tenders import (
     padded,
     terms,
 )
+from tests.builders import evidence, figured
 from tests.logcheck import verify_from_tiles
 
 LEAD = 3.0
@@ -239,6 +252,7 @@ class PracticeTender:
         self.terms = terms(notice, self.notice_id)
         self.latest = self.notice_id
         self.office = town.line()
+        self.chosen: Chosen = {}
         self._said: dict[tuple[str, str, str], bytes] = {}
 
     @step
@@ -373,6 +387,20 @@ class PracticeTender:
         }
 
     @step
+    async def draw_panel(self, ahead: float = 5.0) -> list[str]:
+        """The officer fixes a round so many seconds ahead; the pool's certificates in the order it draws."""
+        await self.say("draw-requests", self.draw_request(ahead), self.town.officer)
+        await self.until("panel:drawn")
+        events = (await self.get("timeline")).json()["events"]
+        [drawn] = [each["statement"] for each in events if each["type"] == "panel:drawn"]
+        draw = Statement((await self.get(f"statements/{drawn}")).content).read(PanelDraw)
+        return [each.certificate for each in draw.tickets]
+
+    def draw_request(self, ahead: float) -> DrawRequest:
+        round = self.notice.network.round_at(datetime.now(UTC) + timedelta(seconds=ahead))
+        return DrawRequest(**self.about(self.town.officer), round=str(round))
+
+    @step
     async def score(self, points: Mapping[str, str], evaluator: SigningKey | None = None) -> str:
         """A panel member's sheet: the same points for every criterion of an envelope."""
         key = evaluator or self.town.evaluator
@@ -388,6 +416,11 @@ class PracticeTender:
         )
         return SignedScores(**self.about(evaluator), scores=scores, salt=secrets.token_hex(32))
 
+    async def reveal(self, prices: CommittedPrices) -> str:
+        """The officer reveals what the notice committed to for its one lot."""
+        about = self.about(self.town.officer) | msgspec.structs.asdict(prices)
+        return await self.say("reserve-prices", RevealedPrices(**about, lot="1"), self.town.officer)
+
     @step
     async def evaluated(self) -> dict[str, Evaluation]:
         """The evaluation of each lot, waited for, its signature verified."""
@@ -397,13 +430,69 @@ class PracticeTender:
 
     @step
     async def intend(self) -> tuple[LotAward, ...]:
-        """The officer names the first in line of each lot."""
+        """The officer names the first in line of each lot, of those who passed where that is asked for."""
         await self.declare(self.town.officer)
+        self.chosen = (await self.selection()).chosen()
         self.intention_id = await self.say("award-intentions", self.intention(), self.town.officer)
-        return first_in_line(self.evaluation)
+        return self.winners
+
+    @property
+    def winners(self) -> tuple[LotAward, ...]:
+        return first_in_line(self.evaluation, self.chosen)
+
+    async def selection(self) -> Selection:
+        """What was done about those in line, as the officer's machine finds it in the log."""
+        return await read_selection(self.office, await read_notice(self.office, self.ocid))
+
+    def asking(self, selection: Selection, bid: str) -> ExaminationRequest:
+        now = datetime.now(UTC)
+        about = self.about(self.town.officer) | {"time": moment(now)}
+        about |= {"evaluation": self.evaluation_id, "lot": "1", "bid": bid, "documents": "Proof of works"}
+        return ExaminationRequest(**about, due=selection.due_at("1", now))
+
+    @step
+    async def ask(self, bid: str) -> str:
+        """The officer asks a candidate for documents; the request's id."""
+        await self.declare(self.town.officer)
+        request = self.asking(await self.selection(), bid)
+        return await self.say("examination-requests", request, self.town.officer)
+
+    @step
+    async def ask_more(self, request: str) -> str:
+        """The officer asks for a supplement; the id of that request."""
+        now, selection = datetime.now(UTC), await self.selection()
+        about = self.about(self.town.officer) | {"time": moment(now), "request": request}
+        due = selection.due_at("1", now, supplement=True)
+        more = SupplementRequest(**about, documents="The second page", due=due)
+        return await self.say("supplement-requests", more, self.town.officer)
+
+    @step
+    async def hand_in(self, request: str, bidder: SigningKey, *titles: str) -> str:
+        """The candidate names what it has handed in."""
+        files = tuple(map(evidence, titles or ("Works",)))
+        documents = ExaminationDocuments(**self.about(bidder), request=request, files=files)
+        return await self.say("examination-documents", documents, bidder)
+
+    @step
+    async def examine(self, request: str, *scores: str) -> str:
+        """The officer scores the criteria in their order, and the figures follow."""
+        result = self.result(await self.selection(), request, *scores)
+        return await self.say("examination-results", result, self.town.officer)
+
+    def result(self, selection: Selection, request: str, *scores: str) -> ExaminationResult:
+        figures = figured(selection, self.notice, request, scores)
+        return ExaminationResult(**self.about(self.town.officer), **figures)
+
+    @step
+    async def negotiate(self, bid: str, outcome: Literal["agreed", "failed"]) -> str:
+        """The officer negotiates with one of those in line."""
+        await self.declare(self.town.officer)
+        about = self.about(self.town.officer) | {"evaluation": self.evaluation_id, "lot": "1", "bid": bid}
+        result = NegotiationResult(**about, outcome=outcome, reason="As the minutes say")
+        return await self.say("negotiation-results", result, self.town.officer)
 
     def intention(self) -> IntendedAward:
-        awards = first_in_line(self.evaluation)
+        awards = self.winners
         return IntendedAward(**self.about(self.town.officer), evaluation=self.evaluation_id, awards=awards)
 
     @step
@@ -415,7 +504,7 @@ class PracticeTender:
         await self.countersign(award)
 
     def final_award(self) -> Award:
-        awards = first_in_line(self.evaluation)
+        awards = self.winners
         return Award(**self.about(self.town.officer), intention=self.intention_id, awards=awards)
 
     @step
@@ -477,6 +566,14 @@ class PracticeTender:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError("the tender was not published")
+
+    async def until_shown(self, route: str, holds: Callable[[Any], bool]) -> None:
+        """Wait until what is shown there is as it should be."""
+        for _ in range(400):
+            if holds((await self.get(route)).json()):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{route} does not show it")
 
     async def until(self, event: str, times: int = 1) -> None:
         """Wait until `event` has happened so many times."""

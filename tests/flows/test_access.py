@@ -47,6 +47,7 @@ from procurement.enquiries import Answer, Enquiry
 from procurement.login import client
 from procurement.login.statements import LogIn
 from procurement.notices import DocumentOffer
+from procurement.panels import DrawRequest
 from procurement.registry import applicant
 from procurement.registry.applicant import application
 from procurement.registry.statements import (
@@ -57,9 +58,16 @@ from procurement.registry.statements import (
     Representative,
     Revocation,
 )
+from procurement.selection import (
+    ExaminationDocuments,
+    ExaminationRequest,
+    ExaminationResult,
+    NegotiationResult,
+    SupplementRequest,
+)
 from procurement.tenders import Notice, Proposal, padded
 from tests.authenticator import Passkey
-from tests.builders import a_lot, panel_rules
+from tests.builders import a_lot, evidence, panel_rules
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_documents import enclose, upload
 from tests.flows.test_documents import seal as sealed_with
@@ -778,11 +786,17 @@ def round_of(square: Square, case: Case) -> str:
 NONE = "0" * 64
 NO_AWARD = (LotAward(lot="1"),)
 PRICES = tuple(str(100 + i) for i in range(15))
+CANDIDATE = {"evaluation": NONE, "lot": "1", "bid": NONE}
+ASKED_FOR = {"request": NONE}
+WANTED = {"documents": "Proof of works", "due": "2026-01-01T00:00:00.000Z"}
+AGREED = {"outcome": "agreed", "reason": "As the minutes say"}
+FILES = (evidence("Works"),)
 TENDER = "/api/v1/tenders/{ocid}"
 DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
     *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids", f"{TENDER}/steps"),
+    f"{TENDER}/draws",
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
@@ -830,8 +844,26 @@ ASKED: dict[Route, Asked] = {
             ("terminations", Termination, lambda *_: {"outcome": "cancelled", "reason": "No budget."}),
             ("co-signatures", CoSignature, lambda *_: {"envelope": secrets.token_hex(32)}),
             ("opening-partials", OpeningPartial, partial),
+            ("draw-requests", DrawRequest, lambda *_: {"round": "1"}),
             ("score-sheets", SignedScores, sheet),
             ("reserve-prices", RevealedPrices, lambda *_: {"lot": "1", "salt": NONE, "prices": PRICES}),
+            (
+                "examination-requests",
+                ExaminationRequest,
+                lambda *_: CANDIDATE | {"documents": "A", "due": now()},
+            ),
+            (
+                "supplement-requests",
+                SupplementRequest,
+                lambda *_: ASKED_FOR | {"documents": "A", "due": now()},
+            ),
+            ("examination-documents", ExaminationDocuments, lambda *_: ASKED_FOR | {"files": FILES}),
+            ("examination-results", ExaminationResult, lambda *_: ASKED_FOR | {"outcome": "no-documents"}),
+            (
+                "negotiation-results",
+                NegotiationResult,
+                lambda *_: CANDIDATE | {"outcome": "agreed", "reason": "A"},
+            ),
             ("award-intentions", IntendedAward, lambda *_: {"evaluation": NONE, "awards": NO_AWARD}),
             ("awards", Award, lambda *_: {"intention": NONE, "awards": NO_AWARD}),
             (

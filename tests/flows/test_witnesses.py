@@ -1,5 +1,6 @@
 """Several witnesses, all of them needed: without one a service goes on, but nothing is opened."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from procurement.authorities import log_key
 from procurement.service import House
 from procurement.settings import Witnesses
 from procurement.web.witness import create_witness
-from tests.builders import a_lot
+from tests.builders import a_lot, panel_rules
 from tests.flows.conftest import running_under
 from tests.flows.people import Town
 from tests.relays import dead_address, serving
@@ -102,3 +103,30 @@ async def test_no_order_is_taken_before_the_quorum_has_seen_the_closing(
         assert closed.witnessed >= tender.notice.opens, "and the officer has answered for it"
         await tender.order("bid")
         assert [each.amount for each in (await tender.evaluated())["1"].ranking] == ["100"]
+
+
+async def test_a_round_that_came_before_the_quorum_had_seen_its_request_draws_no_panel(
+    dsn: str, house: House, witnesses: list[OurWitness]
+) -> None:
+    """Nobody could show any more that it was not known when it was chosen. Bids are opened all the same."""
+    urls = {each.key.verifier.encode(): each.url for each in witnesses}
+    async with running_under(Witnesses(quorum=2, urls=urls), dsn, house) as http:
+        town = await Town.settle(http, house, dsn)
+        tender = await town.publish(a_lot(panel_rules()), seats=1)
+        bid = await tender.bid(await town.bidder("Bidder"), "100")
+        await tender.close()
+        await witnesses[1].stop()
+        await tender.say("draw-requests", tender.draw_request(2), town.officer)
+        await asyncio.sleep(3)
+        assert (await tender.get("draws")).json()["pending"]["trouble"] == "not-witnessed"
+
+        await witnesses[1].start()
+        await tender.until_shown("draws", lambda view: view["pending"]["trouble"] == "draw-late")
+        assert "No panel can be drawn" in (await http.get(f"/tenders/{tender.ocid}")).text
+        await tender.order("technical")
+        await tender.opened("technical")
+        await tender.declare(town.evaluator)
+        sheet = sign(tender.sheet({bid: "80"}, town.evaluator), town.evaluator)
+        answer = await tender.post("score-sheets", sheet)
+        assert (answer.status_code, answer.json()["code"]) == (409, "panel-not-drawn")
+        assert "panel:drawn" not in await tender.happened()
