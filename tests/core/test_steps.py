@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crypto.encoding import decode, moment, parse_moment
 from procurement import steps as module
@@ -184,6 +185,19 @@ def test_a_question_is_open_until_it_is_answered_and_late_when_the_law_says_so()
     assert of(steps(notice, answered, until - timedelta(days=1)), "answers").state == "open"
     assert of(steps(notice, answered, until), "answers").state == "done"
     assert "answers" not in states(steps(a_life().notice, [], START))
+
+
+def test_a_panel_by_draw_and_a_negotiation_are_steps() -> None:
+    world = the_world()
+    pool = tuple(each.fingerprint for each in world.panel)
+    drawn = a_notice(world, a_lot(replace(panel_rules(), negotiation=True)), evaluators=pool, seats=1)
+    found = states(steps(drawn, happened(EventType.CLOSED), DEADLINE))
+    assert (found["panel-draw"], found["scoring"]) == ("open", "ahead")
+    events = EventType.CLOSED, EventType.DRAW_REQUESTED, EventType.PANEL_DRAWN
+    done = states(steps(drawn, happened(*events), DEADLINE))
+    assert done["panel-draw"] == "done"
+    assert "selection" in found
+    assert "selection" not in states(steps(a_life().notice, [], START))
 
 
 def test_a_tender_that_was_ended_has_nothing_to_do_any_more() -> None:
