@@ -15,6 +15,7 @@ import msgspec
 from bids.envelope import Part
 from crypto.encoding import Moment, moment, parse_moment
 from procurement import periods
+from procurement.evaluation import takes_more
 from procurement.evaluation.explain import Language, duration
 from procurement.history import Entry, EventType
 from procurement.scoring import committed_lots
@@ -154,6 +155,25 @@ WORDS: dict[str, dict[Language, _Words]] = {
             "Las ofertas siguen cerradas; la negativa de cada miembro y su motivo son públicos.",
         ),
     },
+    "panel-draw": {
+        "en": _Words("Draw the panel from its pool", "Nobody scores, and no price is opened."),
+        "ko": _Words("평가위원 추첨", "추첨 전에는 평가하지 않으며 가격도 개봉하지 않는다."),
+        "es": _Words("Sortear el comité", "Nadie puntúa y no se abre ningún precio."),
+    },
+    "selection": {
+        "en": _Words(
+            "Examine those in line, or negotiate with them, in the order of the ranks",
+            "Nobody is named; documents that do not come in time end a candidacy, and the next is in line.",
+        ),
+        "ko": _Words(
+            "순위에 따른 적격심사 또는 협상",
+            "낙찰예정자를 지명하지 못하며, 서류를 기한 내 내지 않은 자 대신 다음 순위자가 대상이 된다.",
+        ),
+        "es": _Words(
+            "Examinar a los primeros, o negociar con ellos, por orden",
+            "No se nombra a nadie; quien no entrega a tiempo cede el lugar al siguiente.",
+        ),
+    },
     "prices": {
         "en": _Words("Reveal the committed preliminary prices", "Without them nothing is ranked."),
         "ko": _Words("확약한 복수예비가격 공개", "공개되지 않으면 순위를 정하지 않는다."),
@@ -213,7 +233,9 @@ RULES = {
     "closing": "Openseal formats, section 9",
     "late-closing": "Openseal formats, section 9",
     "opening": "Openseal formats, section 10",
+    "panel-draw": "Openseal formats, section 11",
     "prices": "Openseal formats, section 11",
+    "selection": "Openseal formats, section 8",
     "scoring": "Openseal formats, section 8",
     "evaluation": "Openseal formats, section 12",
     "intention": "Openseal formats, section 8",
@@ -237,7 +259,9 @@ HOLDERS: dict[str, Holder] = {
     "closing": "service",
     "late-closing": "officer",
     "opening": "committee",
+    "panel-draw": "officer",
     "prices": "officer",
+    "selection": "officer",
     "scoring": "panel",
     "evaluation": "service",
     "intention": "officer",
@@ -342,6 +366,8 @@ def _opening(notice: Notice, history: _History) -> list[_Planned]:
     found.append(("opening", first, _Times(since, notice.opens, opened)))
     if committed_lots(notice):
         found.append(("prices", None, _Times(opened, None, history.last(EventType.PRICES_REVEALED))))
+    if notice.seats:
+        found.append(("panel-draw", None, _Times(closed, None, history.first(EventType.PANEL_DRAWN))))
     for part in others:
         begun = history.first(EventType.PARTIAL, part)
         later = history.first(EventType.OPENED, part)
@@ -357,8 +383,10 @@ def _awarding(notice: Notice, history: _History) -> list[_Planned]:
     intended = history.first(EventType.INTENDED)
     awarded = history.first(EventType.AWARDED)
     over = intended + timedelta(seconds=notice.standstill) if intended else None
+    selected = any(takes_more(lot.rules) for lot in notice.lots)
     return [
         ("evaluation", None, _Times(opened, None, scored)),
+        *([("selection", None, _Times(scored, None, intended))] if selected else []),
         ("intention", None, _Times(scored, None, intended)),
         ("standstill", None, _passing(intended, over)),
         ("award", None, _Times(over, None, awarded)),

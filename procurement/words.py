@@ -133,6 +133,8 @@ def _how(notice: Notice) -> Facts:
         ("Documents", _documents(notice)),
         ("Consortium", joint_in_words(notice)),
     ]
+    if notice.seats:
+        facts.append(("Panel", f"{notice.seats} drawn from a pool of {len(notice.evaluators)}"))
     if notice.eligibility:
         facts += [("Who may bid", each) for each in eligibility_in_words(notice.eligibility)]
     if notice.bid_security:

@@ -34,6 +34,7 @@ from procurement.editions import (
 )
 from procurement.errors import TenderError
 from procurement.evaluation import LowestPrice
+from procurement.notices import LegalBasis
 from procurement.record import verify
 from procurement.tenders import Notice, OutageRule
 from tests.builders import (
@@ -84,6 +85,21 @@ def gap(start: datetime, end: datetime) -> Gap:
 
 def test_every_field_of_a_notice_is_either_fixed_or_may_be_amended() -> None:
     assert sorted((*FIXED, *AMENDABLE)) == sorted(Notice.__struct_fields__)
+
+
+def test_an_amendment_keeps_the_legal_periods() -> None:
+    """13 days of standstill are what the law of the Union takes at its longest."""
+    law = LegalBasis(jurisdiction="eu", procedure="open")
+    long = moment(START + timedelta(days=60))
+    opening = the_world().beacon.network.round_at(START + timedelta(days=60, hours=1))
+    begun = first(legal=law, deadline=long, round=str(opening), standstill=13 * 24 * 3600)
+    with pytest.raises(TenderError) as refused:
+        after(begun, standstill=12 * 24 * 3600)
+    assert refused.value.code == "period-too-short"
+    assert after(begun, standstill=14 * 24 * 3600)[-1].notice.standstill == 14 * 24 * 3600
+    with pytest.raises(TenderError) as refused:
+        after(begun, legal=None)
+    assert refused.value.code == "fixed"
 
 
 @pytest.mark.parametrize(

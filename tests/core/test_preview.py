@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from procurement.evaluation import (
@@ -132,6 +132,7 @@ def test_rules_that_contradict_themselves_say_so_instead() -> None:
     assert in_words(found, "KRW")[-1].startswith("  the rules cannot be tried: ")
 
 
+@settings(deadline=None)
 @given(ceiling=st.integers(1, 10**14), currency=st.sampled_from(["KRW", "EUR"]))
 def test_any_ceiling_can_be_tried(ceiling: int, currency: str) -> None:
     found = shown(LowestPrice(ceiling=str(ceiling)), currency=currency)

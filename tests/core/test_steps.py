@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crypto.encoding import decode, moment, parse_moment
 from procurement import steps as module
@@ -146,6 +147,63 @@ def test_committed_prices_are_waited_for() -> None:
     found = steps(a_notice(the_world(), a_lot(rules), practice=True, **LAW), [], START)
     assert "prices" in states(found)
     assert "tendering" not in of(found, "bidding").rule  # practice is exempt
+
+
+def happened(*types: EventType) -> list[Entry]:
+    """A history of these events, an hour apart, from the publication on."""
+    notice = "11" * 32
+    return [
+        Entry(
+            t=each,
+            time=moment(START + timedelta(hours=number)),
+            statement="22" * 32,
+            status="33" * 32,
+            tender="ocds-0s3al1-t1",
+            notice=notice,
+            seq=number,
+            prev="44" * 32,
+        )
+        for number, each in enumerate((EventType.PUBLISHED, EventType.COUNTERSIGNED, *types))
+    ]
+
+
+def test_a_question_is_open_until_it_is_answered_and_late_when_the_law_says_so() -> None:
+    law = {"legal": LegalBasis(jurisdiction="eu", procedure="open")}
+    closes, until = START + timedelta(days=60), START + timedelta(days=20)
+    opening = the_world().beacon.network.round_at(closes + timedelta(hours=1))
+    times = {"deadline": moment(closes), "enquiries_until": moment(until), "round": str(opening)}
+    notice = a_notice(the_world(), standstill=13 * 24 * 3600, **times, **law)
+    asked = happened(EventType.ENQUIRED)
+    answered = happened(EventType.ENQUIRED, EventType.ANSWERED)
+    waiting = of(steps(notice, asked, until), "answers")
+    assert (waiting.state, waiting.holder) == ("open", "officer")
+    assert waiting.since == asked[-1].time
+    assert waiting.rule.startswith("answers: 6 days (Directive 2014/24/EU, Article 53(2))")
+    assert parse_moment(waiting.due or "") < closes - timedelta(days=5)
+    late = of(steps(notice, asked, closes - timedelta(days=5)), "answers")
+    assert late.state == "late"
+    assert of(steps(notice, answered, until - timedelta(days=1)), "answers").state == "open"
+    assert of(steps(notice, answered, until), "answers").state == "done"
+    assert "answers" not in states(steps(a_life().notice, [], START))
+
+
+def test_a_panel_by_draw_and_a_negotiation_are_steps() -> None:
+    world = the_world()
+    pool = tuple(each.fingerprint for each in world.panel)
+    drawn = a_notice(world, a_lot(replace(panel_rules(), negotiation=True)), evaluators=pool, seats=1)
+    found = states(steps(drawn, happened(EventType.CLOSED), DEADLINE))
+    assert (found["panel-draw"], found["scoring"]) == ("open", "ahead")
+    events = EventType.CLOSED, EventType.DRAW_REQUESTED, EventType.PANEL_DRAWN
+    done = states(steps(drawn, happened(*events), DEADLINE))
+    assert done["panel-draw"] == "done"
+    assert "selection" in found
+    assert "selection" not in states(steps(a_life().notice, [], START))
+
+
+def test_a_tender_that_was_ended_has_nothing_to_do_any_more() -> None:
+    entries = happened(EventType.TERMINATION_COUNTERSIGNED, EventType.TERMINATED)
+    found = steps(a_life().notice, entries, DEADLINE + timedelta(days=99))
+    assert states(found) == {"publication": "done", "countersigning": "done", "termination": "done"}
 
 
 @given(at=st.integers(0, 200), of_history=st.integers(0, 30))
