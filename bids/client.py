@@ -7,7 +7,7 @@ that shows two parties different logs has to keep up two histories for ever.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,6 +208,26 @@ class Service:
     async def post(self, path: str, statement: bytes) -> bytes:
         """The answer to a statement. Sent again when no answer comes: a statement is taken once only."""
         return (await self._request("POST", path, statement)).content
+
+    async def hand_in(self, path: str, source: Path, size: int, offer: bytes) -> None:
+        """Send the file at `source`, of `size` bytes, with the signed statement that offers it. Sent again
+        when no answer comes. Raises OSError."""
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size),
+            "Openseal-Statement": to_base64(offer),
+        }
+        for pause in (*PAUSES, None):
+            try:
+                response = await _attempt(self._http, "PUT", path, _read_chunks(source, size), headers)
+                if response.is_success:
+                    return
+                error = _unwilling(response)
+            except ServiceError as lost:
+                error = lost
+            if pause is None or not (error.status == 0 or error.status in _COME_BACK):
+                raise error
+            await asyncio.sleep(_pause(max(pause, error.retry_after)))
 
     async def submit(
         self,
@@ -592,7 +612,7 @@ async def _attempt(
     http: httpx.AsyncClient,
     method: str,
     path: str,
-    body: bytes | None = None,
+    body: bytes | AsyncIterator[bytes] | None = None,
     headers: Headers | None = None,
 ) -> httpx.Response:
     try:
@@ -639,6 +659,12 @@ def _check_agree(before: _Word | None, now: "_Word") -> None:
 def _check_promised(promise: Promise) -> None:
     if parse_moment(promise.included_by) > parse_moment(promise.time) + PROMISED:
         raise LogError("the service promises what it owes for later than it may")
+
+
+async def _read_chunks(path: Path, size: int) -> AsyncIterator[bytes]:
+    """The file, some of it at a time."""
+    for offset in range(0, size, LARGEST_CHUNK):
+        yield await asyncio.to_thread(_read_chunk, path, offset, LARGEST_CHUNK)
 
 
 def _read_chunk(path: Path, offset: int, size: int) -> bytes:

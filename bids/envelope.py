@@ -73,6 +73,8 @@ class SubmissionTerms(Value, frozen=True, kw_only=True):
     """How many sealed files an envelope may list."""
     document_size: Small = 0
     """Bytes of the largest sealed file."""
+    partner_limit: Small = MOST_PARTNERS
+    """How many partners a joint bid may have."""
 
     def order(self, part: Part, bid: str | None) -> OpeningOrder:
         """The opening order that opens `part` of the bid with id `bid`.
@@ -277,7 +279,7 @@ def check(envelope: Envelope, terms: SubmissionTerms) -> None:
     for part in envelope.parts:
         _check_size(len(from_base64(part.ciphertext)) - TAG, terms)
     _check_documents(envelope, terms)
-    _check_consortium((envelope.signer, *envelope.consortium))
+    _check_consortium((envelope.signer, *envelope.consortium), terms)
 
 
 def open_part(envelope: Envelope, part: Part, opener: Opener) -> bytes:
@@ -409,9 +411,10 @@ def _check_restricted(size: int) -> None:
         raise EnvelopeError("wrong-size", f"restricted content has at most {LARGEST_RESTRICTED} bytes")
 
 
-def _check_consortium(bidders: Sequence[str]) -> None:
-    if len(bidders) > 1 + MOST_PARTNERS:
-        raise EnvelopeError("too-many-partners", f"a joint bid has at most {MOST_PARTNERS} partners")
+def _check_consortium(bidders: Sequence[str], terms: SubmissionTerms) -> None:
+    if len(bidders) > 1 + terms.partner_limit:
+        most = f"at most {terms.partner_limit} partners" if terms.partner_limit else "no partners"
+        raise EnvelopeError("too-many-partners", f"this tender takes bids with {most}")
     if len(set(bidders)) != len(bidders):
         raise EnvelopeError("partner-twice", "a joint bid names one bidder twice")
 

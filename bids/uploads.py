@@ -108,7 +108,7 @@ class Depot:
             raise UploadError("too-many-parts", "the file came in too many pieces: break off, and begin anew")
         piece = _Piece(self, tender_id, upload, checksum)
         try:
-            async for chunk in _within(chunks, SILENCE):
+            async for chunk in within(chunks, SILENCE):
                 await piece.take(chunk)
             await piece.end()
         except Broken:
@@ -136,12 +136,33 @@ class Depot:
         """The bytes of a document, by its `source`, so few at a time that slow readers hold little memory.
         Raises UploadError where the store is away, or has lost them."""
         for part in await store.load_parts(self.pool, tender_id, source):
-            try:
-                found = await self._objects.get_async(part.name)
-                async for piece in found.stream(min_chunk_size=SMALL):
-                    yield bytes(piece)
-            except (BaseError, OSError) as error:
-                raise _away(error) from error
+            async for piece in self.stream(part.name):
+                yield piece
+
+    async def stream(self, name: str) -> AsyncIterator[bytes]:
+        """The bytes of an object, a few at a time. Raises UploadError."""
+        try:
+            found = await self._objects.get_async(name)
+            async for piece in found.stream(min_chunk_size=SMALL):
+                yield bytes(piece)
+        except (BaseError, OSError) as error:
+            raise _away(error) from error
+
+    async def find(self, name: str) -> bytes | None:
+        """A small object, if there is one with that name. Raises UploadError."""
+        try:
+            return bytes(await (await self._objects.get_async(name)).bytes_async())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise _away(error) from error
+
+    async def count(self, prefix: str) -> int:
+        """How many objects have names that begin so. Raises UploadError."""
+        try:
+            return sum([len(found) async for found in self._objects.list(prefix)])
+        except (BaseError, OSError) as error:
+            raise _away(error) from error
 
     async def put(self, name: str, data: bytearray) -> None:
         """A new object; durable when this returns. A local store does not sync by itself."""
@@ -311,7 +332,7 @@ def document_receipt(
     )
 
 
-async def _within(chunks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
+async def within(chunks: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
     """The chunks, while each comes in time; else Broken."""
     while True:
         try:

@@ -51,6 +51,7 @@ app.command("procurement.registrar:app", name="registrar", help="Admit and revok
 app.command("procurement.login.commands:login", name="login")
 app.command("procurement.committee.commands:app", name="committee")
 app.command("procurement.bidding.commands:app", name="bid")
+app.command("procurement.tendering.commands:app", name="tender")
 
 
 @app.command

@@ -19,12 +19,14 @@ from bids.uploads import Depot
 from crypto import stream
 from crypto.certificates import Certificate, Role
 from crypto.errors import LockError
+from procurement import store
 from procurement.chronicle import Situation, opened_bid
 from procurement.documents import Enclosed, documents_of, enclosed, public_documents
 from procurement.duties import check_no_conflict
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, EventType
 from procurement.login.sessions import Visitor
+from procurement.notices import TenderDocument
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 from procurement.scoring import OpenedBid
@@ -95,6 +97,16 @@ class Downloads:
             raise TenderError("document-restricted", "this document is not public")
         chunks = self._read(bid, found.file)
         return Download(name=f"{number}.sealed", size=found.file.size, chunks=await _begun(chunks))
+
+    async def of_tender(self, ocid: str, id: str) -> tuple[TenderDocument, Download]:
+        """A document of a published notice, for anybody."""
+        notice = (await self._procedure.tender(ocid)).notice
+        found = next((each for each in notice.documents if each.id == id), None)
+        if found is None:
+            raise _absent()
+        chunks = self._procedure.files.read(store.id_of(ocid), found)
+        name = _file_name(f"{found.id} {found.title}", found.format)
+        return found, Download(name=name, size=found.size, chunks=await _begun(chunks))
 
     async def shown(self, ocid: str, envelope: str, visitor: Visitor) -> ShownBid:
         """What an official of the tender may know of a bid's documents."""
@@ -241,10 +253,14 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 
 def _name(document: Document) -> str:
-    """A file's name out of what a bidder wrote: nothing that a file system or a reader stumbles over."""
-    title = "".join(each if each.isalnum() or each in " -_." else "_" for each in document.title)
-    extension = mimetypes.guess_extension(document.format) or ""
-    return f"{document.number} {title.removesuffix(extension)[:80].strip(' .')}{extension}"
+    return _file_name(f"{document.number} {document.title}", document.format)
+
+
+def _file_name(title: str, format: str) -> str:
+    """A file's name out of what somebody wrote: nothing that a file system or a reader stumbles over."""
+    safe = "".join(each if each.isalnum() or each in " -_." else "_" for each in title)
+    extension = mimetypes.guess_extension(format) or ""
+    return f"{safe.removesuffix(extension)[:80].strip(' .')}{extension}"
 
 
 def _absent() -> TenderError:

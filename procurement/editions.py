@@ -18,7 +18,7 @@ from crypto.encoding import Hex32, Identifier, Moment, RoundNumber, Value, momen
 from crypto.statements import PAYLOAD_TYPE, Payload, Statement
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
-from procurement.tenders import Lot, Notice, OutageRule, terms
+from procurement.tenders import Lot, Notice, OutageRule, check_periods, terms
 
 MOST = 100
 """Editions of one tender."""
@@ -37,10 +37,18 @@ FIXED = (
     "transcript",
     "witnesses",
     "evaluators",
+    "seats",
     "on_extension",
     "extension_margin",
     "outage",
     "previous",
+    "partner_limit",
+    "variant_policy",
+    "buyer",
+    "category",
+    "estimated_value",
+    "legal",
+    "documents",
 )
 """What no amendment changes: whose tender it is, who opens and scores it, and the rules of its changes. Which
 lots there are, and their rules, do not change either."""
@@ -58,6 +66,10 @@ AMENDABLE = (
     "document_limit",
     "document_size",
     "upload_grace",
+    "budget",
+    "eligibility",
+    "bid_security",
+    "translations",
 )
 
 
@@ -261,6 +273,7 @@ def _amended(latest: Edition, amendment: Amendment) -> tuple[Notice, bool]:
         raise TenderError("deadline-earlier", "a deadline moves later, never earlier")
     if after.round != next_round(msgspec.structs.replace(after, round=before.round), after.closes):
         raise TenderError("wrong-round", "the round follows from the deadline, the grace and the margin")
+    check_periods(after)
     if after.round != before.round and after.on_extension == "reseal" and amendment.bids_stand:
         raise TenderError("reseal", "the notice says that bids are sealed anew where the round moves")
     return after, amendment.bids_stand

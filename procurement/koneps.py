@@ -28,7 +28,8 @@ from procurement.evaluation import (
 )
 from procurement.evaluation.explain import REASONS
 from procurement.money import Amount, Percent, Points
-from procurement.tenders import Line, Organisation
+from procurement.notices import Line
+from procurement.tenders import Organisation
 
 NOTICE, BIDS, PRICES = "notice.json", "bids.json", "prices.json"
 CRITERION = "technical"

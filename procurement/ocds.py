@@ -16,6 +16,9 @@ What this mapping decides where OCDS leaves it open:
 - An examination of a candidate, or a negotiation with one, is a milestone, ``<lot>/<envelope id>``; who fails
   is disqualified from then on. The files that candidates hand in are not public.
 - A lot's value is its ceiling, its budget, or the base amount that its preliminary prices lie around.
+- A tender document's SHA-256 and size are its description, since OCDS has no field for them.
+- Bid security, joint bids and alternatives are details of the submission method, in English. Translations of
+  lots' titles stay in the notice: the schema of lots has no place for them.
 - A lot that several win has one award for each, ``<lot>/<place>``; others' awards have the lot's id.
 - A bid's value is its price, without the running costs by which it may have been compared.
 """
@@ -26,6 +29,7 @@ from typing import Any
 
 import msgspec
 
+from bids.envelope import MOST_PARTNERS
 from crypto.encoding import moment, sha256
 from procurement import evaluation, money
 from procurement.awards import Award, Evaluated, LotAward
@@ -41,9 +45,11 @@ from procurement.evaluation import (
     TwoEnvelope,
 )
 from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
+from procurement.notices import Budget, TenderDocument, Translation
 from procurement.scoring import OpenedBid
 from procurement.selection import Candidacy
-from procurement.tenders import Item, Lot, Notice
+from procurement.tenders import Item, Lot, Notice, Organisation
+from procurement.words import eligibility_in_words, joint_in_words, legal_in_words, security_in_words
 
 EXTENSIONS = (
     "https://raw.githubusercontent.com/open-contracting-extensions/ocds_bid_extension/v1.1.5/extension.json",
@@ -51,6 +57,8 @@ EXTENSIONS = (
 )
 LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
 PRACTICE = "practice tender, exempt from the legal periods"
+METHODS = {"small-value": "limited"}
+"""OCDS procurementMethod of a procedure; all others are open."""
 
 Json = dict[str, Any]
 
@@ -110,16 +118,23 @@ def _releases(published: Published) -> list[Json]:
     bidders = _bidders(published)
     awards = published.award.awards
     suppliers = [each for award in awards if award.bid for each in published.consortia[award.bid]]
-    announced: Json = {"parties": _parties(published, [], []), "tender": _tender(published.announced)}
-    amended = announced | {"tender": _tender(published.notice) | _amendments(published)}
-    opened = {
+    announced: Json = {
+        "parties": _parties(published, [], []),
+        **_planning(published.announced),
+        "tender": _tender(published.announced),
+    }
+    amended = announced | {
+        **_planning(published.notice),
+        "tender": _tender(published.notice) | _amendments(published),
+    }
+    opened = amended | {
         "parties": _parties(published, bidders, []),
         "tender": amended["tender"] | _tenderers(published, bidders),
         "bids": _bids(published, {}),
     }
     statuses = _statuses(published.evaluated)
     evaluated = opened | {"bids": _bids(published, statuses)}
-    awarded = {
+    awarded = opened | {
         "parties": _parties(published, bidders, suppliers),
         "tender": _concluded(opened["tender"], awards) | _milestones(published),
         "bids": _bids(published, statuses | _failed(published)),
@@ -152,37 +167,114 @@ def _release(published: Published, tag: str, stage: Json, *types: EventType) -> 
 
 def _parties(published: Published, bidders: Iterable[str], suppliers: Iterable[str]) -> list[Json]:
     """Every organisation once, whatever it does; it bids or supplies once, however many lots."""
-    buyer = _buyer(published.notice)
-    roles = {buyer["id"]: ["procuringEntity", "buyer"]}
+    entity, buyer = _entity(published.notice), _buyer(published.notice)
+    known = {entity["id"]: entity, buyer["id"]: buyer}
+    roles = {entity["id"]: ["procuringEntity"]}
+    roles.setdefault(buyer["id"], []).append("buyer")
     for role, ids in (("tenderer", bidders), ("supplier", suppliers)):
         for id in dict.fromkeys(ids):
             roles.setdefault(id, []).append(role)
     contact = {"contactPoint": msgspec.to_builtins(published.notice.contact)}
     return [
-        {**(buyer | contact if id == buyer["id"] else _bidder(published, id)), "roles": its}
+        {
+            **(known.get(id) or _bidder(published, id)),
+            **(contact if id == entity["id"] else {}),
+            "roles": its,
+        }
         for id, its in roles.items()
     ]
 
 
+def _planning(notice: Notice) -> Json:
+    budget = notice.budget
+    return {"planning": {"budget": _budget(budget, notice.currency)}} if budget else {}
+
+
+def _budget(budget: Budget, currency: str) -> Json:
+    return _present(
+        id=budget.id,
+        description=budget.description,
+        project=budget.project,
+        amount=_value(budget.amount, currency) if budget.amount else None,
+    )
+
+
 def _tender(notice: Notice) -> Json:
-    ceilings = [_ceiling(lot.rules) for lot in notice.lots]
-    stated = [money.parse(each, places=2) for each in ceilings if each]
-    whole = len(stated) == len(ceilings)
+    documents = [_tender_document(each) for each in notice.documents]
+    said: Json = {}
+    for each in notice.translations:
+        said |= _translated(each)
     return _present(
         id=notice.number,
         title=notice.title,
         description=notice.description or None,
         status="active",
-        procuringEntity=_buyer(notice),
-        procurementMethodDetails=PRACTICE if notice.practice else None,
-        value={"amount": sum(stated), "currency": notice.currency} if whole else None,
+        procuringEntity=_entity(notice),
+        **_method(notice),
+        mainProcurementCategory=notice.category,
+        value=_whole_value(notice),
         submissionMethod=["electronicSubmission"],
+        submissionMethodDetails=_submission(notice),
         awardCriteria=_criteria(notice),
         awardCriteriaDetails="; ".join(f"lot {lot.id}: {_rule_set(lot.rules)}" for lot in notice.lots),
+        eligibilityCriteria=_eligibility(notice),
         tenderPeriod={"startDate": notice.published, "endDate": notice.deadline},
         lots=[_lot(lot, notice.currency) for lot in notice.lots],
-        items=[_item(lot, item) for lot in notice.lots for item in lot.items],
+        items=[_item(lot, item, notice) for lot in notice.lots for item in lot.items],
+        documents=documents or None,
+        **said,
     )
+
+
+def _whole_value(notice: Notice) -> Json | None:
+    """The estimated value, or the sum of the lots' where each states one."""
+    if notice.estimated_value:
+        return _value(notice.estimated_value, notice.currency)
+    ceilings = [_ceiling(lot.rules) for lot in notice.lots]
+    stated = [money.parse(each, places=2) for each in ceilings if each]
+    return {"amount": sum(stated), "currency": notice.currency} if len(stated) == len(ceilings) else None
+
+
+def _method(notice: Notice) -> Json:
+    if notice.legal is None:
+        return _present(procurementMethodDetails=PRACTICE if notice.practice else None)
+    return _present(
+        procurementMethod=METHODS.get(notice.legal.procedure, "open"),
+        procurementMethodDetails=legal_in_words(notice.legal, notice.practice),
+        procurementMethodRationale=notice.legal.urgency,
+    )
+
+
+def _eligibility(notice: Notice) -> str | None:
+    return "; ".join(eligibility_in_words(notice.eligibility)) or None if notice.eligibility else None
+
+
+def _submission(notice: Notice) -> str | None:
+    """What the submission method does not say; nothing where the notice leaves all that to the defaults."""
+    joint = notice.partner_limit != MOST_PARTNERS or notice.variant_policy
+    security = notice.bid_security
+    said = [
+        *([joint_in_words(notice)] if joint else []),
+        *([f"bid security: {security_in_words(security, notice.currency)}"] if security else []),
+    ]
+    return "; ".join(said) or None
+
+
+def _tender_document(document: TenderDocument) -> Json:
+    return {
+        "id": document.id,
+        "documentType": document.document_type,
+        "title": document.title,
+        "description": f"SHA-256 {document.sha256}, {document.size} bytes",
+        "format": document.format,
+        "language": document.language,
+    }
+
+
+def _translated(translation: Translation) -> Json:
+    """OCDS writes the language behind the field's name."""
+    said = {"title": translation.title, "description": translation.description}
+    return {f"{field}_{translation.language}": text for field, text in said.items() if text}
 
 
 def _amendments(published: Published) -> Json:
@@ -210,10 +302,22 @@ def _lot(lot: Lot, currency: str) -> Json:
     return _present(id=lot.id, title=lot.title, status="active", value=value)
 
 
-def _item(lot: Lot, item: Item) -> Json:
+def _item(lot: Lot, item: Item, notice: Notice) -> Json:
+    code = item.classification
+    said = {
+        f"description_{translation.language}": each.description
+        for translation in notice.translations
+        for translated in translation.lots
+        for each in translated.items
+        if (translated.id, each.id) == (lot.id, item.id)
+    }
     return _present(
         id=f"{lot.id}/{item.id}",
         description=item.description,
+        **said,
+        classification=_present(scheme=code.scheme, id=code.id, description=code.description)
+        if code
+        else None,
         quantity=money.parse(item.quantity, places=2) if item.quantity else None,
         unit={"name": item.unit} if item.unit else None,
         relatedLot=lot.id,
@@ -372,8 +476,16 @@ def _rule_set(rules: Rules) -> str:
     return " by ".join(names)
 
 
+def _entity(notice: Notice) -> Json:
+    return _organisation(notice.procuring_entity)
+
+
 def _buyer(notice: Notice) -> Json:
-    return {"id": notice.procuring_entity.id, "name": notice.procuring_entity.name}
+    return _organisation(notice.buyer or notice.procuring_entity)
+
+
+def _organisation(organisation: Organisation) -> Json:
+    return {"id": organisation.id, "name": organisation.name}
 
 
 def _bidders(published: Published) -> list[str]:

@@ -16,6 +16,7 @@ from procurement.awards import Evaluated
 from procurement.chronicle import Situation, one
 from procurement.clocks import Spread
 from procurement.errors import TenderError
+from procurement.files import Files
 from procurement.history import SELECTION_EVENTS, Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, tickets
 from procurement.registry.standings import Standings
@@ -49,10 +50,19 @@ class Proceedings(TenderPeriod):
         clock: Clock,
         watch: Watch,
         spread: Spread,
+        files: Files,
     ) -> None:
         """`beacon` gives the rounds of the network that notices must name."""
         super().__init__(
-            pool, log, key=key, trust=trust, standings=standings, clock=clock, watch=watch, spread=spread
+            pool,
+            log,
+            key=key,
+            trust=trust,
+            standings=standings,
+            clock=clock,
+            watch=watch,
+            spread=spread,
+            files=files,
         )
         self.beacon = beacon
 

@@ -44,7 +44,7 @@ from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
 from crypto.revocation import Standing
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
-from procurement import archive, ocds
+from procurement import archive, ocds, periods
 from procurement.awards import (
     Award,
     ConflictDeclaration,
@@ -112,11 +112,13 @@ from procurement.tenders import (
     check_notice,
     check_publication,
     check_transcript,
+    purchase,
 )
 
 WITNESS_CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
 OWN = "independence: at least one of witness, beacon and authorities is the service's own"
+PERIODS_UNSTATED = "legal periods: the notice does not say under which law it was published"
 UNSEEN = (
     "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees",
     "the standstill's length: when the award was intended is the service's word, as long as nobody kept an"
@@ -294,7 +296,26 @@ class _Check:
             f"published by {self.name(self.notice.signer)}",
             f"countersigned by {self.name(self.countersigned.signer)}",
             *changes,
+            *self.periods(),
+            *self.tender_documents(),
         ]
+
+    def periods(self) -> list[str]:
+        """The legal periods that the notice kept; says where nobody can tell."""
+        asked = purchase(self.notice)
+        if self.notice.practice:
+            return ["a practice tender, exempt from the legal periods"]
+        if asked is None:
+            self.unchecked.append(PERIODS_UNSTATED)
+            return ["legal periods: not stated by the notice"]
+        return [f"legal period kept, {each}" for each in periods.required(asked)]
+
+    def tender_documents(self) -> list[str]:
+        """The files that the notice names; none of them is in the record."""
+        named = self.notice.documents
+        if named:
+            self.unchecked.append(f"tender documents: {len(named)} files, which the notice names by SHA-256")
+        return [f"tender document {each.id}: SHA-256 {each.sha256}, {each.size} bytes" for each in named]
 
     # 4. The closing statement reveals every commitment, and was witnessed before any key existed.
     def box(self) -> list[str]:

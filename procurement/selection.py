@@ -33,7 +33,8 @@ from procurement.evaluation.examination import passes
 from procurement.evaluation.kr_price_floor import examine
 from procurement.history import EventType
 from procurement.money import Points
-from procurement.tenders import PROMPT, Line, Lot, Notice
+from procurement.notices import Line
+from procurement.tenders import PROMPT, Lot, Notice
 
 Explanation = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Outcome = Literal["passed", "below-pass-mark", "no-documents"]

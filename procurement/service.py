@@ -43,6 +43,7 @@ from procurement.authorities import Authorities, local_beacon, log_key, witness_
 from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
+from procurement.files import Files
 from procurement.outages import Heartbeat
 from procurement.procedure import Procedure
 from procurement.reception import Reception
@@ -336,6 +337,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
         watch = Watch(clock, charter.since, beacon=rounds, witnesses=others)
         await database.answers(pool)  # it may have died before this process, or with it
         await watch.look(pool)
+        depot = Depot(pool, _documents(house), secrets.token_bytes)
         procedure = Procedure(
             pool,
             log,
@@ -346,9 +348,9 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             clock=clock,
             watch=watch,
             spread=charter.spread,
+            files=Files(depot, secrets.token_bytes),
         )
         reception = Reception(procedure, intake_pool, watch=watch, entropy=secrets.token_bytes)
-        depot = Depot(pool, _documents(house), secrets.token_bytes)
         downloads = Downloads(procedure, depot)
         uploads = Uploads(procedure, depot, watch.check, secrets.token_bytes)
         stop = asyncio.Event()

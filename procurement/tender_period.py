@@ -5,7 +5,7 @@ lower index in the log, and that is how everybody tells under which terms it cam
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -44,13 +44,22 @@ from procurement.editions import (
 )
 from procurement.enquiries import MOST, MOST_EACH, Answer, Enquiry, check_answer
 from procurement.errors import TenderError
+from procurement.files import Files
 from procurement.history import Entry, EventType, Head
+from procurement.notices import DocumentOffer
 from procurement.panels import DrawRequest
 from procurement.registry import store as registry
 from procurement.registry.standings import Standings
 from procurement.selection import Said
 from procurement.store import Draft, DraftKind, TenderRow
-from procurement.tenders import PROMPT, Notice, check_notice, check_publication, check_transcript
+from procurement.tenders import (
+    PROMPT,
+    Notice,
+    check_law_stated,
+    check_notice,
+    check_publication,
+    check_transcript,
+)
 from procurement.timekeeping import Clock, Watch
 
 P = TypeVar("P", bound=Payload)
@@ -82,6 +91,7 @@ class TenderPeriod(Chronicle):
         clock: Clock,
         watch: Watch,
         spread: Spread,
+        files: Files,
     ) -> None:
         """`watch` doubts the clock; `spread` says how many deadlines may fall together."""
         super().__init__(pool, log, key=key, standings=standings, clock=clock)
@@ -89,6 +99,7 @@ class TenderPeriod(Chronicle):
         self.trust = trust
         self._authorities = trust.authorities()
         self._spread = spread
+        self.files = files
 
     # ── publication ──────────────────────────────────────────────────────────────────────────────────
 
@@ -96,6 +107,7 @@ class TenderPeriod(Chronicle):
         """An officer's notice waits for a second officer. The same notice again changes nothing."""
         statement, notice, officer = await self._genuine(data, Notice)
         tender = await asyncio.to_thread(published_as, notice, statement.id)
+        check_law_stated(notice)
         self.trust.check_network(notice.network)
         if notice.witnesses != self.trust.witnesses:
             raise TenderError("other-witnesses", "the notice names other witnesses than this log's")
@@ -103,14 +115,35 @@ class TenderPeriod(Chronicle):
         _check_ocid(history, statement.id)
         if not history:
             now = self.now()
-            if not _is_ahead(notice, now):
-                check_publication(notice, now)
+            # A notice that is still ahead will be published at its own time or never.
+            check_publication(notice, parse_moment(notice.published) if _is_ahead(notice, now) else now)
             await self._check_people(self.pool, notice, None, now)
+            await self.files.check_there(store.id_of(notice.tender), notice.documents)
             await self._check_previous(self.pool, notice)
             await self._check_slot(self.pool, notice.closes)
             due = parse_moment(notice.published)
             await store.add_draft(self.pool, draft_of("notice", notice.tender, statement, officer, now, due))
         return tender
+
+    async def take_file(
+        self, ocid: str, digest: str, data: bytes, chunks: AsyncIterator[bytes], length: int | None
+    ) -> bool:
+        """A file for a notice that is still to come, which an officer offers by statement; whether it is new.
+
+        `length` is how many bytes are said to come. Nothing is taken any more once the tender is published.
+        """
+        _, offer, _ = await self._genuine(data, DocumentOffer)
+        check_clock(offer.time, self.now())
+        if (offer.tender, offer.sha256) != (ocid, digest) or length not in (None, offer.size):
+            raise TenderError("document-differs", "another file was offered")
+        tender_id = store.id_of(ocid)
+        if await self.files.has(tender_id, digest, offer.size):
+            await self.files.pass_over(chunks)
+            return False
+        if await self._history(self.pool, ocid):
+            raise TenderError("tender-published", "the tender is published, with the files that it has")
+        await self.files.keep(tender_id, offer, chunks)
+        return True
 
     async def publish_scheduled(self, draft: Draft) -> None:
         """A notice that was countersigned before its time, now that it has come."""

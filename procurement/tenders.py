@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
-from bids.envelope import MOST_DOCUMENTS, Part, SubmissionTerms
+from bids.envelope import MOST_DOCUMENTS, MOST_PARTNERS, Part, SubmissionTerms
 from bids.errors import Unopenable
 from crypto.beacon import Network
 from crypto.ceremony import Transcript, check_seats, digest
@@ -33,12 +33,33 @@ from crypto.encoding import (
 from crypto.errors import CommitteeError, MalformedError
 from crypto.statements import Payload, Statement
 from crypto.trust import WitnessPolicy
-from procurement import evaluation, money
+from procurement import evaluation, money, periods
 from procurement.duties import Officials
 from procurement.errors import OfferError, TenderError
 from procurement.evaluation import KrPriceFloor, Offer, Rules, TwoEnvelope
 from procurement.evaluation.kr_price_floor import commits_prices
 from procurement.money import Amount
+from procurement.notices import (
+    MOST_FILES,
+    BidSecurity,
+    Budget,
+    Category,
+    Classification,
+    Eligibility,
+    Language,
+    LegalBasis,
+    Line,
+    MediaType,
+    TenderDocument,
+    Translation,
+    VariantPolicy,
+    check_amounts,
+    check_classification,
+    check_eligibility,
+    check_security,
+    check_translations,
+)
+from procurement.periods import Purchase
 
 CONTENT_LIMIT = 64 * 1024
 LARGEST_CONTENT = 1024 * 1024
@@ -52,8 +73,6 @@ PROMPT = timedelta(minutes=5)
 
 C = TypeVar("C", "Proposal", "Bid", "Restricted")
 D = TypeVar("D", "Proposal", "Bid")
-
-Line = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 
 
 class Organisation(Value, frozen=True, kw_only=True):
@@ -78,6 +97,7 @@ class Item(Value, frozen=True, kw_only=True):
     description: Line
     quantity: Amount | None = None
     unit: Line | None = None
+    classification: Classification | None = None
 
 
 class Lot(Value, frozen=True, kw_only=True):
@@ -129,8 +149,8 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     """The ocid."""
     number: Identifier
     """The procuring entity's own number of the tender (OCDS tender.id)."""
-    language: Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{2}\Z")] = "en"
-    """ISO 639-1, of title, description and the like."""
+    language: Language = "en"
+    """Of title, description and the like."""
     title: Line
     description: Text = ""
     practice: bool = False
@@ -162,6 +182,23 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     """Bytes of the largest sealed document."""
     upload_grace: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_GRACE)] = 0
     """Seconds after the deadline in which documents of bids that came in time may still follow."""
+    partner_limit: Annotated[int, msgspec.Meta(ge=0, le=MOST_PARTNERS)] = MOST_PARTNERS
+    """How many partners a joint bid may have beside its lead; none where nobody may bid jointly."""
+    variant_policy: VariantPolicy | None = None
+    """Whether a bidder may offer alternatives."""
+    buyer: Organisation | None = None
+    """Who pays; by default the procuring entity."""
+    category: Category | None = None
+    estimated_value: Amount | None = None
+    """Of all lots, by which the law's thresholds go."""
+    legal: LegalBasis | None = None
+    """Absent where the notice does not say under which law it is held, so that nobody can say what periods it
+    has to keep."""
+    budget: Budget | None = None
+    eligibility: Eligibility | None = None
+    bid_security: BidSecurity | None = None
+    documents: Annotated[tuple[TenderDocument, ...], msgspec.Meta(max_length=MOST_FILES)] = ()
+    translations: Annotated[tuple[Translation, ...], msgspec.Meta(max_length=20)] = ()
     enquiries_until: Moment | None = None
     """Until when businesses may ask; absent where no questions are taken."""
     on_extension: Literal["stand", "reseal"] = "stand"
@@ -232,8 +269,7 @@ class Document(Value, frozen=True, kw_only=True):
 
     number: Annotated[int, msgspec.Meta(ge=1, le=MOST_DOCUMENTS)]
     title: Line
-    format: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80}\Z")]
-    """IANA media type."""
+    format: MediaType
     key: Hex32
     sha256: Hex32
     size: Small
@@ -286,6 +322,7 @@ def terms(notice: Notice, notice_id: str, *amendments: str) -> SubmissionTerms:
         content_limit=notice.content_limit,
         document_limit=notice.document_limit,
         document_size=notice.document_size,
+        partner_limit=notice.partner_limit,
     )
 
 
@@ -305,6 +342,7 @@ def check_notice(notice: Notice) -> JointKey:
     for lot in notice.lots:
         _check_ids("items-repeat", [item.id for item in lot.items])
     money.places_of(notice.currency)
+    _check_described(notice)
     _require(
         len(notice.lots) == 1 or not any(map(_keeps_prices_closed, notice.lots)),
         "two-envelope-alone",
@@ -363,8 +401,34 @@ def check_transcript(notice: Notice, members: Sequence[Certificate]) -> None:
         raise CommitteeError("the members signed different transcripts")
 
 
+def purchase(notice: Notice) -> Purchase | None:
+    """What the notice's legal periods depend on; None where it names no law."""
+    if notice.legal is None:
+        return None
+    return Purchase(
+        legal=notice.legal,
+        published=parse_moment(notice.published),
+        category=notice.category,
+        estimated_value=notice.estimated_value,
+        documents=bool(notice.documents),
+    )
+
+
+def check_law_stated(notice: Notice) -> None:
+    """Whether the legal periods are kept can be told. Raises TenderError.
+
+    Asked of notices that are to be published: those of before there was the field are read as they are.
+    """
+    _require(
+        notice.practice or notice.legal is not None,
+        "periods-unstated",
+        "a notice that is not for practice names the law whose periods it keeps",
+    )
+
+
 def check_publication(notice: Notice, now: datetime) -> None:
-    """What holds at publication only: the deadline lies ahead, `published` is about now.
+    """What holds at publication only: the deadline lies ahead, `published` is about now, the legal periods of
+    that day are kept. Practice tenders are exempt from these.
 
     `now` is the time of the notice's entry where it is looked at later: dated tables go by `published`.
     """
@@ -374,6 +438,14 @@ def check_publication(notice: Notice, now: datetime) -> None:
         "publication-time-wrong",
         "the notice's time of publication is not now",
     )
+    check_periods(notice)
+
+
+def check_periods(notice: Notice) -> None:
+    """The legal periods are kept; practice tenders are exempt. Raises TenderError."""
+    asked = purchase(notice)
+    if asked and not notice.practice:
+        periods.check(asked, notice.closes, notice.standstill)
 
 
 def read_proposal(content: bytes, notice: Notice) -> Proposal:
@@ -441,6 +513,25 @@ def _check_documents(documents: Sequence[Document]) -> None:
 
 def _check_ids(code: str, ids: Sequence[str]) -> None:
     _require(len(set(ids)) == len(ids), code, "an id stands twice")
+
+
+def _check_described(notice: Notice) -> None:
+    """What is said of the purchase agrees with itself."""
+    for item in (item for lot in notice.lots for item in lot.items):
+        if item.classification:
+            check_classification(item.classification)
+    items = [(lot.id, [item.id for item in lot.items]) for lot in notice.lots]
+    check_translations(notice.language, items, notice.translations)
+    _check_ids("tender-documents-repeat", [each.id for each in notice.documents])
+    amounts = [notice.estimated_value]
+    if notice.budget:
+        amounts.append(notice.budget.amount)
+    if notice.eligibility:
+        check_eligibility(notice.eligibility)
+    if notice.bid_security:
+        check_security(notice.bid_security)
+        amounts.append(notice.bid_security.amount)
+    check_amounts(amounts, notice.currency)
 
 
 def _check_times(notice: Notice) -> None:

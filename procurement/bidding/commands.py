@@ -16,19 +16,20 @@ from bids.envelope import SealedFile
 from bids.receipts import Promise, Receipt
 from crypto.certificates import Role, SigningKey
 from crypto.encoding import moment
-from crypto.errors import VerificationError
 from procurement.bidding import bidder, draft
 from procurement.bidding.bidder import Fate
 from procurement.bidding.folder import Element, Folder, read_shown
 from procurement.client import Sealed, co_sign, read_notice
 from procurement.console import FAILED, UNUSABLE, Stop, confirm
 from procurement.evaluation import explain
+from procurement.folders import locked
 from procurement.registry import terminal
 from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
-from procurement.registry.terminal import Yes, say, warn
+from procurement.registry.terminal import Yes, refusing, say, signing_key, warn
 from procurement.scoring import read_part
 from procurement.tenders import Notice, read_restricted
+from procurement.words import notice_in_words
 
 Key = Annotated[
     Path | None, Parameter(help="The file that `openseal enrol` made, where it is not any more where it was.")
@@ -52,7 +53,7 @@ def keys(file: Path, /) -> int:
         The file that `openseal enrol` made.
     """
     holding = terminal.holding(Safe(file, terminal.passphrase()))
-    certificate = _key(holding, file).certificate
+    certificate = signing_key(holding, file).certificate
     x509 = certificate.x509
     _facts(
         [
@@ -82,10 +83,10 @@ def compose(folder: Path, /, *, key: Path, tender: str) -> int:
     """
 
     async def work(line: Service, safe: Safe, holding: Holding) -> None:
-        _business(_key(holding, safe.path), safe.path)
+        _business(signing_key(holding, safe.path), safe.path)
         made = await bidder.compose(line, holding, safe.path, folder, tender)
         notice = made.tender.notice
-        _facts(draft.rules(notice))
+        _facts(notice_in_words(notice))
         if notice.document_limit:
             say(f'documents, in {folder}: {{"file": "plan.pdf"}}; for officials alone: {_FOR_OFFICIALS}')
         say(f"fill in {folder / 'bid.json'}, then: openseal bid check {folder}")
@@ -97,7 +98,7 @@ def compose(folder: Path, /, *, key: Path, tender: str) -> int:
 def check(folder: Path, /) -> int:
     """Ask of the draft what the opening will ask, without a line to anybody. Status 1: something is wrong."""
     found = _found(folder)
-    with _refusing():
+    with refusing():
         faults = bidder.check(found)
     for each in faults:
         say(each)
@@ -127,7 +128,7 @@ def seal(
         A bid of yours is in the box: make the one that takes its place.
     """
     found = _found(folder)
-    with _refusing():
+    with refusing():
         bidder.check_sealable(found, replace)
         if faults := bidder.check(found):
             raise Stop(FAILED, f"{faults[0]}; openseal bid check {folder} names every fault")
@@ -150,7 +151,7 @@ def seal(
 def submit(folder: Path, /) -> int:
     """Send the sealed bid, or the withdrawal, until there is a receipt. Broken off, the same goes on."""
     found = _found(folder)
-    with _refusing():
+    with refusing():
         element = next(reversed(found.chain), None)
     if element is None:
         raise Stop(UNUSABLE, f"nothing is sealed: openseal bid seal {folder} comes first")
@@ -167,7 +168,7 @@ def submit(folder: Path, /) -> int:
 def upload(folder: Path, /, *, key: Key = None) -> int:
     """Send the files of the bid that is in the box, each from where it stopped, until there are receipts."""
     found = _found(folder)
-    with _refusing():
+    with refusing():
         element, files = bidder.unsent_files(found)
     for later in (each for each in found.chain if each.number > element.number and each.state == "sealed"):
         warn(f"number {later.number} is sealed, not sent: these are the files of number {element.number}")
@@ -190,7 +191,7 @@ def withdraw(folder: Path, /, *, key: Key = None, yes: Yes = False) -> int:
     """Take your bid back, before the deadline. Afterwards another one may be sealed."""
     found = _found(folder)
     notice = found.tender.notice
-    with _refusing():
+    with refusing():
         bidder.check_withdrawable(found)
 
     async def work(line: Service, found: Folder, signing: SigningKey) -> None:
@@ -218,9 +219,9 @@ def co_sign_(sealed: Path, /, *, key: Path, tender: str, yes: Yes = False) -> in
     """
 
     async def work(line: Service, safe: Safe, holding: Holding) -> None:
-        signing, announced = _key(holding, safe.path), await read_notice(line, tender)
+        signing, announced = signing_key(holding, safe.path), await read_notice(line, tender)
         shown = read_shown(sealed)
-        _facts(draft.rules(announced.notice))
+        _facts(notice_in_words(announced.notice))
         _show_sealed(shown, announced.notice)
         confirm("Is this your bid, too? Signed once, you are bound to it in this tender.", yes)
         say(f"co-signed: {await co_sign(line, announced, signing, shown)}")
@@ -232,7 +233,7 @@ def co_sign_(sealed: Path, /, *, key: Path, tender: str, yes: Yes = False) -> in
 def status(folder: Path, /) -> int:
     """What there is of the bid: receipts, files; after the closing how it is listed, then what came of it."""
     found = _found(folder)
-    with _refusing():
+    with refusing():
         _facts([("Tender", f"{found.tender.notice.tender}: {found.tender.notice.title}")])
         chain = found.chain
         for element in chain:
@@ -269,15 +270,8 @@ async def _submit(line: Service, found: Folder, element: Element) -> None:
 
 
 def _found(path: Path) -> Folder:
-    with _refusing():
+    with refusing():
         return Folder(path)
-
-
-def _key(holding: Holding, file: Path) -> SigningKey:
-    try:
-        return holding.signing_key
-    except VerificationError as error:
-        raise Stop(UNUSABLE, f"{file}: {error}") from error
 
 
 def _business(key: SigningKey, file: Path) -> None:
@@ -289,7 +283,7 @@ def _at(folder: Folder, act: Act) -> int:
     """Do something with the folder, at the service that it names."""
 
     async def work(http: httpx.AsyncClient) -> None:
-        with folder.locked():
+        with locked(folder.path):
             line = Service(http, folder.trust)
             line.seen = folder.seen
             await act(line, folder)
@@ -301,23 +295,12 @@ def _at(folder: Folder, act: Act) -> int:
 def _signed(folder: Folder, file: Path | None, act: Signed) -> int:
     """The same with the key in the bidder's file."""
     path = file or folder.signer
-    signing = _key(terminal.holding(Safe(path, terminal.passphrase())), path)
+    signing = signing_key(terminal.holding(Safe(path, terminal.passphrase())), path)
 
     async def work(line: Service, found: Folder) -> None:
         await act(line, found, signing)
 
     return _at(folder, work)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """What is wrong with a folder, in one line."""
-    try:
-        yield
-    except VerificationError as error:
-        raise Stop(UNUSABLE, error) from error
-    except OSError as error:
-        raise Stop(UNUSABLE, f"{error.filename}: {error.strerror}") from error
 
 
 # ── in words ─────────────────────────────────────────────────────────────────────────────────────────

@@ -15,13 +15,12 @@ from crypto.errors import MalformedError, VerificationError
 from crypto.stream import TAG, sealed_size
 from procurement import evaluation
 from procurement.evaluation import KrPriceFloor, LifeCycleCost
-from procurement.evaluation.explain import Facts, duration, rules_in_words
+from procurement.evaluation.explain import Facts
 from procurement.money import grouped
 from procurement.scoring import read_part
 from procurement.tenders import (
     Bid,
     Document,
-    Item,
     LotOffer,
     Notice,
     Proposal,
@@ -123,28 +122,6 @@ def read(data: bytes) -> Draft:
         return msgspec.json.decode(data, type=Draft)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"the draft cannot be read: {error}") from error
-
-
-def rules(notice: Notice) -> Facts:
-    """What is bought and by which rules, in words."""
-    facts = [
-        ("Tender", f"{notice.tender}, number {notice.number}: {notice.title}"),
-        ("Procuring entity", f"{notice.procuring_entity.name} ({notice.procuring_entity.id})"),
-        ("Contact", ", ".join(filter(None, (notice.contact.name, notice.contact.email)))),
-        ("Deadline", f"{notice.deadline}: a bid has to be there before"),
-        ("Opening", f"not before {notice.opens:%Y-%m-%dT%H:%M:%SZ}, by {_openers(notice)}"),
-        ("Parts", " and ".join(notice.parts)),
-        ("Documents", _documents(notice)),
-        ("Standstill", duration(notice.standstill)),
-    ]
-    for lot in notice.lots:
-        facts.append((f"Lot {lot.id}", lot.title))
-        facts += [(f"  item {item.id}", _item(item)) for item in lot.items]
-        facts += [(f"  {label.lower()}", text) for label, text in rules_in_words(lot.rules, notice.currency)]
-    facts += [(f"Declaration {each.id}", each.text) for each in notice.declarations]
-    if notice.practice:
-        facts.append(("Practice", "this tender is for practice"))
-    return facts
 
 
 def faults(draft: Draft, notice: Notice, sizes: Mapping[str, int | None]) -> list[str]:
@@ -357,21 +334,3 @@ def _asked(rules: evaluation.Rules) -> tuple[DraftCost, ...]:
 def _offer(offer: DraftOffer) -> LotOffer:
     costs = tuple(StatedCost(id=each.id, amount=each.amount) for each in offer.costs)
     return LotOffer(lot=offer.lot, amount=offer.amount, picks=offer.picks, costs=costs)
-
-
-def _openers(notice: Notice) -> str:
-    return f"{notice.committee.threshold} of {len(notice.committee.members)} committee members"
-
-
-def _documents(notice: Notice) -> str:
-    if not notice.document_limit:
-        return "none are taken"
-    most = f"at most {notice.document_limit}, each at most {notice.document_size:,} bytes sealed"
-    if not notice.upload_grace:
-        return f"{most}, all before the deadline"
-    return f"{most}; they may follow for {duration(notice.upload_grace)} after the deadline"
-
-
-def _item(item: Item) -> str:
-    quantity = grouped(item.quantity) if item.quantity else None
-    return ", ".join(filter(None, (item.description, " ".join(filter(None, (quantity, item.unit))))))

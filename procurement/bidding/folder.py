@@ -16,11 +16,8 @@
 Everything is durable before anybody is told of it.
 """
 
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +31,7 @@ from crypto.checkpoint import Checkpoint
 from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, encode, from_base64, to_base64
 from crypto.statements import PAYLOAD_TYPE, Statement
 from crypto.trust import Trust
+from procurement import folders
 from procurement.bidding.draft import Draft, read, write
 from procurement.client import Sealed, Stated
 from procurement.editions import Edition, edition_of, reread
@@ -252,9 +250,7 @@ class Folder:
     ) -> "Folder":
         """A new one, for a notice that was verified, with what has amended it. An empty folder may be there
         already."""
-        path.mkdir(mode=0o700, exist_ok=True)
-        if any(path.iterdir()):
-            raise FolderError(f"{path} is not empty")
+        folders.make(path)
         tender = _Tender(
             service=holding.service,
             trust=holding.trust,
@@ -306,19 +302,6 @@ class Folder:
         """Everything that was sealed here, the oldest first."""
         numbers = sorted(int(each.name) for each in self.path.iterdir() if each.name.isdecimal())
         return [Element(self.path / str(number)) for number in numbers]
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else at work in the folder. Raises FolderError."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderError(f"another command is at work in {self.path}") from error
-        else:
-            yield
-        finally:
-            os.close(descriptor)
 
     def room(self) -> Path:
         """An empty place to put the next element together; what was left there half done is gone."""

@@ -15,7 +15,7 @@ from crypto.certificates import Certificate, Holder, Request, Role
 from crypto.encoding import Base64, Hex32, Identifier, Moment, Value, from_base64
 from crypto.errors import MalformedError
 from crypto.statements import Payload
-from procurement.tenders import Line
+from procurement.notices import Line
 
 ANYBODY = tuple(role for role in Role if role is not Role.SERVICE)
 MOST_REPRESENTATIVES = 20

@@ -3,7 +3,8 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bids.client import Service, ServiceError, read_trust
+from crypto.certificates import SigningKey
 from crypto.errors import VerificationError
 from procurement.console import FAILED, UNUSABLE, Stop, parse_trust, plain, read, stdout
 from procurement.registry.holding import Holding, load
@@ -80,6 +82,25 @@ def holding(safe: Safe) -> Holding:
         raise Stop(UNUSABLE, f"{safe.path}: {error}") from error
     except OSError as error:
         raise Stop(UNUSABLE, f"{safe.path}: {error.strerror}") from error
+
+
+def signing_key(holding: Holding, file: Path) -> SigningKey:
+    """The key in somebody's file, with its certificate. Raises Stop."""
+    try:
+        return holding.signing_key
+    except VerificationError as error:
+        raise Stop(UNUSABLE, f"{file}: {error}") from error
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What is wrong with a folder, in one line. Raises Stop."""
+    try:
+        yield
+    except VerificationError as error:
+        raise Stop(UNUSABLE, error) from error
+    except OSError as error:
+        raise Stop(UNUSABLE, f"{error.filename}: {error.strerror}") from error
 
 
 def passphrase(*, new: bool = False) -> str:

@@ -10,17 +10,19 @@ from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import PathParameter, RawBody
+from litestar.params import PathParameter, QueryParameter, RawBody
 
 from crypto.encoding import Moment, encode, moment
 from procurement import publication, store
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation
 from procurement.draws import PendingDraw, ShownDraw
+from procurement.evaluation.explain import Language
 from procurement.history import Entry
 from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, PublishedEdition, status
 from procurement.registry import store as registry
+from procurement.steps import LANGUAGES, Step, steps
 from procurement.web.gate import ALONE
 from procurement.web.problems import MEDIA_TYPE, Problem
 
@@ -29,7 +31,7 @@ STATEMENT_LIMIT = 4 * 1024 * 1024  # bytes: a bid of two parts of a mebibyte eac
 REQUEST_LIMIT = 64 * 1024
 
 Steps = NamedDependency[Procedure]
-Step = Callable[[Procedure, str, bytes], Awaitable[str]]
+Take = Callable[[Procedure, str, bytes], Awaitable[str]]
 
 # Python's $ also matches before a newline at the end, other languages' does not.
 Ocid = Annotated[
@@ -146,6 +148,15 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     beacon_silent_since: Moment | None = None
 
 
+class StepList(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps of a tender in their order, in one of the languages that there are."""
+
+    tender: str
+    language: str
+    languages: tuple[str, ...]
+    steps: list[Step]
+
+
 class OpenedBids(msgspec.Struct, frozen=True, kw_only=True):
     """The counted bids after the opening."""
 
@@ -235,6 +246,19 @@ async def read_timeline(ocid: Ocid, procedure: Steps) -> Timeline:
     )
 
 
+@get("/tenders/{ocid:str}/steps", tags=["tenders"], responses=PROBLEMS)
+async def read_steps(
+    ocid: Ocid,
+    procedure: Steps,
+    language: Annotated[Language, QueryParameter(description="Of the words.")] = "en",
+) -> StepList:
+    """All steps of the tender in words: who holds each, since when, due when, late by how much, the rule
+    behind it, and what happens when it is missed."""
+    situation = await procedure.situation(ocid)
+    found = steps(situation.tender.notice, situation.entries, procedure.now(), language)
+    return StepList(tender=ocid, language=language, languages=LANGUAGES, steps=found)
+
+
 @get("/tenders/{ocid:str}/entries/{seq:int}", tags=["checking"], responses=PROBLEMS)
 async def read_entry(ocid: Ocid, seq: Sequence, procedure: Steps) -> ProvenEntry:
     """An entry of the tender's history with the proof that it is in the witnessed log."""
@@ -305,7 +329,7 @@ async def countersign(ocid: Ocid, body: RawBody, procedure: Steps) -> Response[S
     return Response(Said(statement=id), status_code=201 if effective else 202)
 
 
-def statement_route(path: str, step: Step, summary: str, status_code: int = 201) -> Any:
+def statement_route(path: str, step: Take, summary: str, status_code: int = 201) -> Any:
     """A route that takes one kind of statement about a tender and hands it to its step."""
 
     @post(
@@ -387,6 +411,7 @@ router = Router(
         list_tenders,
         read_tender,
         read_timeline,
+        read_steps,
         read_entry,
         read_closing,
         read_statement,

@@ -50,6 +50,7 @@ from procurement.web.session import (
     not_foreign,
     requires,
 )
+from procurement.words import notice_in_words
 
 MOST = 500
 """Rows of the journal that are shown, the latest ones."""
@@ -232,7 +233,13 @@ async def applications_page(sessions: Here) -> Template:
 async def drafts_page(procedure: Steps) -> Template:
     """What waits for a second officer or for its time."""
     found = [await read(procedure, draft) for draft in await _waiting_drafts(procedure)]
-    words = {"when": when, "grouped": grouped, "duration": duration, "rules_in_words": rules_in_words}
+    words = {
+        "when": when,
+        "grouped": grouped,
+        "duration": duration,
+        "rules_in_words": rules_in_words,
+        "notice_in_words": notice_in_words,
+    }
     return Template("drafts.html", context={"drafts": found} | words)
 
 

@@ -4,19 +4,24 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router, get, put
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, SkipValidation
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, PathParameter, SkipValidation
 from litestar.response import Stream, Template
 
 from bids.envelope import MOST_DOCUMENTS
 from bids.errors import UploadError
+from bids.uploads import Broken
 from crypto.certificates import Role
+from crypto.encoding import from_base64
 from procurement.documents import FAULTS
 from procurement.downloads import Download, Downloads, ShownBid, ShownDocument
-from procurement.web.api import PROBLEMS, Hash, Ocid
+from procurement.web.api import PROBLEMS, Hash, Ocid, Steps, problems
+from procurement.web.gate import MEASURED, RequestTimeoutException
 from procurement.web.problems import Problem, come_back
 from procurement.web.session import PRIVATE, SCHEME, UNSEEN, Who, requires
+from procurement.web.uploads import LONGEST_HEADER, chunks, parse_number
 
 OCTETS = "application/octet-stream"
 AS_IT_IS = {"uncompressed": True}
@@ -25,6 +30,18 @@ OF_DOCUMENTS = (Role.OFFICER, Role.EVALUATOR)
 
 Number = Annotated[
     int, PathParameter(ge=1, le=MOST_DOCUMENTS, description="The document's number in the envelope.")
+]
+DocumentId = Annotated[
+    str,
+    PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$", description="The id in the notice."),
+]
+Offered = Annotated[
+    str,
+    HeaderParameter(
+        name="Openseal-Statement",
+        max_length=LONGEST_HEADER,
+        description="The officer's signed offer of the file, in base64.",
+    ),
 ]
 Given = NamedDependency[SkipValidation[Downloads]]
 
@@ -102,14 +119,57 @@ async def documents_page(ocid: Ocid, envelope: Hash, downloads: Given, visitor: 
     return Template("documents.html", context=context)
 
 
-router = Router("/api/v1", route_handlers=[list_documents, read_document])
+@get(
+    "/tenders/{ocid:str}/documents/{id:str}",
+    tags=["tenders"],
+    responses={
+        200: ResponseSpec(bytes, description="The file.", media_type="*/*", generate_examples=False),
+        **PROBLEMS,
+    },
+    exception_handlers=LATER,
+    opt=AS_IT_IS,
+)
+async def read_tender_document(ocid: Ocid, id: DocumentId, downloads: Given) -> Stream:
+    """A document of a published notice: a file of the media type that the notice states."""
+    document, download = await downloads.of_tender(ocid, id)
+    return _stream(download, document.format)
+
+
+@put(
+    "/tenders/{ocid:str}/files/{digest:str}",
+    tags=["tenders"],
+    responses={
+        201: ResponseSpec(None, description="Taken."),
+        200: ResponseSpec(None, description="It was there before."),
+        **PROBLEMS,
+        **problems({408: "The rest of it did not come.", 429: "Too much at once."}),
+    },
+    status_code=201,
+    request_max_body_size=None,
+    exception_handlers=LATER,
+    opt=MEASURED,
+)
+async def hand_in(
+    ocid: Ocid, digest: Hash, offer: Offered, request: Request[Any, Any, Any], procedure: Steps
+) -> Response[None]:
+    """An officer hands in a file for a notice that is still to be published, before it names the file."""
+    length = request.headers.get("Content-Length")
+    said = parse_number(length, "Content-Length") if length else None
+    try:
+        new = await procedure.take_file(ocid, digest, from_base64(offer), chunks(request), said)
+    except Broken as error:
+        raise RequestTimeoutException("the rest of it did not come") from error
+    return Response(None, status_code=201 if new else 200)
+
+
+router = Router("/api/v1", route_handlers=[list_documents, read_document, read_tender_document, hand_in])
 readings = Router("/api/v1", cache_control=UNSEEN, route_handlers=[list_all_documents])
 
 
-def _stream(download: Download) -> Stream:
-    """To be kept as a file, whatever it says it is: bidders write it."""
+def _stream(download: Download, media_type: str = OCTETS) -> Stream:
+    """To be kept as a file, whatever it says it is: others write it."""
     headers: dict[str, Any] = {
         "Content-Length": str(download.size),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(download.name, safe='')}",
     }
-    return Stream(download.chunks, media_type=OCTETS, headers=headers)
+    return Stream(download.chunks, media_type=media_type, headers=headers)

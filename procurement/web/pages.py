@@ -19,14 +19,17 @@ from procurement import publication, store
 from procurement.awards import Evaluated, LotEvaluation
 from procurement.chronicle import Situation
 from procurement.evaluation import Line, explain
+from procurement.evaluation.explain import duration
 from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
 from procurement.money import grouped
 from procurement.procedure import Procedure
 from procurement.publication import PublishedBid, status
 from procurement.scoring import read_opened
 from procurement.selection import Candidacy, ExaminationResult
+from procurement.steps import steps as every_step
 from procurement.tenders import Document
 from procurement.web.api import Ocid, Steps, summary
+from procurement.words import notice_in_words
 
 STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "static").iterdir()}
 """By name, in memory: no address is ever taken for a path."""
@@ -101,6 +104,9 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "status": status(situation, procedure.now()),
             "steps": steps(situation, await publication.signers(procedure, ocid)),
             "next": due(situation),
+            "ahead": every_step(notice, situation.entries, procedure.now()),
+            "facts": notice_in_words(notice),
+            "duration": duration,
             "silent": publication.beacon_silent_since(procedure, situation),
             "unopenable": [e for e in situation.entries if e.t is EventType.BID_UNOPENABLE],
             "names": {bid.envelope: bid.bidder for bid in bids},

@@ -104,6 +104,8 @@ def status_of(error: VerificationError) -> int:
             return 403
         case TenderError() if error.code == "document-restricted":
             return 403
+        case TenderError() if error.code == "document-differs":
+            return 422
         case TenderError() | RegistryError():
             return 404 if error.code in _NOT_THERE else 409
         case ClockError():

@@ -194,7 +194,7 @@ async def continue_upload(ocid: Ocid, id: Hash, request: Asked, uploads: Files) 
     if length is not None and offset + parse_number(length, "Content-Length") > upload.stored.size:
         raise UploadError("too-large", "the file is not as long as that")
     try:
-        upload = await uploads.receive(upload, offset, _chunks(request), checksum)
+        upload = await uploads.receive(upload, offset, chunks(request), checksum)
     except Broken as error:
         raise UploadError("request-timeout", "the rest of the piece did not come") from error
     return Response(None, headers=_progress(upload))
@@ -274,7 +274,7 @@ def _progress(upload: Upload) -> dict[str, str]:
     return headers
 
 
-async def _chunks(request: Asked) -> AsyncIterator[bytes]:
+async def chunks(request: Asked) -> AsyncIterator[bytes]:
     """The body as it comes. Raises Broken where the client is gone before its end."""
     while True:
         event = await request.receive()

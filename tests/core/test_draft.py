@@ -23,7 +23,6 @@ from procurement.bidding.draft import (
     in_words,
     media_type,
     read,
-    rules,
     template,
     title,
     write,
@@ -40,6 +39,7 @@ from procurement.tenders import (
     read_bid,
     read_restricted,
 )
+from procurement.words import notice_in_words
 from tests.builders import a_lot, a_notice, panel_rules, the_world
 from tests.core.evaluation_builders import a_price_floor
 
@@ -240,7 +240,7 @@ def a_document(number: int, draft: DraftDocument) -> Document:
 
 def test_the_rules_are_shown_in_words() -> None:
     under = a_notice(the_world(), a_lot(a_price_floor()), declarations=DECLARATIONS, upload_grace=60, **TAKES)
-    shown = dict(rules(under))
+    shown = dict(notice_in_words(under))
     assert shown["Declaration able"] == "We can."
     assert "kr-price-floor/1" in shown["  rule set"]
     assert "follow for 1 minute after the deadline" in shown["Documents"]

@@ -27,6 +27,7 @@ from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 import bids.envelope
 import crypto.encoding
 import procurement.money
+import procurement.notices
 import procurement.tenders
 from bids.envelope import Envelope, SubmissionTerms, bid_id, check, compose, open_part
 from bids.errors import EnvelopeError
@@ -374,7 +375,7 @@ def _code(cell: str) -> str:
 
 MODULES = (
     *("awards", "bundle", "editions", "enquiries", "evaluation", "history"),
-    *("panels", "selection", "tenders"),
+    *("notices", "panels", "selection", "tenders"),
 )
 FORMATS = (
     "crypto.",
@@ -505,7 +506,7 @@ _WORDS: list[tuple[Any, str]] = [
     (crypto.encoding.Base64, "base64"),
     (crypto.encoding.Small, "integer"),
     (crypto.encoding.Text, "text"),
-    (procurement.tenders.Line, "line|vkey"),  # the same bounds
+    (procurement.notices.Line, "line|vkey"),  # the same bounds
     (procurement.money.Amount, "amount"),
     (procurement.money.Percent, "percent"),
     (procurement.money.Points, "points"),

@@ -108,7 +108,7 @@ def named(*evaluators: SigningKey, world: World | None = None) -> Life:
 
 def test_the_verdict_says_who_published_declared_awarded_and_countersigned() -> None:
     steps = verified(all_of(a_panel_life())).steps
-    assert steps[2].findings[1:] == (
+    assert steps[2].findings[1:3] == (
         "published by Officer Kim (O-1)",
         "countersigned by Officer Park (O-2)",
     )

@@ -25,7 +25,7 @@ from bids.receipts import Receipt
 from crypto.certificates import PrivateKey, Role, Signer, SigningKey
 from crypto.checkpoint import VerifyingKey
 from crypto.committee import Committee
-from crypto.encoding import encode, moment, to_base64
+from crypto.encoding import encode, moment, sha256, to_base64
 from crypto.statements import PAYLOAD_TYPE, Payload, Statement, pae, sign
 from crypto.trust import Trust
 from procurement import record, store
@@ -56,6 +56,7 @@ from procurement.client import (
 )
 from procurement.editions import Amendment, next_round
 from procurement.evaluation import CommittedPrices, Evaluation, criteria
+from procurement.notices import DocumentOffer, TenderDocument
 from procurement.panels import DrawRequest, PanelDraw
 from procurement.practice import Convened, convene
 from procurement.registry import applicant
@@ -177,6 +178,30 @@ class Town:
             "evaluators": (self.evaluator.fingerprint,) if any(criteria(lot.rules) for lot in lots) else (),
         }
         return Notice(**(values | changes))
+
+    async def hand_in(self, ocid: str, data: bytes, id: str = "spec") -> TenderDocument:
+        """A file for a notice that is still to be published, from the officer."""
+        digest = sha256(data).hex()
+        answer = await self.http.put(
+            f"{path_of(ocid)}/files/{digest}", content=data, headers=self.offered(ocid, digest, len(data))
+        )
+        assert answer.status_code in (200, 201), answer.text
+        return TenderDocument(
+            id=id,
+            document_type="technicalSpecifications",
+            title="The desks, drawn",
+            format="application/pdf",
+            language="ko",
+            sha256=digest,
+            size=len(data),
+        )
+
+    def offered(self, ocid: str, digest: str, size: int, key: SigningKey | None = None) -> dict[str, str]:
+        """The headers with which somebody hands in a file."""
+        key, time = key or self.officer, moment(datetime.now(UTC))
+        offer = DocumentOffer(signer=key.fingerprint, tender=ocid, sha256=digest, size=size, time=time)
+        statement = signed_anyhow(encode(offer), offer.PURPOSE, key)
+        return {"Openseal-Statement": to_base64(statement), "Content-Type": "application/octet-stream"}
 
     async def publish(self, *lots: Lot, lead: float = LEAD, **changes: Any) -> "PracticeTender":
         """A tender that the officer publishes now."""

@@ -46,6 +46,7 @@ from procurement.editions import Amendment
 from procurement.enquiries import Answer, Enquiry
 from procurement.login import client
 from procurement.login.statements import LogIn
+from procurement.notices import DocumentOffer
 from procurement.panels import DrawRequest
 from procurement.registry import applicant
 from procurement.registry.applicant import application
@@ -337,9 +338,16 @@ async def square(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Square
         evaluators = panel if own else (other.evaluator.fingerprint,)
         for after in (False, True):
             lead, margin = (LEAD, MARGIN) if after else (OPEN_FOR, MARGIN)
-            lot = a_lot(panel_rules())
+            ocid = f"ocds-0s3al1-{secrets.token_hex(6)}"
             tenders[own, after] = await side.publish(
-                lot, lead=lead, margin=margin, evaluators=evaluators, document_limit=2, document_size=1000
+                a_lot(panel_rules()),
+                lead=lead,
+                margin=margin,
+                tender=ocid,
+                evaluators=evaluators,
+                document_limit=2,
+                document_size=1000,
+                documents=(await side.hand_in(ocid, b"Of oak."),),
             )
     opened = {own: await with_document(tenders[own, True], rival, folder) for own in waiting}
     files = {True: await with_files(tenders[True, True], people["business"], "2000")}
@@ -493,6 +501,16 @@ async def publish(square: Square, case: Case) -> httpx.Response:
     signer = square.key(case, Notice.ROLES).fingerprint
     notice = square.town.notice(a_lot(), lead=OPEN_FOR, signer=signer)
     return await post(square, case, "/api/v1/tenders", notice)
+
+
+async def hand_in(square: Square, case: Case) -> httpx.Response:
+    """A new file: before for a notice to come, after for one that is published."""
+    tender, data = square.tender(case), secrets.token_bytes(9)
+    ocid = tender.ocid if case.after else f"ocds-0s3al1-{secrets.token_hex(6)}"
+    digest, key = sha256(data).hex(), square.key(case, DocumentOffer.ROLES)
+    headers = square.town.offered(ocid, digest, len(data), key)
+    path = f"/api/v1/tenders/{ocid}/files/{digest}"
+    return await square.send_as(headers, "PUT", path, content=data)
 
 
 async def countersign(square: Square, case: Case) -> httpx.Response:
@@ -777,7 +795,8 @@ TENDER = "/api/v1/tenders/{ocid}"
 DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
-    *(f"{TENDER}/evaluation", f"{TENDER}/draws", f"{TENDER}/record", f"{TENDER}/own-bids"),
+    *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids", f"{TENDER}/steps"),
+    f"{TENDER}/draws",
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
@@ -793,6 +812,7 @@ FILLED: dict[str, dict[str, Fill]] = {
     f"{TENDER}/entries/{{seq}}": {"seq": lambda *_: 2},
     f"{TENDER}/statements/{{id}}": {"id": envelope},
     f"{TENDER}/receipts/{{id}}": {"id": received},
+    f"{TENDER}/documents/{{id}}": {"id": lambda *_: "spec"},
     f"{TENDER}/bids/{{envelope}}/documents": {"envelope": opened_bid},
     f"{TENDER}/bids/{{envelope}}/documents/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
     f"{TENDER}/bids/{{envelope}}/all-documents": {"envelope": opened_bid},
@@ -854,6 +874,7 @@ ASKED: dict[Route, Asked] = {
         )
     },
     Route("POST", "/api/v1/tenders"): publish,
+    Route("PUT", f"{TENDER}/files/{{digest}}"): hand_in,
     Route("POST", f"{TENDER}/countersignatures"): countersign,
     Route("POST", f"{TENDER}/bids"): submit,
     Route("POST", f"{TENDER}/withdrawals"): withdraw,

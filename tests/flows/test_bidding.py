@@ -19,6 +19,7 @@ from bids.receipts import Receipt, Refusal
 from crypto.encoding import decode, moment
 from crypto.statements import Statement
 from procurement.bidding.folder import Folder, Shown
+from procurement.folders import locked
 from procurement.registry import applicant
 from procurement.service import House
 from procurement.tenders import Bid, Declaration
@@ -393,7 +394,7 @@ async def test_a_folder_is_made_once_and_used_by_one_command_at_a_time(
     tender = await a_tender(here)
     await bidder.seal(tender, "900")
     assert "is not empty" in await bidder.fails("compose", "--key", bidder.file, "--tender", tender.ocid)
-    with bidder.kept.locked():
+    with locked(bidder.folder):
         assert "another command is at work" in await bidder.fails("submit")
     other = Person(here[0], here[2], tmp_path, "nowhere")
     assert "no bid's folder" in await other.fails("submit")

@@ -9,9 +9,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from obstore.store import LocalStore
 
 from bids.envelope import Withdrawal
 from bids.receipts import PROMISED, Promise, Receipt, Refusal, commitment_entry
+from bids.uploads import Depot
 from crypto.certificates import SigningKey
 from crypto.checkpoint import TlogProof, VerifyingKey
 from crypto.encoding import encode, from_base64, parse_moment
@@ -22,6 +24,7 @@ from crypto.statements import Statement, sign
 from procurement import database
 from procurement.authorities import Authorities, local_beacon
 from procurement.clocks import USUAL_SPREAD
+from procurement.files import Files
 from procurement.reception import (
     AT_ONCE,
     BURST,
@@ -497,6 +500,7 @@ async def reception(town: Town, clock: Clock | None = None) -> AsyncIterator[Rec
         standings = Standings(authorities.roots)
         beacon = LocalRounds(local_beacon(keys, 1), clock.now)
         watch = Watch(clock, await sights(clock, pool), beacon=beacon)
+        depot = Depot(pool, LocalStore(town.house.documents), secrets.token_bytes)
         period = TenderPeriod(
             pool,
             Log(pool),
@@ -506,6 +510,7 @@ async def reception(town: Town, clock: Clock | None = None) -> AsyncIterator[Rec
             clock=clock,
             watch=watch,
             spread=USUAL_SPREAD,
+            files=Files(depot, secrets.token_bytes),
         )
         yield Reception(period, own, watch=watch, entropy=secrets.token_bytes)
 

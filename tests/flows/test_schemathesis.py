@@ -172,7 +172,10 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
 
     hooks = town.http.event_hooks["response"]
     hooks.append(keep)
-    tender = await town.publish(a_lot(), lead=4, margin=4, document_limit=1, document_size=1 << 20)
+    ocid = f"ocds-0s3al1-{secrets.token_hex(6)}"
+    named = (await town.hand_in(ocid, b"Of oak."),)
+    limits = {"document_limit": 1, "document_size": 1 << 20}
+    tender = await town.publish(a_lot(), lead=4, margin=4, tender=ocid, documents=named, **limits)
     bidder, leaves = await town.bidder("Hanbit"), await town.bidder("Saebyeok")
     envelope = await documented(tender, bidder, folder)
     await withdraw(tender, leaves, await tender.bid(leaves, "200"))
@@ -184,6 +187,8 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
     for path in (
         f"/api/v1/ceremonies/{await convened(town)}",
         f"/api/v1/tenders/{tender.ocid}",
+        f"/api/v1/tenders/{tender.ocid}/steps",
+        f"/api/v1/tenders/{tender.ocid}/documents/spec",
         f"/api/v1/tenders/{tender.ocid}/statements/{tender.notice_id}",
         f"/api/v1/tenders/{tender.ocid}/receipts/{envelope}",
         f"/api/v1/tenders/{tender.ocid}/bids/{envelope}/documents",

@@ -1,0 +1,1 @@
+"""The officers' side: a tender in a folder, from its draft to the countersigned notice."""

@@ -1,0 +1,262 @@
+"""The command `openseal tender`: officers at their own machines, with a folder for each tender they write."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+from cyclopts import App, Parameter
+
+from bids.client import Service, utc_now
+from crypto.certificates import Certificate, Role, SigningKey
+from crypto.encoding import moment
+from procurement import periods
+from procurement.console import FAILED, UNUSABLE, Stop, confirm
+from procurement.evaluation.explain import Facts, Language
+from procurement.folders import locked
+from procurement.login.terminal import at as logged_in_at
+from procurement.preview import in_words as preview_in_words
+from procurement.preview import preview as try_rules
+from procurement.registry import terminal
+from procurement.registry.holding import Holding
+from procurement.registry.safe import Safe
+from procurement.registry.terminal import Yes, refusing, say, signing_key, warn
+from procurement.steps import in_words
+from procurement.tendering import draft, officer
+from procurement.tendering.folder import Folder
+from procurement.tenders import Notice, purchase
+from procurement.words import notice_in_words
+
+Key = Annotated[
+    Path | None, Parameter(help="The file that `openseal enrol` made, where it is not any more where it was.")
+]
+KeyFile = Annotated[Path, Parameter(help="The file that `openseal enrol` made.")]
+Act = Callable[[Service, Folder, SigningKey], Awaitable[None]]
+
+NOBODY = "0" * 64
+"""Who signs a draft while it is only looked at."""
+
+app = App(name="tender", help="A tender: write its notice, check it, try its rules, publish, countersign.")
+
+
+@app.command
+def new(folder: Path, /, *, key: KeyFile, template: str) -> int:
+    """Begin a tender: write a draft to fill in.
+
+    Parameters
+    ----------
+    folder
+        Where the draft and its files are kept from now on: new, or empty.
+    template
+        The procedure: open, small-value, kr-works-floor, kr-negotiation, eu-open or framework.
+    """
+    holding = terminal.holding(Safe(key, terminal.passphrase()))
+    _officer(signing_key(holding, key), key)
+    with refusing():
+        made = Folder.make(folder, holding, key, officer.template(template))
+        fields = made.fields
+        for blank in draft.blanks(fields):
+            say(f"  {blank}")
+        _say_earliest(fields)
+    committee = made.path / draft.committee_file(fields)
+    say(f"the committee: openseal committee status FILE --json > {committee}")
+    say(f"fill in {made.path / 'notice.json'}, then: openseal tender check {folder}")
+    return 0
+
+
+@app.command
+def check(
+    folder: Path, /, *, offline: Annotated[bool, Parameter(negative=())] = False, key: Key = None
+) -> int:
+    """Ask of the draft what publication will ask. Status 1: something is wrong, and every fault is named.
+
+    Parameters
+    ----------
+    offline
+        Ask nobody: whether committee and panel are certified is then not told.
+    """
+    found = _found(folder)
+    if offline:
+        _show_faults(found, officer.faults(found, NOBODY, utc_now()))
+        return 0
+
+    async def work(line: Service, found: Folder, signing: SigningKey) -> None:
+        wrong = officer.faults(found, signing.fingerprint, line.now())
+        if not wrong:
+            wrong = await officer.people_faults(line, officer.write(found, signing.fingerprint, line.now()))
+        _show_faults(found, wrong)
+
+    return _signed(found, key, work)
+
+
+@app.command
+def preview(folder: Path, /, *, language: Language = "en") -> int:
+    """Try the rules of every lot on made-up bids: who would win, and how each number comes about.
+
+    Parameters
+    ----------
+    language
+        Of the explanation.
+    """
+    found = _found(folder)
+    with refusing():
+        fields = found.fields
+        lots, currency = draft.lots_of(fields)
+        tried = try_rules(lots, currency, draft.published_at(fields, utc_now()))
+        say("these bids are made up; nobody has bid")
+        for each in tried:
+            for line in preview_in_words(each, currency, language):
+                say(line)
+    if any(each.evaluation is None for each in tried):
+        raise Stop(FAILED, "not every lot's rules can be tried")
+    return 0
+
+
+@app.command
+def publish(folder: Path, /, *, key: Key = None, yes: Yes = False) -> int:
+    """Sign the notice, hand in its files, and send it to wait for a second officer. Again, it goes on."""
+    found = _found(folder)
+
+    async def work(line: Service, found: Folder, signing: SigningKey) -> None:
+        _officer(signing, found.signer)
+        signed = found.signed
+        if signed and await officer.published(line, signed.read(Notice).tender):
+            say(f"{signed.read(Notice).tender} is published")
+            return
+        if signed is None or not officer.still_good(signed, line.now()):
+            if wrong := officer.faults(found, signing.fingerprint, line.now()):
+                raise Stop(FAILED, f"{wrong[0]}; openseal tender check {folder} names every fault")
+            signed = officer.sign_notice(found, signing, line.now())
+            people = await officer.people_of(line, signed.read(Notice))
+            _show_notice(signed.read(Notice), signed.id, people)
+            confirm("Sign and send this notice?", yes)
+            found.keep_signed(signed.data)
+        await officer.publish(line, found, signing, signed, say)
+        notice = signed.read(Notice)
+        say(f"{notice.tender} waits for a second officer: statement {signed.id}")
+        until = moment(officer.last_moment(notice))
+        say(f"who, before {until}: openseal tender countersign {notice.tender} --key FILE")
+
+    return _signed(found, key, work)
+
+
+@app.command
+def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: Yes = False) -> int:
+    """As a second officer: read a colleague's notice, verified and in words, and sign that it be published.
+
+    Parameters
+    ----------
+    ocid
+        The tender's ocid, from the colleague.
+    service
+        The service's address, as your browser shows it; by default the one in the file.
+    """
+
+    async def work(http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str) -> None:
+        _officer(signing, key)
+        if await officer.published(line, ocid):
+            say(f"{ocid} is published")
+            return
+        found = await officer.read_draft(http, line, signing, origin, ocid)
+        if found is None:
+            raise Stop(FAILED, f"no notice with the ocid {ocid} waits for a second officer")
+        if found.countersigned:
+            say(f"{ocid} is countersigned, and will be published at {found.notice.published}")
+            return
+        officer.check_draft(found, line)
+        _show_notice(found.notice, found.statement.id, found.people)
+        confirm("Countersign this notice? With that it is published.", yes)
+        await officer.countersign(line, signing, found)
+        if await officer.published(line, ocid):
+            say(f"{ocid} is published")
+        else:
+            say(f"{ocid} is countersigned, and will be published at {found.notice.published}")
+
+    return logged_in_at(key, service, work)
+
+
+@app.command
+def status(ocid: str, /, *, key: KeyFile, language: Language = "en") -> int:
+    """The steps of a tender as the service tells them: who holds each, when it is due, what is late.
+
+    Parameters
+    ----------
+    ocid
+        The tender's ocid.
+    language
+        Of the words.
+    """
+
+    async def work(line: Service, _: Safe, __: Holding) -> None:
+        for each in await officer.read_steps(line, ocid, language):
+            (warn if each.state == "late" else say)(in_words(each))
+            say(f"  rule: {each.rule}. {each.missed}")
+
+    return terminal.at(key, work)
+
+
+# ── the folder, the key, the line ────────────────────────────────────────────────────────────────────
+
+
+def _found(path: Path) -> Folder:
+    with refusing():
+        return Folder(path)
+
+
+def _officer(key: SigningKey, file: Path) -> None:
+    if (role := key.certificate.role) is not Role.OFFICER:
+        raise Stop(UNUSABLE, f"{file}: the certificate is for the role {role}, and notices are an officer's")
+
+
+def _signed(folder: Folder, file: Path | None, act: Act) -> int:
+    """Do something with the folder, at the service that it names, with the key in the officer's file."""
+    path = file or folder.signer
+    signing = signing_key(terminal.holding(Safe(path, terminal.passphrase())), path)
+
+    async def work(http: httpx.AsyncClient) -> None:
+        with locked(folder.path):
+            await act(Service(http, folder.trust), folder, signing)
+
+    terminal.attempt(lambda: terminal.connected(folder.service, work))
+    return 0
+
+
+# ── in words ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show_faults(folder: Folder, faults: Sequence[str]) -> None:
+    for each in faults:
+        say(each)
+    if faults:
+        _say_earliest(folder.fields)
+        raise Stop(FAILED, f"the draft would not be published: {len(faults)} to put right")
+    say("the draft would be published")
+
+
+def _say_earliest(fields: draft.Fields) -> None:
+    if earliest := draft.earliest(fields, utc_now()):
+        say(f"published now, the deadline would be right from {earliest.isoformat(timespec='minutes')} on")
+
+
+def _show_notice(notice: Notice, id: str, people: dict[str, Certificate]) -> None:
+    facts: Facts = [*notice_in_words(notice), *_kept(notice)]
+    signer = people[notice.signer]
+    facts.append(("Signed by", f"{signer.name} ({signer.registration})"))
+    for number, member in enumerate(notice.committee.members, start=1):
+        person = people[member.certificate]
+        facts.append((f"Member {number}", f"{person.name} ({person.registration})"))
+    for each in notice.evaluators:
+        facts.append(("Evaluator", f"{people[each].name} ({people[each].registration})"))
+    facts.append(("Beacon", f"{notice.network.chain_hash}, round {notice.round}"))
+    facts.append(("Witnesses", f"{notice.witnesses.quorum} of {len(notice.witnesses.keys)}"))
+    facts.append(("Statement", id))
+    for label, text in facts:
+        say(f"{label}: {text}")
+
+
+def _kept(notice: Notice) -> Facts:
+    """The legal periods, with the rule behind each."""
+    asked = purchase(notice)
+    if asked is None or notice.practice:
+        return []
+    return [("Legal period", str(each)) for each in periods.required(asked)]

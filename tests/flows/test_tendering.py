@@ -1,0 +1,321 @@
+"""Two officers by the command line, from the draft to the published tender, and a stranger who reads it;
+broken off, repeated, refused. The service is the real one, behind a port of its own."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from bids.client import Service
+from crypto.encoding import encode
+from crypto.statements import Statement, sign
+from procurement.client import read_notice
+from procurement.service import House
+from procurement.tendering import draft, officer
+from procurement.tendering.folder import Folder
+from procurement.tenders import Notice
+from tests.conftest import fresh_database
+from tests.core.test_tendering import filled
+from tests.flows.conftest import running
+from tests.flows.people import Town
+from tests.flows.test_bidding import Person
+from tests.flows.test_ceremony import Ended, listening, passphrase_in, run
+
+KST = "+09:00"
+
+
+class Desk(Person):
+    """An officer with a file, who runs commands."""
+
+    async def run(self, command: str, *more: str | Path) -> Ended:
+        """A command, in a thread of its own: the service lives in this one."""
+        return await asyncio.to_thread(run, "tender", command, *more)
+
+    async def begin(self, template: str = "open", **changes: Any) -> str:
+        """A folder with a draft that is filled in; the ocid."""
+        await self.ok("new", self.folder, "--key", self.file, "--template", template)
+        return self.fill(**changes)
+
+    def fill(self, **changes: Any) -> str:
+        """The draft, as somebody fills it in with an editor; the committee is the town's."""
+        path = self.folder / "notice.json"
+        fields = filled(draft.read(path.read_bytes())) | times(40) | changes
+        path.write_text(json.dumps(fields, ensure_ascii=False))
+        found = {"committee": self.town.committee, "transcript": self.town.transcript, "phase": "done"}
+        (self.folder / "committee.json").write_bytes(encode(found))
+        return str(fields["tender"])
+
+    def attach(self, data: bytes) -> dict[str, str]:
+        """A file beside the draft, and how the draft names it."""
+        (self.folder / "spec.pdf").write_bytes(data)
+        return {
+            "file": "spec.pdf",
+            "id": "spec",
+            "documentType": "technicalSpecifications",
+            "title": "The desks, drawn",
+            "language": "ko",
+        }
+
+    @property
+    def signed(self) -> Statement:
+        found = Folder(self.folder).signed
+        assert found is not None
+        return found
+
+
+def times(days: float) -> dict[str, str]:
+    """A deadline so many days from now, and an opening an hour later, in Korean time."""
+    deadline = datetime.now(UTC) + timedelta(days=days)
+    return {
+        name: (time + timedelta(hours=9)).strftime("%Y-%m-%d %H:%M") + KST
+        for name, time in (("deadline", deadline), ("opening", deadline + timedelta(hours=1)))
+    }
+
+
+@pytest.fixture(autouse=True)
+def passphrase(tmp_path: Path) -> Iterator[None]:
+    folder = tmp_path / "passphrase"
+    folder.mkdir()
+    with passphrase_in(folder):
+        yield
+
+
+@pytest.fixture(scope="module")
+async def here(
+    postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Town, str]]:
+    """A town whose service knows its own address, which log-in is bound to."""
+    house = House.below(tmp_path_factory.mktemp("town"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with (
+        fresh_database(postgres, f"tendering_{uuid4().hex}", migrated) as dsn,
+        running(dsn, house, f"http://127.0.0.1:{port}") as client,
+        listening(client._transport.app, port) as url,  # type: ignore[attr-defined]  # the application itself
+    ):
+        yield await Town.settle(client, house, dsn), url
+
+
+async def an_officer(here: tuple[Town, str], folder: Path, name: str) -> Desk:
+    desk = Desk(*here, folder, name)
+    await desk.enrol("officer")
+    return desk
+
+
+@pytest.fixture
+async def kim(here: tuple[Town, str], tmp_path: Path) -> Desk:
+    return await an_officer(here, tmp_path, "kim")
+
+
+@pytest.fixture
+async def park(here: tuple[Town, str], tmp_path: Path) -> Desk:
+    return await an_officer(here, tmp_path, "park")
+
+
+# ── from the draft to the tender ─────────────────────────────────────────────────────────────────────
+
+
+async def test_a_tender_from_its_draft_to_a_stranger(here: tuple[Town, str], kim: Desk, park: Desk) -> None:
+    town, _ = here
+    said = await kim.ok("new", kim.folder, "--key", kim.file, "--template", "open")
+    assert "title: what is bought, in a line" in said
+    assert "the deadline would be right from" in said
+    blank = await kim.run("check", kim.folder)
+    assert blank.status == 1
+    assert "number: the entity's own number" in blank.out
+
+    document = kim.attach(b"Of oak, twelve of them.")
+    ocid = kim.fill(documents=[document], description="Desks of oak.")
+    assert "the draft would be published" in await kim.ok("check", kim.folder)
+    assert "the draft would be published" in await kim.ok("check", kim.folder, "--offline")
+    tried = await kim.ok("preview", kim.folder)
+    assert "these bids are made up" in tried
+    assert "would win: Bidder F" in tried
+    assert "is not above the ceiling 20,000,000" in tried
+
+    sent = await kim.ok("publish", kim.folder, "--yes")
+    for words in ("School desks", "tendering: 7 days", "Desks of oak.", "signed by", "Member 3", ocid):
+        assert words.lower() in sent.lower()
+    assert "document spec is there" in sent
+    shown = await park.ok("countersign", ocid, "--key", park.file, "--yes")
+    for words in ("Filled in", "kim", "SHA-256", "lowest-price/1", "legal period"):
+        assert words.lower() in shown.lower()
+    assert f"{ocid} is published" in shown
+
+    line = Service(town.http, town.trust)
+    tender = await read_notice(line, ocid)
+    assert (tender.notice_id, tender.notice.title) == (kim.signed.id, "School desks")
+    assert tender.notice.practice is False
+    assert await line.get(f"/api/v1/tenders/{ocid}/documents/spec") == b"Of oak, twelve of them."
+    stands = await kim.ok("status", ocid, "--key", kim.file)
+    assert "Hand in sealed bids: the bidders; under way since" in stands
+    assert "rule: tendering: 7 days (국가계약법 시행령 제35조제1항)" in stands
+    in_korean = await kim.ok("status", ocid, "--key", kim.file, "--language", "ko")
+    assert "봉인된 입찰서 제출" in in_korean
+    answer = await town.http.get(f"/api/v1/tenders/{ocid}/steps", params={"language": "es"})
+    assert answer.json()["steps"][0]["what"] == "Publicar el anuncio"
+    page = (await town.http.get(f"/tenders/{ocid}")).text
+    assert "All steps" in page
+    assert "국가계약법 시행령 제35조제1항" in page
+
+
+async def test_whatever_is_done_again_goes_on_and_changes_nothing(kim: Desk, park: Desk) -> None:
+    ocid = await kim.begin()
+    first = await kim.ok("publish", kim.folder, "--yes")
+    signed = kim.signed.id
+    again = await kim.ok("publish", kim.folder)  # nothing is asked any more
+    assert kim.signed.id == signed
+    assert f"statement {signed}" in first
+    assert f"statement {signed}" in again
+    assert f"{ocid} is published" in await park.ok("countersign", ocid, "--key", park.file, "--yes")
+    assert await park.ok("countersign", ocid, "--key", park.file) == f"{ocid} is published\n"
+    assert await kim.ok("publish", kim.folder) == f"{ocid} is published\n"
+
+
+async def test_a_publication_that_broke_off_goes_on(kim: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ocid = await kim.begin()
+    kim.fill(documents=[kim.attach(b"Of oak.")])
+
+    async def breaks_off(*_: Any, **__: Any) -> None:
+        raise OSError(5, "Input/output error", "line")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Service, "post", breaks_off)
+        assert "Input/output error" in await kim.fails("publish", kim.folder, "--yes")
+    signed = kim.signed.id
+    assert f"{ocid} waits for a second officer: statement {signed}" in await kim.ok("publish", kim.folder)
+
+
+async def test_a_notice_may_be_countersigned_before_its_time(kim: Desk, park: Desk) -> None:
+    later = datetime.now(UTC) + timedelta(days=2)
+    published = later.strftime("%Y-%m-%d %H:%M") + "Z"
+    ocid = await kim.begin(published=published)
+    await kim.ok("publish", kim.folder, "--yes")
+    for _ in range(2):
+        shown = await park.ok("countersign", ocid, "--key", park.file, "--yes")
+        assert f"{ocid} is countersigned, and will be published at {later:%Y-%m-%dT%H:%M}:00.000Z" in shown
+
+
+@pytest.mark.parametrize("template", officer.templates())
+async def test_every_template_makes_a_tender(kim: Desk, park: Desk, template: str) -> None:
+    changes: dict[str, Any] = {}
+    if template in ("kr-negotiation", "eu-open", "framework"):
+        changes["evaluators"] = [kim.town.evaluator.fingerprint]
+    ocid = await kim.begin(template, **times(50), **changes)
+    assert "would be published" in await kim.ok("check", kim.folder)
+    await kim.ok("preview", kim.folder)
+    await kim.ok("publish", kim.folder, "--yes")
+    assert f"{ocid} is published" in await park.ok("countersign", ocid, "--key", park.file, "--yes")
+
+
+# ── refused ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_too_short_a_period_is_refused_with_the_date_that_would_be_right(
+    here: tuple[Town, str], kim: Desk
+) -> None:
+    town, _ = here
+    await kim.begin(**times(3))
+    ended = await kim.run("check", kim.folder)
+    assert ended.status == 1
+    assert "tendering: 7 days (국가계약법 시행령 제35조제1항) is not kept" in ended.out
+    fields = Folder(kim.folder).fields
+    earliest = draft.earliest(fields, datetime.now(UTC))
+    assert earliest is not None
+    assert f"would be right from {earliest.isoformat(timespec='minutes')} on" in ended.out
+    refused = await kim.fails("publish", kim.folder, "--yes")
+    assert "is not kept" in refused
+    assert Folder(kim.folder).signed is None
+    # Whoever signs it anyway is refused by the service, for the same reason.
+    key = town.officer
+    notice = officer.write(Folder(kim.folder), key.fingerprint, datetime.now(UTC))
+
+    answer = await town.http.post("/api/v1/tenders", content=sign(notice, key))
+    assert (answer.status_code, answer.json()["code"]) == (409, "period-too-short")
+    assert earliest.isoformat(timespec="minutes") in answer.json()["detail"]
+
+
+async def test_a_notice_without_a_law_is_published_for_practice_only(kim: Desk, park: Desk) -> None:
+    await kim.begin(legal={}, **times(1))
+    assert "periods-unstated" in (await kim.run("check", kim.folder)).out
+    ocid = kim.fill(legal={}, practice=True, **times(1))
+    await kim.ok("publish", kim.folder, "--yes")
+    shown = await park.ok("countersign", ocid, "--key", park.file, "--yes")
+    assert "this tender is for practice, exempt from the legal periods" in shown
+
+
+async def test_nobody_countersigns_what_they_signed_or_what_is_not_there(kim: Desk, park: Desk) -> None:
+    ocid = await kim.begin()
+    await kim.ok("publish", kim.folder, "--yes")
+    assert "openseal: " in await kim.fails("countersign", ocid, "--key", kim.file, "--yes")
+    missing = await park.fails("countersign", "ocds-0s3al1-nothing", "--key", park.file, "--yes")
+    assert "no notice with the ocid ocds-0s3al1-nothing waits" in missing
+
+
+async def test_who_is_asked_and_says_no_has_signed_nothing(
+    kim: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kim.begin()
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    assert "nothing was done" in await kim.fails("publish", kim.folder)
+    assert Folder(kim.folder).signed is None
+
+
+async def test_only_officers_write_notices(here: tuple[Town, str], tmp_path: Path) -> None:
+    hanbit = Desk(*here, tmp_path, "hanbit")
+    await hanbit.enrol("business")
+    refused = await hanbit.fails("new", hanbit.folder, "--key", hanbit.file, "--template", "open")
+    assert "notices are an officer's" in refused
+    assert not hanbit.folder.exists()
+    refused = await hanbit.fails("countersign", "ocds-0s3al1-1", "--key", hanbit.file, "--yes")
+    assert "notices are an officer's" in refused
+
+
+async def test_people_who_are_not_certified_are_named(here: tuple[Town, str], kim: Desk) -> None:
+    town, _ = here
+    await kim.begin("kr-negotiation", evaluators=[town.members[0].key.fingerprint], **times(50))
+    ended = await kim.run("check", kim.folder)
+    assert ended.status == 1
+    assert "evaluator" in ended.out
+    assert "would be published" in await kim.ok("check", kim.folder, "--offline")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"title": 1}', "[" * 10_000, '{"signer": "me"}'])
+async def test_garbage_in_a_draft_is_one_line_and_a_status(kim: Desk, content: str) -> None:
+    await kim.begin()
+    (kim.folder / "notice.json").write_text(content)
+    ended = await kim.run("check", kim.folder)
+    assert ended.status == 1
+    await kim.fails("publish", kim.folder, "--yes")
+    await kim.fails("preview", kim.folder)
+
+
+async def test_a_folder_or_template_that_is_none_is_one_line(kim: Desk, tmp_path: Path) -> None:
+    for command in ("check", "preview", "publish"):
+        assert "openseal tender new makes one" in await kim.fails(command, tmp_path / "nothing")
+    refused = await kim.fails("new", kim.folder, "--key", kim.file, "--template", "favour")
+    assert "there are eu-open" in refused
+    await kim.begin()
+    assert "is not empty" in await kim.fails("new", kim.folder, "--key", kim.file, "--template", "open")
+
+
+async def test_a_file_that_changed_after_it_was_signed_is_not_handed_in(kim: Desk) -> None:
+    await kim.begin()
+    kim.fill(documents=[kim.attach(b"Of oak.")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(officer, "hand_in", broken_off)
+        await kim.fails("publish", kim.folder, "--yes")
+    kim.attach(b"Of pine.")
+    assert "changed" in await kim.fails("publish", kim.folder)
+    assert kim.signed.read(Notice).documents[0].size == 7
+
+
+async def broken_off(*_: Any, **__: Any) -> None:
+    raise OSError(5, "Input/output error", "line")
