@@ -15,6 +15,7 @@ import msgspec
 from bids.envelope import Part
 from crypto.encoding import Moment, moment, parse_moment
 from procurement import periods
+from procurement.evaluation import takes_more
 from procurement.evaluation.explain import Language, duration
 from procurement.history import Entry, EventType
 from procurement.scoring import committed_lots
@@ -173,6 +174,34 @@ WORDS: dict[str, dict[Language, _Words]] = {
             "No se abre ningún precio antes de que todo evaluador haya firmado o se haya abstenido.",
         ),
     },
+    "panel-draw": {
+        "en": _Words(
+            "Fix the round that draws the panel from its pool",
+            "Nobody scores and no price is opened. A round that came before witnesses saw it draws none.",
+        ),
+        "ko": _Words(
+            "평가위원 후보군에서 위원을 추첨할 라운드 지정",
+            "평가와 가격 개봉이 이루어지지 않으며, 증인 확인 전에 온 라운드로는 추첨하지 않는다.",
+        ),
+        "es": _Words(
+            "Fijar la ronda que sortea el comité entre los candidatos",
+            "Nadie puntúa ni se abre precio alguno. Una ronda anterior a los testigos no sortea nada.",
+        ),
+    },
+    "selection": {
+        "en": _Words(
+            "Examine whoever is next in line, or negotiate, until somebody passes",
+            "Nobody can be named for the award. Who hands in nothing in time gives way to the next.",
+        ),
+        "ko": _Words(
+            "순위에 따른 적격심사 또는 협상",
+            "낙찰예정자를 지명할 수 없다. 기한 내에 서류를 내지 않은 입찰자는 다음 순위로 넘어간다.",
+        ),
+        "es": _Words(
+            "Examinar al siguiente, o negociar con él, hasta que alguien lo supere",
+            "Nadie puede ser nombrado. Quien no presenta nada a tiempo deja paso al siguiente.",
+        ),
+    },
     "evaluation": {
         "en": _Words("Score and rank by the published rules", "It is tried again until it is done."),
         "ko": _Words("공고된 규칙에 따른 평가 및 순위 결정", "완료될 때까지 다시 시도한다."),
@@ -215,6 +244,8 @@ RULES = {
     "opening": "Openseal formats, section 10",
     "prices": "Openseal formats, section 11",
     "scoring": "Openseal formats, section 8",
+    "panel-draw": "Openseal formats, section 11",
+    "selection": "Openseal formats, section 12",
     "evaluation": "Openseal formats, section 12",
     "intention": "Openseal formats, section 8",
     "termination": "Openseal formats, section 8",
@@ -239,6 +270,8 @@ HOLDERS: dict[str, Holder] = {
     "opening": "committee",
     "prices": "officer",
     "scoring": "panel",
+    "panel-draw": "officer",
+    "selection": "officer",
     "evaluation": "service",
     "intention": "officer",
     "termination": "officer",
@@ -342,6 +375,8 @@ def _opening(notice: Notice, history: _History) -> list[_Planned]:
     found.append(("opening", first, _Times(since, notice.opens, opened)))
     if committed_lots(notice):
         found.append(("prices", None, _Times(opened, None, history.last(EventType.PRICES_REVEALED))))
+    if notice.seats:
+        found.append(("panel-draw", None, _Times(closed, None, history.first(EventType.PANEL_DRAWN))))
     for part in others:
         begun = history.first(EventType.PARTIAL, part)
         later = history.first(EventType.OPENED, part)
@@ -357,8 +392,10 @@ def _awarding(notice: Notice, history: _History) -> list[_Planned]:
     intended = history.first(EventType.INTENDED)
     awarded = history.first(EventType.AWARDED)
     over = intended + timedelta(seconds=notice.standstill) if intended else None
+    selects = any(takes_more(lot.rules) for lot in notice.lots)
     return [
         ("evaluation", None, _Times(opened, None, scored)),
+        *([("selection", None, _Times(scored, None, intended))] if selects else []),
         ("intention", None, _Times(scored, None, intended)),
         ("standstill", None, _passing(intended, over)),
         ("award", None, _Times(over, None, awarded)),
