@@ -262,7 +262,7 @@ def figures_of(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_parameter_of_every_rule_set_is_put_into_words(language: explain.Language) -> None:
-    said_otherwise = {"national", "local", "derived", "committed", "yearly", "end", "1", "100"}
+    said_otherwise = {"national", "local", "derived", "committed", "yearly", "end", "1", "100", "True"}
     for rules in STATED:
         facts = explain.rules_in_words(rules, "KRW", language)
         words = " ".join(f"{label} {text}" for label, text in facts).replace(",", "")

@@ -17,6 +17,8 @@ from procurement.history import Entry, EventType
 from procurement.notices import LegalBasis
 from procurement.steps import HOLDERS, LANGUAGES, RULES, WHO, WORDS, Step, in_words, steps
 from tests.builders import DEADLINE, START, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.core.test_record_panel import drawn
+from tests.core.test_record_selection import Ranked
 
 HANGUL = re.compile("[가-힣]")
 LAW = {"legal": LegalBasis(jurisdiction="kr-national", procedure="open"), "category": "goods"}
@@ -87,6 +89,24 @@ def test_a_panels_work_and_both_openings_are_steps_of_their_own() -> None:
     scored = steps(life.notice, until(life, EventType.OPENED, "technical"), life.now)
     assert states(scored)["scoring"] == "open"
     assert of(scored, "scoring").holder == "panel"
+
+
+def test_a_panel_that_is_drawn_and_those_in_line_who_are_examined_are_steps_of_their_own() -> None:
+    life = drawn()
+    found = steps(life.notice, until(life, EventType.PANEL_DRAWN), life.now)
+    assert [each.code for each in found if each.code in ("opening", "panel-draw", "scoring")] == [
+        *("opening", "panel-draw", "scoring", "opening")
+    ]
+    assert (of(found, "panel-draw").state, of(found, "panel-draw").holder) == ("done", "officer")
+    asked = steps(life.notice, until(life, EventType.DRAW_REQUESTED), life.now)
+    assert of(asked, "panel-draw").state == "open"
+    line = Ranked("900000")
+    waiting = steps(line.notice, history(line), line.now)
+    assert (of(waiting, "selection").state, of(waiting, "selection").due) == ("open", None)
+    line.examined(1, "15", "5")
+    line.award()
+    assert of(steps(line.notice, history(line), line.now), "selection").state == "done"
+    assert "selection" not in states(steps(a_life().notice, history(a_life()), a_life().now))
 
 
 def test_before_it_is_published_everything_is_ahead_but_its_publication() -> None:
