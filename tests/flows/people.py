@@ -70,7 +70,7 @@ LEAD = 3.0
 """Seconds from publication to the deadline, on a quiet machine."""
 MARGIN = 2.0
 """Seconds, at least, from the deadline to the round of the time lock, on a quiet machine."""
-QUIET, SLOWEST = 0.4, 5.0
+QUIET, SLOWEST = 0.6, 5.0
 """Seconds that settling takes on a quiet machine, and how many times as slow it is taken for at most."""
 
 P = ParamSpec("P")
