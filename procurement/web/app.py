@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Response, Router, get
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import MutableScopeHeaders, State
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.logging import LoggingConfig
@@ -47,10 +47,16 @@ from procurement.web.gate import UNGATED, Gate
 from procurement.web.problems import HANDLERS
 
 HERE = Path(__file__).parent
-CONTENT_SECURITY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self';"
-    " frame-ancestors 'none'"
-)
+HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self';"
+        b" frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+"""Of every answer that has none of its own."""
 
 
 def create_app(
@@ -175,7 +181,5 @@ async def _no_page(response: Response[Any]) -> Response[Any]:
 async def _headers(message: Message, _: Scope) -> None:
     """Nothing of ours is ever loaded from elsewhere, framed, or sniffed; errors included."""
     if message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        headers.setdefault("Content-Security-Policy", CONTENT_SECURITY)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "no-referrer")
+        there = {name for name, _ in message["headers"]}
+        message["headers"] = [*message["headers"], *(each for each in HEADERS if each[0] not in there)]

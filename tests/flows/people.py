@@ -87,7 +87,7 @@ LEAD = 3.0
 """Seconds from publication to the deadline, on a quiet machine."""
 MARGIN = 2.0
 """Seconds, at least, from the deadline to the round of the time lock, on a quiet machine."""
-QUIET, SLOWEST = 0.4, 8.0
+QUIET, SLOWEST = 0.6, 5.0
 """Seconds that settling takes on a quiet machine, and how many times as slow it is taken for at most."""
 
 P = ParamSpec("P")
@@ -593,6 +593,15 @@ _TABLES = """
 def _rows_of(table: Mapping[str, Any], ocid: str | None) -> str:
     where = f"WHERE tender_id = '{store.id_of(ocid)}'" if ocid else ""
     return f"SELECT row::text FROM {table['name']} AS row {where} ORDER BY 1"  # noqa: S608  # names of ours
+
+
+async def until(look: Callable[[], Coroutine[Any, Any, T]], holds: Callable[[T], bool]) -> None:
+    """Returns once what is looked at is as it should be."""
+    for _ in range(600):
+        if holds(await look()):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it has not come to that")
 
 
 async def wait_until(at: datetime) -> None:

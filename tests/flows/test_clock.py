@@ -27,7 +27,7 @@ from procurement.service import House, embedded_witness, witness_process, workin
 from procurement.timekeeping import Clock, Watch, sights
 from tests.builders import a_lot
 from tests.conftest import fresh_database
-from tests.flows.people import PracticeTender, Town
+from tests.flows.people import PracticeTender, Town, until
 from tests.relays import Relay, honest, listening
 
 HOUR = timedelta(hours=1)
@@ -97,7 +97,7 @@ async def test_while_the_clock_is_turned_bids_are_marked_nobody_is_late_and_noth
         assert during is not None
         assert after is not None, "nobody is late by a clock in doubt"
         assert [each.in_doubt for each in (before, during, after)] == [False, True, True]
-        assert "turned" in (await health(town))["clockInDoubt"]
+        await until(lambda: health(town), lambda said: "turned" in said.get("clockInDoubt", ""))
         assert (await health(town))["status"] == "troubled"
         assert await tender.happened() == ["tender:published", "tender:countersigned"]
         clock.ahead = timedelta()

@@ -60,7 +60,7 @@ async def withdraw(tender: PracticeTender, key: SigningKey, previous: str) -> st
 async def test_a_bidder_reads_from_its_chain_what_counts_and_after_the_close_that_it_is_listed(
     town: Town,
 ) -> None:
-    tender = await town.publish(a_lot(), lead=8)
+    tender = await town.publish(a_lot(), lead=5)
     stays, leaves = await town.bidder("Stays"), await town.bidder("Leaves")
     first = await tender.bid(stays, "900")
     second = await tender.bid(stays, "800", previous=first)
