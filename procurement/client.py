@@ -301,12 +301,15 @@ async def verify_orders(service: Service, tender: Announced, part: Part) -> Orde
     """What a member may sign to open `part`, waited for.
 
     It has verified for itself: a witnessed closing statement (or the officer's word for a late one), the
-    rounds' signatures and, for prices, every evaluator's sheet. Raises TenderError for no part of it.
+    rounds' signatures and, for prices, every evaluator's sheet. Raises TenderError for no part of it, and
+    for a tender that is said to have ended without an award: nothing more of it is opened.
     """
     if part not in tender.notice.parts:
         raise TenderError("no-such-part", f"the tender's parts are {' and '.join(tender.notice.parts)}")
     closed = await read_closing(service, tender)
     tender = closed.tender
+    if await _places(service, tender, EventType.TERMINATED):
+        raise TenderError("terminated", "the tender has ended without an award: nothing is opened")
     late = closed.witnessed >= tender.notice.opens
     reason = await _answered_for(service, tender, closed) if late else None
     for round in _rounds(closed):
@@ -500,7 +503,7 @@ async def _amended(service: Service, tender: Announced, seqs: Sequence[int]) -> 
         if entry.t is EventType.AMENDED:
             said: Amendment | Extension = await _amendment(service, tender, logged, entry)
         else:
-            said, _ = await _said(service, logged, entry, Extension)
+            said = await _extension(service, logged, entry)
         made = editions.followed_by(tender.editions, said, entry.statement, entry.seq)
         await asyncio.to_thread(check_notice, made[-1].notice)
         tender = msgspec.structs.replace(
