@@ -282,9 +282,9 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
         f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
     )
     chain = await _linked(service, tender, logged.entry)
-    entry, changed = chain[-1], [each.seq for each in chain if each.t in EDITIONS[1:]]
-    tender = await _amended(service, tender, [seq for seq in changed if seq > tender.editions[-1].seq])
-    if [each.seq for each in tender.editions[1:]] != changed:
+    entry, changed = chain[-1], [(each.seq, each.statement) for each in chain if each.t in EDITIONS[1:]]
+    tender = await _amended(service, tender, [seq for seq, _ in changed if seq > tender.editions[-1].seq])
+    if [(each.seq, each.statement) for each in tender.editions[1:]] != changed:
         raise LogError("the service showed other amendments than the tender has")
     closing, _ = await _said(service, logged, entry, Closing)
     closing.check()
@@ -517,6 +517,13 @@ async def _amended(service: Service, tender: Announced, seqs: Sequence[int]) -> 
     return tender
 
 
+async def _extension(service: Service, logged: Logged, entry: Entry) -> Extension:
+    """What the service extended, once the outages were over."""
+    extension, _ = await _said(service, logged, entry, Extension)
+    editions.check_told_afterwards(extension, parse_moment(entry.time))
+    return extension
+
+
 async def _amendment(service: Service, tender: Announced, logged: Logged, entry: Entry) -> Amendment:
     """What an officer in charge amended in time, and another countersigned."""
     before = await service.logged(_entry_path(tender, entry.seq - 1))
@@ -528,7 +535,7 @@ async def _amendment(service: Service, tender: Announced, logged: Logged, entry:
     check_countersigned(entry.statement, word)
     tender.officials.check_in_charge(officer.registration)
     tender.officials.check_countersigning(officer.registration, colleague.registration)
-    editions.check_in_time(tender.editions[-1], parse_moment(entry.time))
+    editions.check_in_time(tender.editions[-1], amendment.amended, parse_moment(entry.time))
     return amendment
 
 
