@@ -17,6 +17,7 @@ from bids.store import StoredEnvelope
 from crypto.certificates import Certificate, SigningKey
 from crypto.committee import JointKey
 from crypto.encoding import decode, moment, parse_moment
+from crypto.errors import LogError
 from crypto.log import Log
 from crypto.statements import Payload, Statement, sign
 from procurement import store
@@ -24,7 +25,7 @@ from procurement.awards import ConflictDeclaration
 from procurement.duties import Declared, Officials, Word, declared
 from procurement.editions import Edition, after, edition_of, published
 from procurement.errors import TenderError
-from procurement.history import EDITIONS, Entry, Event, EventType
+from procurement.history import EDITIONS, Entry, Event, EventType, check_still
 from procurement.panels import PanelDraw
 from procurement.registry.standings import Standings
 from procurement.scoring import OpenedBid, read_part, with_part
@@ -283,7 +284,8 @@ class Chronicle:
         events: Sequence[Event],
         statements: Sequence[Statement],
     ) -> None:
-        """Statements, history, log: all or nothing."""
+        """Statements, history, log: all or nothing. Raises TenderError for what can come no more."""
+        _check_still(situation, events)
         tender_id, head = situation.row.tender_id, situation.row.head
         for statement in statements:
             await store.add_statement(connection, tender_id, statement.id, statement.data)
@@ -364,6 +366,18 @@ def published_as(notice: Notice, notice_id: str) -> Tender:
 def announced_as(editions: tuple[Edition, ...]) -> Tender:
     """The tender with these editions. Raises what `check_notice` raises."""
     return Tender(editions=editions, key=check_notice(editions[-1].notice))
+
+
+def _check_still(situation: Situation, events: Sequence[Event]) -> None:
+    """No step forgets that a tender has ended: the verifier would refuse its whole history."""
+    seen = {each.t for each in situation.entries}
+    for event in events:
+        try:
+            check_still(event.t, seen)
+        except LogError as error:
+            code = "terminated" if EventType.TERMINATED in seen else "concluded"
+            raise TenderError(code, f"the tender is past that: {error}") from error
+        seen.add(event.t)
 
 
 @lru_cache(maxsize=1 << 15)

@@ -282,9 +282,9 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
         f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
     )
     chain = await _linked(service, tender, logged.entry)
-    entry, changed = chain[-1], [each.seq for each in chain if each.t in EDITIONS[1:]]
-    tender = await _amended(service, tender, [seq for seq in changed if seq > tender.editions[-1].seq])
-    if [each.seq for each in tender.editions[1:]] != changed:
+    entry, changed = chain[-1], [(each.seq, each.statement) for each in chain if each.t in EDITIONS[1:]]
+    tender = await _amended(service, tender, [seq for seq, _ in changed if seq > tender.editions[-1].seq])
+    if [(each.seq, each.statement) for each in tender.editions[1:]] != changed:
         raise LogError("the service showed other amendments than the tender has")
     closing, _ = await _said(service, logged, entry, Closing)
     closing.check()
@@ -301,12 +301,15 @@ async def verify_orders(service: Service, tender: Announced, part: Part) -> Orde
     """What a member may sign to open `part`, waited for.
 
     It has verified for itself: a witnessed closing statement (or the officer's word for a late one), the
-    rounds' signatures and, for prices, every evaluator's sheet. Raises TenderError for no part of it.
+    rounds' signatures and, for prices, every evaluator's sheet. Raises TenderError for no part of it, and
+    for a tender that is said to have ended without an award: nothing more of it is opened.
     """
     if part not in tender.notice.parts:
         raise TenderError("no-such-part", f"the tender's parts are {' and '.join(tender.notice.parts)}")
     closed = await read_closing(service, tender)
     tender = closed.tender
+    if await _places(service, tender, EventType.TERMINATED):
+        raise TenderError("terminated", "the tender has ended without an award: nothing is opened")
     late = closed.witnessed >= tender.notice.opens
     reason = await _answered_for(service, tender, closed) if late else None
     for round in _rounds(closed):
@@ -500,7 +503,7 @@ async def _amended(service: Service, tender: Announced, seqs: Sequence[int]) -> 
         if entry.t is EventType.AMENDED:
             said: Amendment | Extension = await _amendment(service, tender, logged, entry)
         else:
-            said, _ = await _said(service, logged, entry, Extension)
+            said = await _extension(service, logged, entry)
         made = editions.followed_by(tender.editions, said, entry.statement, entry.seq)
         await asyncio.to_thread(check_notice, made[-1].notice)
         tender = msgspec.structs.replace(
@@ -514,6 +517,13 @@ async def _amended(service: Service, tender: Announced, seqs: Sequence[int]) -> 
     return tender
 
 
+async def _extension(service: Service, logged: Logged, entry: Entry) -> Extension:
+    """What the service extended, once the outages were over."""
+    extension, _ = await _said(service, logged, entry, Extension)
+    editions.check_told_afterwards(extension, parse_moment(entry.time))
+    return extension
+
+
 async def _amendment(service: Service, tender: Announced, logged: Logged, entry: Entry) -> Amendment:
     """What an officer in charge amended in time, and another countersigned."""
     before = await service.logged(_entry_path(tender, entry.seq - 1))
@@ -525,7 +535,7 @@ async def _amendment(service: Service, tender: Announced, logged: Logged, entry:
     check_countersigned(entry.statement, word)
     tender.officials.check_in_charge(officer.registration)
     tender.officials.check_countersigning(officer.registration, colleague.registration)
-    editions.check_in_time(tender.editions[-1], parse_moment(entry.time))
+    editions.check_in_time(tender.editions[-1], amendment.amended, parse_moment(entry.time))
     return amendment
 
 

@@ -23,6 +23,13 @@ from procurement.tenders import Lot, Notice, OutageRule, check_periods, terms
 
 MOST = 100
 """Editions of one tender."""
+MOST_AMENDED = 80
+"""Of them, as many as officers may make: who amends again and again leaves outages their extensions."""
+MISSED = timedelta(seconds=30)
+"""Without a word that bids are taken for so long, they are not: a busy machine may be late by some of it."""
+RESEALING = timedelta(days=1)
+"""From an amendment's entry to the deadline, at least: whoever has not bid yet, or whose bid does not stand,
+seals anew. Practice tenders have no such time."""
 
 FIXED = (
     "signer",
@@ -146,8 +153,9 @@ def followed_by(
     latest = editions[-1]
     if said.previous != latest.statement:
         raise TenderError("not-latest", "the terms have changed since: this follows an earlier edition")
-    if len(editions) >= MOST:
-        raise TenderError("too-many-amendments", f"a tender has at most {MOST} editions")
+    most = MOST_AMENDED if isinstance(said, Amendment) else MOST
+    if len(editions) >= most:
+        raise TenderError("too-many-amendments", f"the tender has {most} editions already")
     notice, stand = _amended(latest, said) if isinstance(said, Amendment) else _extended(latest, said)
     ids = [*(each.statement for each in editions), id]
     settled = said.gaps[-1].end if isinstance(said, Extension) else latest.settled
@@ -179,10 +187,22 @@ def reread(notice: Statement, amendments: Sequence[Statement]) -> tuple[Edition,
     return editions
 
 
-def check_in_time(latest: Edition, now: datetime) -> None:
-    """Terms are amended before the deadline that they state, never after. Raises TenderError."""
+def check_in_time(latest: Edition, amended: Notice, now: datetime) -> None:
+    """Terms are amended before the deadline that they state, never after, and leave everybody time to seal
+    under them. `now` is the time of the amendment's entry. Raises TenderError."""
     if now >= latest.notice.closes:
         raise TenderError("deadline-passed", "the deadline has passed: nothing can be amended any more")
+    if not amended.practice and amended.closes < now + RESEALING:
+        raise TenderError(
+            "no-time-to-reseal",
+            "bids are sealed anew under amended terms: the deadline is a day after the amendment or later",
+        )
+
+
+def check_told_afterwards(extension: Extension, now: datetime) -> None:
+    """`now`, the time of the extension's entry, is not before the outages were over. Raises TenderError."""
+    if parse_moment(extension.gaps[-1].end) > now:
+        raise TenderError("wrong-gaps", "an outage is told of before it is over")
 
 
 def in_force(editions: Sequence[Edition], index: int, indexes: Sequence[int]) -> Edition:
@@ -278,8 +298,8 @@ def _amended(latest: Edition, amendment: Amendment) -> tuple[Notice, bool]:
         raise TenderError("fixed", "an amendment cannot change which lots there are, nor their rules")
     if not changes(before, after):
         raise TenderError("nothing-amended", "the amendment changes nothing")
-    if after.closes < before.closes:
-        raise TenderError("deadline-earlier", "a deadline moves later, never earlier")
+    if after.closes < before.closes or after.complete < before.complete:
+        raise TenderError("deadline-earlier", "neither the deadline nor the end of the grace moves earlier")
     if after.round != next_round(msgspec.structs.replace(after, round=before.round), after.closes):
         raise TenderError("wrong-round", "the round follows from the deadline, the grace and the margin")
     check_periods(after)

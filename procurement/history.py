@@ -4,7 +4,7 @@ Every step of a tender is an entry that names the one before it, so a copy of th
 its start to wherever it ends, and a second entry at the same place is misconduct that anyone can show.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -241,6 +241,13 @@ def check_order(chain: Sequence[Entry]) -> None:
         seen.setdefault(entry.t, set()).add(entry.part)
 
 
+def check_still(type_: EventType, seen: Collection[EventType]) -> None:
+    """Nothing that has happened, of types `seen`, is the last of such events. Raises LogError."""
+    for past, still in reversed(_STILL.items()):
+        if past in seen and type_ not in still:
+            raise LogError(f"{type_} after {past}")
+
+
 def _check_pair(before: Entry | None, entry: Entry) -> None:
     """A countersignature and what takes effect by it stand together. Raises LogError."""
     awaited = _PAIRS.get(before.t) if before else None
@@ -251,9 +258,10 @@ def _check_pair(before: Entry | None, entry: Entry) -> None:
 def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> None:
     """`seen`: the types of the entries before, each with the parts they were about."""
     opened = seen.get(EventType.OPENED, set())
-    for past, still in reversed(_STILL.items()):
-        if past in seen and entry.t not in still:
-            raise LogError(f"entry {entry.seq}: {entry.t} after {past}")
+    try:
+        check_still(entry.t, seen)
+    except LogError as error:
+        raise LogError(f"entry {entry.seq}: {error}") from error
     if entry.t in _AFTER and _AFTER[entry.t] not in seen:
         raise LogError(f"entry {entry.seq}: {entry.t} before {_AFTER[entry.t]}")
     if entry.t in BID_EVENTS and entry.part not in opened:

@@ -407,6 +407,8 @@ class Procedure(Proceedings):
             raise TenderError("not-witnessed", "the closing is not witnessed, or late and not answered for")
         if situation.has(EventType.OPENED, given.part):
             raise TenderError("opened", "this part is open already")
+        if given.round != situation.tender.terms.round:
+            await self._check_sealed_for(connection, situation, given.round)
         if given.part == "price":
             situation.check_scored()
             counted = await self.counted(connection, situation)
@@ -414,6 +416,12 @@ class Procedure(Proceedings):
             orders = {each.envelope.context.bid: each.envelope.context.round for each in priced}
             if orders.get(given.bid or "") != given.round:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
+
+    async def _check_sealed_for(self, connection: Any, situation: Situation, round: str) -> None:
+        """A bid that counts was sealed for that round: no other is opened. Raises TenderError."""
+        counted = await self.counted(connection, situation)
+        if round not in {each.envelope.context.round for each in counted}:
+            raise TenderError("no-such-bid", "no bid that counts was sealed for this round")
 
     async def _to_open(
         self, connection: Any, situation: Situation, part: Part, counted: Sequence[OpenedBid]

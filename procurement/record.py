@@ -64,10 +64,12 @@ from procurement.bundle import Record, content_path, manifest
 from procurement.documents import odd_documents
 from procurement.duties import Word, check_declared, declared
 from procurement.editions import (
+    MISSED,
     Amendment,
     Extension,
     changes,
     check_in_time,
+    check_told_afterwards,
     followed_by,
     published,
     rounds,
@@ -115,6 +117,8 @@ from procurement.tenders import (
     purchase,
 )
 
+SLEWED = timedelta(seconds=1)
+"""How far a clock that nobody doubts may have been set back meanwhile."""
 WITNESS_CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
 OWN = "independence: at least one of witness, beacon and authorities is the service's own"
@@ -330,6 +334,7 @@ class _Check:
         self.check_commitments(self.log_index(entry))
         self.check_superseded()
         self.check_documents_logged(self.log_index(entry))
+        self.check_changes()
         closing = self.record.proofs.history[entry.seq]
         self.included(
             from_base64(closing.entry), closing.index, self.record.proofs.closing, self.closing_head
@@ -345,6 +350,8 @@ class _Check:
 
     # 6. The round's signature and k members' partials are the keys that were published.
     def keys(self) -> list[str]:
+        sealed = [self.record.edition(id).terms.terms for id in self.closing.counted()]
+        self.rounds = rounds(self.editions, sealed)
         self.openings: dict[str, Opening] = {}
         self.ordered: dict[str, set[str | None]] = {}
         for entry in self.record.events(EventType.OPENED):
@@ -496,7 +503,7 @@ class _Check:
         self.editions = published(self.notice, self.notice_id)
         findings = []
         for entry in self.record.events(*EDITIONS[1:]):
-            said = self.amendment(entry) if entry.t is EventType.AMENDED else self.signed(entry, Extension)
+            said = self.amendment(entry) if entry.t is EventType.AMENDED else self.extension(entry)
             self.editions = followed_by(self.editions, said, entry.statement, entry.seq)
             self.notice = self.editions[-1].notice
             check_notice(self.notice)
@@ -504,14 +511,19 @@ class _Check:
         return findings
 
     def amendment(self, entry: Entry) -> Amendment:
-        check_in_time(self.editions[-1], parse_moment(entry.time))
         amendment = self.signed(entry, Amendment)
+        check_in_time(self.editions[-1], amendment.amended, parse_moment(entry.time))
         word = self.signed(self.record.history[entry.seq - 1], Countersignature)
         check_countersigned(entry.statement, word)
         officer = self.person(amendment.signer)
         self.officials.check_in_charge(officer)
         self.officials.check_countersigning(officer, self.person(word.signer))
         return amendment
+
+    def extension(self, entry: Entry) -> Extension:
+        extension = self.signed(entry, Extension)
+        check_told_afterwards(extension, parse_moment(entry.time))
+        return extension
 
     def change(self, said: Amendment | Extension) -> str:
         """What it changes; an outage, and bids that do not stand, everybody should know of."""
@@ -544,6 +556,25 @@ class _Check:
         superseded = {id for id in last if not self.record.edition(id).stands}
         if superseded != set(self.closing.superseded):
             raise RecordError("the closing statement counts other bids than those whose terms stand")
+
+    def check_changes(self) -> None:
+        """Says where the bids contradict what changes of the terms say of their time, or of outages."""
+        taken = [each for each in self.closing.commitments if not each.in_doubt]
+        for edition in self.editions[1:]:
+            entry = self.record.history[edition.seq]
+            latest, index = parse_moment(entry.time) + SLEWED, self.log_index(entry)
+            if any(each.index < index and parse_moment(each.time) > latest for each in taken):
+                self.reservations.append(
+                    f"the change of terms that states the time {entry.time} was logged after bids of a later"
+                    " time: it was dated back, or a clock was wrong"
+                )
+        extensions = self.record.events(EventType.EXTENDED)
+        for gap in (gap for each in extensions for gap in self.record.payload(each, Extension).gaps):
+            start, end = parse_moment(gap.start) + MISSED, parse_moment(gap.end) - MISSED
+            if any(start < parse_moment(each.time) < end for each in taken):
+                self.reservations.append(
+                    f"bids were taken between {gap.start} and {gap.end}, an outage by the service's word"
+                )
 
     def check_terms(self, committed: Committed, envelope: Envelope) -> None:
         """The envelope was sealed under the terms that were in force when it came."""
@@ -815,9 +846,8 @@ class _Check:
     def check_opening(self, opening: Opening, before: int) -> None:
         """Each round's signature is the beacon's, and the keys are what members signed before the entry: of
         the latest round, and of all others that bids which count were sealed for."""
-        sealed = [self.record.edition(id).terms.terms for id in self.closing.counted()]
         published = (RoundKeys.of(opening), *opening.earlier)
-        if [each.round for each in published] != rounds(self.editions, sealed):
+        if [each.round for each in published] != self.rounds:
             raise CommitteeError("the opening is of another part or round than bids were sealed for")
         for each in published:
             if each.keys != self.combine(opening.part, each.round, before):
@@ -854,6 +884,8 @@ class _Check:
         if any(parse_moment(entry.time) < self.notice.opens for entry in entries):
             raise CommitteeError("an opening order was signed before the round of the time lock")
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
+        if not {each.round for each in partials} <= set(self.rounds):
+            raise CommitteeError("an order was signed for a round that no bid which counts was sealed for")
         self.ordered[part] = {each.bid for each in partials}
         given = [each for each in partials if each.round == round]
         return combined(part, given, self.notice.committee, self.key, under(self.editions, round))

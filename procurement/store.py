@@ -1,17 +1,15 @@
 """SQL of tenders: one function per statement. Ids are hex outside and bytes in the database."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
 
+from procurement.editions import MISSED
 from procurement.errors import TenderError
 from procurement.history import Head
-
-MISSED = timedelta(seconds=30)
-"""Without a word that bids are taken for so long, they are not: a busy machine may be late by some of it."""
 
 _TENDERS = UUID("6b2e1c0e-6c55-5d0c-9a52-2f6f0f6a8d11")
 

@@ -31,6 +31,7 @@ from procurement.awards import (
 from procurement.chronicle import Chronicle, Situation, Tender, published_as
 from procurement.clocks import Spread, check_clock
 from procurement.duties import Officials
+from procurement.editions import MOST as MOST_EDITIONS
 from procurement.editions import (
     Amendment,
     Edition,
@@ -320,7 +321,9 @@ class TenderPeriod(Chronicle):
         async with self._step(ocid) as (connection, situation, now):
             if not situation.heard(statement):
                 await self._amended(situation, amendment, statement.id, officer, now)
-                await self._check_slot(connection, amendment.amended.closes)
+                after = amendment.amended.closes
+                if self._spread.slot(situation.row.deadline) != self._spread.slot(after):
+                    await self._check_slot(connection, after)
                 await store.add_draft(connection, draft_of("amendment", ocid, statement, officer, now))
         return statement.id
 
@@ -330,7 +333,7 @@ class TenderPeriod(Chronicle):
         """The edition that follows. Raises TenderError, and what `check_notice` raises."""
         check_in_charge(situation, amendment, officer)
         editions = situation.tender.editions
-        check_in_time(editions[-1], now)
+        check_in_time(editions[-1], amendment.amended, now)
         if situation.row.shut_at is not None:
             raise TenderError("deadline-passed", "the box is shut: nothing can be amended any more")
         following = followed_by(editions, amendment, id, situation.row.head.seq + 1)[-1]
@@ -382,7 +385,7 @@ class TenderPeriod(Chronicle):
         """The extension that outages call for and that is not made yet; none for a box that is shut."""
         latest = tender.editions[-1]
         rule = latest.notice.outage
-        if rule is None or row.shut_at is not None:
+        if rule is None or row.shut_at is not None or len(tender.editions) >= MOST_EDITIONS:
             return None
         found = await store.load_gaps(connection, latest.notice.closes - timedelta(seconds=rule.window))
         gaps = counting(latest, [Gap(start=moment(start), end=moment(end)) for start, end in found])

@@ -30,7 +30,7 @@ from crypto import checkpoint
 from crypto.beacon import LocalBeacon
 from crypto.certificates import Authority, Certificate, Role, SigningKey, request
 from crypto.checkpoint import Checkpoint, cosign, sign_checkpoint
-from crypto.encoding import encode, moment, sha256, to_base64
+from crypto.encoding import encode, moment, parse_moment, sha256, to_base64
 from crypto.errors import VerificationError
 from crypto.merkle import Frontier, leaf_hash, node_hash
 from crypto.revocation import Status
@@ -348,6 +348,7 @@ class Life:
 
     def extend(self, *gaps: Gap, **changed: Any) -> str:
         """The service's extension after these outages. Returns its id."""
+        self.now = max(self.now, *(parse_moment(each.end) for each in gaps))
         rule, notice = self.notice.outage or A_RULE, self.notice
         deadline = moved(rule, notice.closes, gaps) or notice.closes
         said = Extension(

@@ -15,6 +15,8 @@ from crypto.statements import Statement, sign
 from procurement.editions import (
     AMENDABLE,
     FIXED,
+    MOST_AMENDED,
+    RESEALING,
     Amendment,
     Edition,
     Extension,
@@ -34,6 +36,7 @@ from procurement.editions import (
 )
 from procurement.errors import TenderError
 from procurement.evaluation import LowestPrice
+from procurement.history import EventType
 from procurement.notices import LegalBasis
 from procurement.record import verify
 from procurement.tenders import Notice, OutageRule
@@ -135,10 +138,43 @@ def test_an_amendment_follows_the_latest_edition_only() -> None:
 
 
 def test_terms_are_amended_before_their_deadline_and_not_at_it() -> None:
-    [latest] = first()
-    check_in_time(latest, DEADLINE - SECOND)
+    [latest] = first(practice=True)
+    check_in_time(latest, latest.notice, DEADLINE - SECOND)
     with pytest.raises(TenderError, match="deadline"):
-        check_in_time(latest, DEADLINE)
+        check_in_time(latest, latest.notice, DEADLINE)
+
+
+def test_an_amendment_leaves_everybody_a_day_to_seal_under_it() -> None:
+    """Else two officers could let a friend's bid in and nobody else's, a second before the deadline."""
+    [latest] = first()
+    check_in_time(latest, latest.notice, DEADLINE - RESEALING)
+    later = replace(latest.notice, deadline=moment(DEADLINE + 23 * HOUR))
+    check_in_time(latest, later, DEADLINE - HOUR)
+    for amended, now in ((latest.notice, DEADLINE - RESEALING + SECOND), (later, DEADLINE - SECOND)):
+        with pytest.raises(TenderError) as error:
+            check_in_time(latest, amended, now)
+        assert error.value.code == "no-time-to-reseal"
+
+
+def test_the_end_of_the_grace_moves_no_more_than_the_deadline_to_anybodys_loss() -> None:
+    graced = first(upload_grace=1200)
+    assert (
+        after(graced, upload_grace=600, deadline=moment(DEADLINE + 10 * MINUTE))[-1].notice.upload_grace
+        == 600
+    )
+    with pytest.raises(TenderError) as error:
+        after(graced, upload_grace=600)
+    assert error.value.code == "deadline-earlier"
+
+
+def test_officers_who_amend_again_and_again_leave_outages_their_extensions() -> None:
+    editions = first(outage=KONEPS)
+    while len(editions) < MOST_AMENDED:
+        editions = after(editions, title=f"Desks {len(editions)}")
+    with pytest.raises(TenderError) as error:
+        after(editions, title="Desks once more")
+    assert error.value.code == "too-many-amendments"
+    assert len(extended(editions, gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE))) == MOST_AMENDED + 1
 
 
 def test_each_edition_has_terms_of_its_own_and_the_first_notice_names_the_tender() -> None:
@@ -397,6 +433,28 @@ def test_a_superseded_bid_is_in_no_record_and_wins_nothing() -> None:
     assert life.closing.superseded == (lost,)
 
 
+def reservations(life: Life) -> str:
+    verdict = verify(life.to_award().record(), life.world.trust)
+    assert verdict.outcome == "verified", last(verdict)
+    return "\n".join(verdict.reservations)
+
+
+def test_a_change_that_is_dated_back_shows_where_a_bid_had_come_meanwhile() -> None:
+    life, _ = bid_before()
+    life.now -= MINUTE + 2 * SECOND
+    life.amend(title="Oak desks")
+    life.now += 2 * MINUTE
+    assert "dated back" in reservations(two(life))
+
+
+def test_an_outage_in_which_bids_were_taken_is_told() -> None:
+    life, _ = bid_before(outage=A_RULE)
+    life.now = DEADLINE - 40 * MINUTE
+    life.submit(a_bidder(life.world, 2), "900000")
+    life.extend(gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE))
+    assert "bids were taken between" in reservations(life)
+
+
 LIES: list[Lie] = []
 lie = lies_into(LIES)
 
@@ -465,6 +523,35 @@ def an_amendment_after_the_deadline() -> Files:
     return told(life)
 
 
+@lie(3, "a day after the amendment or later")
+def an_amendment_in_the_last_hour() -> Files:
+    life, _ = bid_before()
+    life.now = DEADLINE - HOUR
+    life.amend(stand=False, description="Of oak.")
+    return told(two(life))
+
+
+@lie(3, "before it is over")
+def the_service_tells_of_an_outage_that_is_still_to_come() -> Files:
+    class Early(Life):
+        def post(self, type_: Any, *rest: Any, **how: Any) -> str:
+            if type_ is EventType.EXTENDED:
+                self.now = DEADLINE - 2 * HOUR
+            return super().post(type_, *rest, **how)
+
+    life = Early(notice=a_notice(the_world(), outage=A_RULE))
+    life.submit(a_bidder(life.world, 1), "950000")
+    life.extend(gap(DEADLINE - HOUR, DEADLINE - 30 * MINUTE))
+    return told(two(life))
+
+
+@lie(3, "nor the end of the grace")
+def an_amendment_cuts_the_grace_short() -> Files:
+    life, _ = bid_before(upload_grace=1200)
+    life.amend(upload_grace=0)
+    return told(two(life))
+
+
 @lie(3, "cannot change which lots")
 def the_rules_are_amended() -> Files:
     life, _ = bid_before()
@@ -499,6 +586,20 @@ def the_keys_of_an_earlier_round_are_withheld() -> Files:
     life.submit(a_bidder(life.world, 1), "950000")
     life.amend(deadline=moment(DEADLINE + 3 * HOUR))
     return told(two(life))
+
+
+@lie(6, "no bid which counts was sealed for")
+def the_committee_orders_what_does_not_count() -> Files:
+    life, _ = bid_before(on_extension="reseal")
+    old = life.terms
+    life.amend(stand=False, deadline=moment(DEADLINE + 3 * HOUR))
+    two(life)
+    life.close()
+    life.now = life.notice.opens
+    for member in life.world.members[:2]:
+        partial = member.sign_order(old, "bid", None, life.now, life.world.entropy)
+        life.say(EventType.PARTIAL, partial, member.key, "bid")
+    return finished(life)
 
 
 @lie(8, "terms is not this tender's")

@@ -17,9 +17,10 @@ from crypto.encoding import encode, from_base64, moment
 from crypto.statements import Statement, sign
 from procurement import record
 from procurement.awards import Termination
-from procurement.client import read_notice
+from procurement.client import read_notice, verify_orders
 from procurement.editions import Extension
 from procurement.enquiries import Answer, Enquiry
+from procurement.errors import TenderError
 from procurement.login import client
 from procurement.tenders import OutageRule, Previous
 from tests.builders import a_lot, panel_rules
@@ -418,6 +419,39 @@ async def test_a_re_tender_names_one_that_is_over(town: Town) -> None:
         assert answer.json()["code"] == code
 
 
+async def nothing_is_opened_of_a_tender_that_has_ended_without_an_award(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=8)
+    await tender.bid(await town.bidder("Sealed for good"), "300")
+    closed = await tender.close()
+    await tender.terminate()
+    await tender.round()
+    line = town.line()
+    with pytest.raises(TenderError, match="ended without an award"):
+        await verify_orders(line, await read_notice(line, tender.ocid), "bid")
+    for member in town.members:
+        partial = member.sign_order(closed.tender.terms, "bid", None, datetime.now(UTC), secrets.token_bytes)
+        answer = await code_of(tender, "opening-partials", sign(partial, member.key))
+        assert answer == (409, "terminated")
+    assert (await tender.happened())[-1] == "tender:terminated"
+
+
+async def nothing_is_awarded_once_a_tender_has_ended_without_an_award(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=8)
+    await tender.bid(await town.bidder("First in line"), "300")
+    await tender.close()
+    await tender.round()
+    await tender.order("bid")
+    await tender.evaluated()
+    await tender.intend()
+    waiting = await tender.say("awards", tender.final_award(), town.officer)
+    await tender.declare(town.second)
+    await tender.terminate("unsuccessful")
+    word = tender.countersignature(waiting, town.second)
+    assert await code_of(tender, "countersignatures", word) == (409, "terminated")
+    assert (await tender.happened())[-1] == "tender:terminated"
+    assert await tender.status() == "terminated"
+
+
 # ── those that wait for a deadline, all at once ──────────────────────────────────────────────────────────
 
 LIVES: list[Life] = [
@@ -428,6 +462,8 @@ LIVES: list[Life] = [
     a_deadline_that_moves_past_the_round_has_bids_sealed_anew_where_the_notice_says_so,
     nothing_is_amended_after_the_deadline,
     bids_and_amendments_at_the_same_time_agree_on_who_stands,
+    nothing_is_opened_of_a_tender_that_has_ended_without_an_award,
+    nothing_is_awarded_once_a_tender_has_ended_without_an_award,
 ]
 
 
