@@ -434,8 +434,8 @@ class _Check:
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
             check_sheet(self.notice, bids, sheet)
-            check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
             self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
+            check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
             if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
                 raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
             if entry.seq > until:
