@@ -256,7 +256,7 @@ def figures_of(value: Any) -> Iterator[str]:
         case list():
             for each in value:
                 yield from figures_of(each)
-        case str() | int():
+        case str() | int() if not isinstance(value, bool):  # which is said in words of its own
             yield str(value)
 
 
