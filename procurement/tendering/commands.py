@@ -429,6 +429,8 @@ def _show_notice(notice: Notice, id: str, people: dict[str, Certificate]) -> Non
         facts.append((f"Member {number}", f"{person.name} ({person.registration})"))
     for each in notice.evaluators:
         facts.append(("Evaluator", f"{people[each].name} ({people[each].registration})"))
+    if notice.seats:
+        facts.append(("Seats", f"{notice.seats}, to which a draw after the closing calls evaluators"))
     facts.append(("Beacon", f"{notice.network.chain_hash}, round {notice.round}"))
     facts.append(("Witnesses", f"{notice.witnesses.quorum} of {len(notice.witnesses.keys)}"))
     facts.append(("Statement", id))
