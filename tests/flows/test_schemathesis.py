@@ -187,13 +187,13 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
     for path in (
         f"/api/v1/ceremonies/{await convened(town)}",
         f"/api/v1/tenders/{tender.ocid}",
-        f"/api/v1/tenders/{tender.ocid}/steps",
+        *(f"/api/v1/tenders/{tender.ocid}/{what}" for what in ("steps", "enquiries", "draws")),
         f"/api/v1/tenders/{tender.ocid}/documents/spec",
         f"/api/v1/tenders/{tender.ocid}/statements/{tender.notice_id}",
         f"/api/v1/tenders/{tender.ocid}/receipts/{envelope}",
         f"/api/v1/tenders/{tender.ocid}/bids/{envelope}/documents",
         f"/api/v1/tenders/{tender.ocid}/bids/{envelope}/documents/1",
-        *("/api/v1/tenders", "/api/v1/trust", "/health"),
+        *("/api/v1/tenders", "/api/v1/trust", "/api/v1/outages", "/health"),
         *("/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
         *("/beacon/chains", "/beacon/info", "/beacon/public/latest", "/beacon/public/1"),
     ):
@@ -227,7 +227,10 @@ async def read_private(town: Town, bidder: SigningKey, ocid: str, envelope: str)
     await town.line().post("/api/v1/renewals", renewal.data)
     readings = {
         bidder: ["session", f"registry-statements/{renewal.id}", f"tenders/{ocid}/own-bids"],
-        town.second: ["drafts", "passkeys", f"tenders/{ocid}/bids/{envelope}/all-documents"],
+        town.second: [
+            *("drafts", "passkeys", f"tenders/{ocid}/questions"),
+            f"tenders/{ocid}/bids/{envelope}/all-documents",
+        ],
         town.registrar: ["applications", f"applications/{application.statement}"],
         town.auditor: ["journal", f"registrations/{application.statement}", f"certificate-status/{status}"],
     }
