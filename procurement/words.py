@@ -1,5 +1,7 @@
 """A notice in words, in English: everything that it says, for whoever is about to sign it or to bid."""
 
+from typing import NamedTuple
+
 from procurement.evaluation.explain import Facts, duration, rules_in_words
 from procurement.money import grouped
 from procurement.notices import BidSecurity, Budget, Eligibility, LegalBasis, TenderDocument, Translation
@@ -24,6 +26,19 @@ UNSTATED = "not stated: nobody can say which legal periods it has to keep"
 def notice_in_words(notice: Notice) -> Facts:
     """Labels with what the notice says under each, lot by lot and rule by rule."""
     return [*_what(notice), *_when(notice), *_how(notice), *_lots(notice), *_translations(notice)]
+
+
+class Differences(NamedTuple):
+    """What one notice says and the other does not: before a change, and after it."""
+
+    gone: Facts
+    come: Facts
+
+
+def differences(before: Notice, after: Notice) -> Differences:
+    """How two editions of a notice differ, as they read in words."""
+    old, new = notice_in_words(before), notice_in_words(after)
+    return Differences([each for each in old if each not in new], [each for each in new if each not in old])
 
 
 def eligibility_in_words(eligibility: Eligibility) -> list[str]:

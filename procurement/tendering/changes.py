@@ -19,7 +19,7 @@ from procurement.errors import TenderError
 from procurement.evaluation.explain import Facts
 from procurement.login.client import log_in, session
 from procurement.tenders import Notice, check_notice
-from procurement.words import notice_in_words
+from procurement.words import differences
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,12 +164,10 @@ def is_void(tender: Announced, change: Change) -> bool:
 
 
 def in_words(before: Notice, after: Notice) -> Facts:
-    """What an amendment changes, as both notices read in words; a change that words do not show is named."""
-    old, new = notice_in_words(before), notice_in_words(after)
-    gone = [(f"{label}, till now", text) for label, text in old if (label, text) not in new]
-    come = [(label, text) for label, text in new if (label, text) not in old]
+    """What an amendment changes, by field and as both notices read in words."""
+    gone, come = differences(before, after)
     named = [("Changes", ", ".join(changes(before, after)))]
-    return [*named, *gone, *come]
+    return [*named, *((f"{label}, till now", text) for label, text in gone), *come]
 
 
 def _about(tender: Announced, key: SigningKey, time: str) -> dict[str, str]:

@@ -11,12 +11,13 @@ from crypto.certificates import Certificate
 from crypto.statements import Statement
 from procurement import publication
 from procurement.awards import Award, Evaluated, LotAward, Termination
-from procurement.editions import Amendment, changes
+from procurement.editions import Amendment
 from procurement.evaluation import Ranked
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 from procurement.store import Draft
 from procurement.tenders import Notice
+from procurement.words import Differences, differences
 
 
 class Winner(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class Winner(msgspec.Struct, frozen=True, kw_only=True):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """A draft in words. `notice` is what waits, the tender's as it is now, or as an amendment has it;
     `people` has everybody's certificate by fingerprint whom it names; `winners` are an award's, `said` is
-    what an amendment or a termination says, `changed` what an amendment changes: field, before, after."""
+    what an amendment or a termination says, `changed` how an amendment makes the notice read."""
 
     draft: Draft
     statement: Statement
@@ -40,7 +41,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, Certificate]
     winners: list[Winner]
     said: Amendment | Termination | None = None
-    changed: list[tuple[str, str, str]] = []
+    changed: Differences | None = None
     latest: str = ""
     """Id of the statement that made the tender's terms what they are."""
 
@@ -83,7 +84,7 @@ async def read(procedure: Procedure, draft: Draft) -> Reading:
         people=await _certificates(procedure, named),
         winners=await _winners(procedure, draft, notice, awards) if awards else [],
         said=said,
-        changed=[_changed(name, notice, amended) for name in changes(notice, amended)],
+        changed=differences(notice, amended),
         latest=tender.editions[-1].statement if tender else "",
     )
 
@@ -95,12 +96,6 @@ def _change(draft: Draft, statement: Statement) -> Amendment | Termination | Non
         case "termination":
             return statement.read(Termination)
     return None
-
-
-def _changed(name: str, before: Notice, after: Notice) -> tuple[str, str, str]:
-    """A field with its values as they are signed."""
-    was, will_be = (msgspec.json.encode(getattr(each, name)).decode() for each in (before, after))
-    return name, was, will_be
 
 
 async def _winners(
