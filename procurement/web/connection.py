@@ -17,14 +17,17 @@ class Connection(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._pointless = 0
         """Bytes since something came that a request is about: the end of its head, or some of its body."""
-        self._overdue: asyncio.TimerHandle | None = None
+        self._head_due: float | None = None
+        """When the head is to be there; None while none is awaited."""
+        self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._have_head()
+        if self._look is not None:
+            self._look.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -39,7 +42,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._pointless = 0
-        self._have_head()
+        self._head_due = None
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -47,10 +50,16 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def _await_head(self) -> None:
-        self._have_head()
-        self._overdue = self.loop.call_later(HEAD_WITHIN, self.transport.close)
+        """A timer that is set stays, and looks when its time comes: hardly any head is late."""
+        self._head_due = self.loop.time() + HEAD_WITHIN
+        if self._look is None:
+            self._look = self.loop.call_at(self._head_due, self._look_for_head)
 
-    def _have_head(self) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
+    def _look_for_head(self) -> None:
+        self._look = None
+        if self._head_due is None:
+            return
+        if self._head_due <= self.loop.time():
+            self.transport.close()
+        else:
+            self._look = self.loop.call_at(self._head_due, self._look_for_head)
