@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -338,7 +339,7 @@ async def test_what_came_before_a_kill_of_everything_is_there_after_it(open_fold
         async with httpx.AsyncClient(base_url=process.url, timeout=30, trust_env=False) as http:
             town.http = http
             there = await sender.offset(http)
-            assert PART <= before <= there < len(sender.files[0])
+            assert 0 < before <= there < len(sender.files[0])
             answer = await sender.send(http, sender.files[0][there:], there)
             assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(2 * PART + SIZE))
             await sender.receipt(http)
@@ -570,7 +571,8 @@ async def test_after_the_grace_nothing_comes_and_only_what_was_there_stays(
     town: Town, http: httpx.AsyncClient
 ) -> None:
     files = [secrets.token_bytes(SIZE) for _ in range(3)]
-    sender = await a_sender(town, *files, lead=1.5, margin=8, grace=2)
+    grace = ceil(2 * town.pace)
+    sender = await a_sender(town, *files, lead=1.5, margin=8, grace=grace)
     await sender.tender.deadline()
     await sender.create(http, 1)
     await sender.create(http, 2)
@@ -581,7 +583,7 @@ async def test_after_the_grace_nothing_comes_and_only_what_was_there_stays(
             depot.name(sender.tender_id, sender.listed[1].id(sender.envelope), 1000), bytearray(5)
         )
     assert len(sender.objects()) == 3
-    await sender.tender.deadline(2)
+    await sender.tender.deadline(grace)
     assert code(await sender.send(http, files[1][1000:], 1000, 2)) == (410, "after-grace")
     assert (await http.head(sender.path(2), headers=sender.bearer(2))).status_code == 410
     assert code(await sender.create(http, 3)) == (410, "after-grace")
@@ -601,7 +603,7 @@ async def test_after_the_grace_nothing_comes_and_only_what_was_there_stays(
 async def test_a_piece_that_ends_after_the_grace_is_late(town: Town, http: httpx.AsyncClient) -> None:
     sender = await a_sender(town, lead=1.5, margin=6)
     await sender.create(http)
-    answer = await sender.send(http, pieces(sender.files[0], 100_000, pause=0.9))
+    answer = await sender.send(http, pieces(sender.files[0], 100_000, pause=0.9 * town.pace))
     assert code(answer) == (410, "after-grace")
     assert not (await sender.tender.close()).closing.documents
 
