@@ -360,6 +360,9 @@ class TenderPeriod(Chronicle):
     async def extend(self, ocid: str) -> bool:
         """Where the rule of the notice says so, an outage before the deadline moves it; not by a clock in
         doubt."""
+        row = await store.load_tender(self.pool, ocid)
+        if await self.extension_due(self.pool, row, await self.tender(ocid), self.now()) is None:
+            return False  # without the lock, which would hold up bids
         async with self._step(ocid) as (connection, situation, now):
             extension = await self.extension_due(connection, situation.row, situation.tender, now)
             if extension is None or self.watch.check(await self.clock.at(connection)):
@@ -397,6 +400,17 @@ class TenderPeriod(Chronicle):
             round=next_round(latest.notice, deadline),
             time=moment(now),
         )
+
+    async def may_move(self, connection: Any, row: TenderRow, tender: Tender, now: datetime) -> bool:
+        """Whether an outage is to move the deadline, or may be: while nobody says that bids are taken again,
+        as after a start, the ledger does not know yet that there was one."""
+        if tender.notice.outage is None or row.shut_at is not None:
+            return False
+        down = await store.down_since(connection, now)
+        going_on = [Gap(start=moment(down), end=moment(now))] if down else []
+        if len(tender.editions) < MOST_EDITIONS and counting(tender.editions[-1], going_on):
+            return True
+        return await self.extension_due(connection, row, tender, now) is not None
 
     # ── an end without an award ──────────────────────────────────────────────────────────────────────
 
