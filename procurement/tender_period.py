@@ -440,6 +440,8 @@ class TenderPeriod(Chronicle):
             situation.officials.check_countersigning(officer.registration, second.registration)
             both = (EventType.TERMINATION_COUNTERSIGNED, countersignature), (EventType.TERMINATED, statement)
             await self._say(connection, situation, both, now)
+            if now < situation.row.deadline:
+                await store.count_closing(connection, self._spread.slot(situation.row.deadline), -1)
             await store.terminate(connection, situation.row.tender_id, now)
             if situation.has(EventType.CLOSED):
                 await store.conclude(connection, situation.row.tender_id, now)
@@ -451,18 +453,21 @@ class TenderPeriod(Chronicle):
 
         The first such word stands: its id is given for every other one on the same envelope.
         """
-        tender = await self.tender(ocid)
-        now = await self.clock.at(self.pool)
+        row = await store.load_tender(self.pool, ocid)
+        tender, now = await self.tender_of(self.pool, row), await self.clock.at(self.pool)
         statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
         if (given.tender, given.notice) != (ocid, tender.notice_id):
             raise TenderError("another-tender", "the statement is about another tender")
         tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
-        if now < tender.notice.closes or self.watch.check(now):
+        late = now >= tender.notice.closes and not await self.may_move(self.pool, row, tender, now)
+        if row.terminated_at is None and (not late or self.watch.check(now)):
             word = StoredCoSignature(
                 envelope=given.envelope, fingerprint=partner.fingerprint, id=statement.id, body=data
             )
             await box.add_co_signature(self.pool, tender_id, word)
         stands = await box.load_co_signatures(self.pool, tender_id, [given.envelope])
+        if key not in stands and row.terminated_at is not None:
+            raise EnvelopeError("terminated", "the tender has ended without an award")
         if key not in stands:
             raise EnvelopeError("after-deadline", "the deadline has passed")
         return stands[key].id

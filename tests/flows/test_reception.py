@@ -309,7 +309,7 @@ async def test_a_clock_that_is_turned_makes_no_outage_of_a_time_in_which_bids_we
         assert abs(latest - datetime.now(UTC)) < timedelta(seconds=30)
     async with reception(town, Elsewhere(3600)) as door, held(town, "DELETE FROM intake_up") as connection:
         await door.beat()
-        assert not await connection.fetchval("SELECT count(*) FROM intake_up"), "it never knew what time it is"
+        assert not await connection.fetchval("SELECT count(*) FROM intake_up"), "it never knew the time"
 
 
 async def test_in_doubt_a_late_bid_is_taken_until_the_box_is_shut(town: Town) -> None:
