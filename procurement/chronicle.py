@@ -139,9 +139,9 @@ class Chronicle:
 
     async def tender(self, ocid: str) -> Tender:
         """A published tender, as it is by now. Raises TenderError."""
-        return await self._tender(self.pool, await store.load_tender(self.pool, ocid))
+        return await self.tender_of(self.pool, await store.load_tender(self.pool, ocid))
 
-    async def _tender(self, connection: Any, row: TenderRow) -> Tender:
+    async def tender_of(self, connection: Any, row: TenderRow) -> Tender:
         """The tender with the terms that its row names."""
         known = self._tenders.get(row.ocid)
         if known is None or known.terms.terms != row.terms:
@@ -218,7 +218,7 @@ class Chronicle:
 
     async def _situation(self, connection: Any, row: TenderRow) -> Situation:
         entries = await self._history(connection, row.ocid)
-        tender = await self._tender(connection, row)
+        tender = await self.tender_of(connection, row)
         said = [each for each in entries if each.t is EventType.CONFLICT_DECLARED]
         sheets = [each for each in entries if each.t is EventType.SHEET_SIGNED]
         return Situation(

@@ -100,7 +100,7 @@ class Procedure(Proceedings):
             at = await self._once_come(connection, situation.row.deadline)
             if at is None or situation.row.shut_at is not None:
                 return False
-            if await self.extension_due(connection, situation.row, situation.tender, now):
+            if await self.may_move(connection, situation.row, situation.tender, now):
                 return False
             await store.shut(connection, situation.row.tender_id, max(at, now))
         return True

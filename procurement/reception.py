@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -320,6 +320,8 @@ class Reception:
         """Tenders that were seen shut, which they stay."""
         self._patience = asyncio.Semaphore(_WAITING_LINES)
         self._looked, self._behind, self._oldest = float("-inf"), 0.0, (-1, 0.0)
+        self._sure: tuple[datetime, float] | None = None
+        """A time that was not in doubt, and when that was by the monotonic clock."""
         self._under_way = 0
         self.bytes_under_way = 0
 
@@ -387,6 +389,22 @@ class Reception:
                 if known is None or tender.terms != known[0].terms:
                     self._tenders[ocid] = tender, await self._chronicle.officials(tender)
             return self._tenders[ocid]
+
+    async def beat(self) -> None:
+        """Says in the ledger that bids are taken, by the very connections that take them: nobody makes an
+        outage by keeping others busy. Raises Pushback.
+
+        While the clock is in doubt bids are taken, too: when, the clock says that nobody can turn, since the
+        last time that there was no doubt.
+        """
+        await self.check_log()
+        async with self._pool.acquire() as connection:
+            at, now = await self._clock.at(connection), self._clock.monotonic()
+            if self._watch.check(at) is None:
+                self._sure = at, now
+            if self._sure is not None:
+                then, since = self._sure
+                await store.beat(connection, then + timedelta(seconds=now - since))
 
     async def check_log(self) -> None:
         """Bids can be taken: nobody is promised what cannot be kept. Raises Pushback."""
@@ -525,9 +543,12 @@ class Reception:
                     await store.shut(connection, tender_id, at)
 
     async def _check_extended(self, connection: Any, row: TenderRow, at: datetime) -> None:
-        """Nobody is late where an outage is about to move the deadline. Raises Pushback."""
-        tender = await self._chronicle.tender(row.ocid)
-        if await self._chronicle.extension_due(connection, row, tender, at):
+        """Nobody is late where an outage is about to move the deadline. Raises Pushback.
+
+        Asked on the one connection that holds the row: those of the steps may all be waiting for it.
+        """
+        tender = await self._chronicle.tender_of(connection, row)
+        if await self._chronicle.may_move(connection, row, tender, at):
             raise Pushback("extending", "the deadline is about to move: send the same again", 2)
 
     # ── answering ────────────────────────────────────────────────────────────────────────────────────

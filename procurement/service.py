@@ -217,7 +217,7 @@ def _answer(charter: Charter, listening: socket.socket) -> None:
     """A web worker's whole life."""
 
     async def answer() -> None:
-        async with _staff(charter) as staff, _at_the_door(charter, staff):
+        async with _staff(charter) as staff, _at_the_door(staff):
             config = uvicorn.Config(
                 _application(charter, staff),
                 log_level="warning",
@@ -264,7 +264,7 @@ async def working(
     fall together. Raises SettingsError and BeaconUnavailable.
     """
     charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers, spread)
-    async with _staff(charter) as staff, _at_the_door(charter, staff), _at_work(charter, staff):
+    async with _staff(charter) as staff, _at_the_door(staff), _at_work(charter, staff):
         yield _application(charter, staff)
 
 
@@ -392,10 +392,10 @@ def _application(charter: Charter, staff: Staff) -> Application:
 
 
 @asynccontextmanager
-async def _at_the_door(charter: Charter, staff: Staff) -> AsyncIterator[None]:
+async def _at_the_door(staff: Staff) -> AsyncIterator[None]:
     """Bids are taken, and it is kept in the ledger that they are."""
-    procedure, stop = staff.procedure, asyncio.Event()
-    heartbeat = Heartbeat(staff.reception, procedure.pool, clock=charter.clock, watch=procedure.watch)
+    stop = asyncio.Event()
+    heartbeat = Heartbeat(staff.reception)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(heartbeat.run(stop))
         try:

@@ -125,6 +125,18 @@ async def list_due(connection: Any, now: datetime) -> list[str]:
     return [row["ocid"] for row in rows]
 
 
+async def list_open(connection: Any, now: datetime, until: datetime) -> list[str]:
+    """Ocids of the tenders whose deadline is between these times, `until` included, and that are not over,
+    the oldest deadline first."""
+    rows = await connection.fetch(
+        "SELECT ocid FROM tender WHERE concluded_at IS NULL AND shut_at IS NULL"
+        " AND deadline > $1 AND deadline <= $2 ORDER BY deadline",
+        now,
+        until,
+    )
+    return [row["ocid"] for row in rows]
+
+
 async def all_closed(connection: Any, before: datetime) -> bool:
     """Whether every tender that was published before then has its closing statement."""
     return not await connection.fetchval(
@@ -331,6 +343,19 @@ async def load_gaps(connection: Any, since: datetime) -> list[tuple[datetime, da
         MISSED,
     )
     return [(row["begun"], row["ended"]) for row in rows]
+
+
+async def down_since(connection: Any, at: datetime) -> datetime | None:
+    """Since when nobody has said that bids are taken, if that is too long ago; None, too, where nobody ever
+    has."""
+    until: datetime | None = await connection.fetchval("SELECT max(until) FROM intake_up")
+    return until if until is not None and until < at - MISSED else None
+
+
+async def last_up(connection: Any) -> datetime | None:
+    """Since when bids are taken without a pause, as far as anybody has said so."""
+    since: datetime | None = await connection.fetchval("SELECT max(since) FROM intake_up")
+    return since
 
 
 async def count_closing(connection: Any, slot: datetime, more: int) -> int:

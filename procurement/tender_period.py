@@ -365,6 +365,9 @@ class TenderPeriod(Chronicle):
     async def extend(self, ocid: str) -> bool:
         """Where the rule of the notice says so, an outage before the deadline moves it; not by a clock in
         doubt."""
+        row = await store.load_tender(self.pool, ocid)
+        if await self.extension_due(self.pool, row, await self.tender(ocid), self.now()) is None:
+            return False  # without the lock, which would hold up bids
         async with self._step(ocid) as (connection, situation, now):
             extension = await self.extension_due(connection, situation.row, situation.tender, now)
             if extension is None or self.watch.check(await self.clock.at(connection)):
@@ -403,6 +406,17 @@ class TenderPeriod(Chronicle):
             time=moment(now),
         )
 
+    async def may_move(self, connection: Any, row: TenderRow, tender: Tender, now: datetime) -> bool:
+        """Whether an outage is to move the deadline, or may be: while nobody says that bids are taken again,
+        as after a start, the ledger does not know yet that there was one."""
+        if tender.notice.outage is None or row.shut_at is not None:
+            return False
+        down = await store.down_since(connection, now)
+        going_on = [Gap(start=moment(down), end=moment(now))] if down else []
+        if len(tender.editions) < MOST_EDITIONS and counting(tender.editions[-1], going_on):
+            return True
+        return await self.extension_due(connection, row, tender, now) is not None
+
     # ── an end without an award ──────────────────────────────────────────────────────────────────────
 
     async def terminate(self, ocid: str, data: bytes) -> str:
@@ -431,6 +445,8 @@ class TenderPeriod(Chronicle):
             situation.officials.check_countersigning(officer.registration, second.registration)
             both = (EventType.TERMINATION_COUNTERSIGNED, countersignature), (EventType.TERMINATED, statement)
             await self._say(connection, situation, both, now)
+            if now < situation.row.deadline:
+                await store.count_closing(connection, self._spread.slot(situation.row.deadline), -1)
             await store.terminate(connection, situation.row.tender_id, now)
             if situation.has(EventType.CLOSED):
                 await store.conclude(connection, situation.row.tender_id, now)
@@ -442,18 +458,21 @@ class TenderPeriod(Chronicle):
 
         The first such word stands: its id is given for every other one on the same envelope.
         """
-        tender = await self.tender(ocid)
-        now = await self.clock.at(self.pool)
+        row = await store.load_tender(self.pool, ocid)
+        tender, now = await self.tender_of(self.pool, row), await self.clock.at(self.pool)
         statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
         if (given.tender, given.notice) != (ocid, tender.notice_id):
             raise TenderError("another-tender", "the statement is about another tender")
         tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
-        if now < tender.notice.closes or self.watch.check(now):
+        late = now >= tender.notice.closes and not await self.may_move(self.pool, row, tender, now)
+        if row.terminated_at is None and (not late or self.watch.check(now)):
             word = StoredCoSignature(
                 envelope=given.envelope, fingerprint=partner.fingerprint, id=statement.id, body=data
             )
             await box.add_co_signature(self.pool, tender_id, word)
         stands = await box.load_co_signatures(self.pool, tender_id, [given.envelope])
+        if key not in stands and row.terminated_at is not None:
+            raise EnvelopeError("terminated", "the tender has ended without an award")
         if key not in stands:
             raise EnvelopeError("after-deadline", "the deadline has passed")
         return stands[key].id

@@ -170,7 +170,7 @@ class Uploads:
             return
         tender, tender_id = await self._chronicle.tender(ocid), store.id_of(ocid)
         if await store.has_event(self._chronicle.pool, tender_id, EventType.CLOSED):
-            if tender.notice.document_limit:
+            if any(each.notice.document_limit for each in tender.editions):
                 await self._depot.sweep(tender_id)
             self._swept.add(ocid)
 
@@ -208,10 +208,14 @@ class Uploads:
             raise _after_grace()
 
     async def _check_room(self, upload: Upload) -> None:
-        """Nobody fills the store by replacing its bid again and again. Raises UploadError."""
-        notice, who = upload.tender.notice, upload.stored.registration
-        there = await box.count_received(self._chronicle.pool, upload.tender_id, who)
-        if there >= MOST_BIDS * notice.document_limit * notice.document_size:
+        """Nobody fills the store by replacing its bid again and again; what a bid may have that came under
+        earlier terms, an amendment does not take away. Raises UploadError."""
+        made = [each.notice for each in upload.tender.editions]
+        most = MOST_BIDS * max(each.document_limit * each.document_size for each in made)
+        if (
+            await box.count_received(self._chronicle.pool, upload.tender_id, upload.stored.registration)
+            >= most
+        ):
             raise UploadError("too-much", "the files of this bidder's replaced bids leave no room for more")
 
     async def _known(self, upload: Upload) -> Upload:
@@ -239,25 +243,27 @@ class Uploads:
         """The document and its commitment, or neither. `parts` are what was hashed of the upload itself."""
         chronicle, stored, tender_id = self._chronicle, upload.stored, upload.tender_id
         async with chronicle.pool.acquire() as connection, connection.transaction():
-            await store.load_tender(connection, upload.tender.notice.tender, "FOR SHARE")
+            row = await store.load_tender(connection, upload.tender.notice.tender, "FOR SHARE")
+            # The grace may have moved since the upload was looked at: a slow line may take hours.
+            tender = await chronicle.tender_of(connection, row)
             await self._hold(connection, upload, parts)
             document = await box.load_document(connection, tender_id, stored.id)
             if document is None:
-                document = self._document(stored, source, *await self._in_time(connection, upload))
+                document = self._document(stored, source, *await self._in_time(connection, tender))
                 await box.add_document(connection, tender_id, document)
                 entry = document_entry(document, upload.tender.notice_id)
                 await chronicle.log.append(connection, [entry])
         chronicle.log.appended.set()
         return msgspec.structs.replace(upload, document=document)
 
-    async def _in_time(self, connection: Any, upload: Upload) -> tuple[datetime, bool]:
+    async def _in_time(self, connection: Any, tender: Tender) -> tuple[datetime, bool]:
         """The database's time, and whether it is in doubt. The caller has locked the tender's row, so that
         nobody closes it meanwhile."""
-        if await store.has_event(connection, upload.tender_id, EventType.CLOSED):
+        if await store.has_event(connection, store.id_of(tender.notice.tender), EventType.CLOSED):
             raise UploadError("after-grace", "the tender is closed")
         at = await self._chronicle.clock.at(connection)
         in_doubt = self._doubt(at) is not None  # asked once: what is marked and what is late must agree
-        if at >= upload.tender.notice.complete and not in_doubt:
+        if at >= tender.notice.complete and not in_doubt:
             raise _after_grace()
         return at, in_doubt
 

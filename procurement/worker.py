@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 
 from crypto.errors import BeaconError
@@ -13,7 +14,7 @@ from procurement.errors import TenderError
 from procurement.history import EventType
 from procurement.procedure import Procedure
 from procurement.registry.office import Office
-from procurement.tenders import PROMPT
+from procurement.tenders import LONGEST_WINDOW, PROMPT
 from procurement.uploads import Uploads
 
 TICK = 0.2  # seconds between looks at what is due
@@ -33,6 +34,8 @@ class Worker:
         self._uploads = uploads
         self._leading = leading
         self._troubles: dict[str, str] = {}
+        self._made_good: datetime | None = None
+        """The beginning of the time without outages before which deadlines have been moved."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. A tender in trouble does not end it, nor does a database that is away."""
@@ -45,6 +48,7 @@ class Worker:
     async def _do_all(self) -> None:
         await self._try("the certificate status", self._office.refresh)
         await self._try("the notices", self._publish_all)
+        await self._try("outages", self._make_good)
         await self._try("the tenders", self._look_at_all)
 
     async def step(self, ocid: str) -> str | None:
@@ -80,6 +84,22 @@ class Worker:
         procedure, now = self._procedure, self._procedure.now()
         for draft in await store.list_scheduled(procedure.pool, now - PROMPT, now):
             await self._try(f"notice {draft.id}", partial(procedure.publish_scheduled, draft))
+
+    async def _make_good(self) -> None:
+        """As soon as an outage is over it moves the deadlines that are still to come: bidders learn of it at
+        once."""
+        procedure = self._procedure
+        up = await store.last_up(procedure.pool)
+        if up is None or up == self._made_good:
+            return
+        now = procedure.now()
+        until = now + timedelta(seconds=LONGEST_WINDOW)
+        for ocid in await store.list_open(procedure.pool, now, until):
+            await self._try(f"tender {ocid}", partial(self._extend, ocid))
+        self._made_good = up
+
+    async def _extend(self, ocid: str) -> None:
+        await self._procedure.extend(ocid)
 
     async def _look_at_all(self) -> None:
         for ocid in await store.list_due(self._procedure.pool, self._procedure.now()):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,13 @@ from crypto.witness import REQUEST_LIMIT, WitnessState, add_checkpoint
 from procurement.authorities import witness_key
 
 
-def create_witness(log: VerifyingKey, key: SigningKey, folder: Path) -> Litestar:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_witness(
+    log: VerifyingKey, key: SigningKey, folder: Path, now: Callable[[], datetime] = _now
+) -> Litestar:
     """The application; what it has seen is in `folder`, durable before any answer leaves."""
     memory = folder / "state.json"
     state = WitnessState.parse(memory.read_bytes()) if memory.exists() else WitnessState()
@@ -27,7 +34,7 @@ def create_witness(log: VerifyingKey, key: SigningKey, folder: Path) -> Litestar
         nonlocal state
         body = await request.body()
         async with one_at_a_time:
-            answer, after = add_checkpoint(state, body, [log], key, datetime.now(UTC))
+            answer, after = add_checkpoint(state, body, [log], key, now())
             if after != state:
                 await asyncio.to_thread(durable.replace, memory, after.encode())
                 state = after

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -16,13 +17,17 @@ from crypto.certificates import Role, SigningKey
 from crypto.encoding import encode, from_base64, moment
 from crypto.statements import Statement, sign
 from procurement import record
+from procurement.authorities import local_beacon, log_key
 from procurement.awards import Termination
 from procurement.client import read_notice, verify_orders
+from procurement.clocks import Spread
 from procurement.editions import Extension
 from procurement.enquiries import Answer, Enquiry
 from procurement.errors import TenderError
 from procurement.login import client
+from procurement.service import House, embedded_witness, witness_process, working
 from procurement.tenders import OutageRule, Previous
+from procurement.timekeeping import Clock
 from tests.builders import a_lot, panel_rules
 from tests.flows.people import PracticeTender, Town, signed_anyhow, wait_until
 
@@ -450,6 +455,34 @@ async def nothing_is_awarded_once_a_tender_has_ended_without_an_award(town: Town
     assert await code_of(tender, "countersignatures", word) == (409, "terminated")
     assert (await tender.happened())[-1] == "tender:terminated"
     assert await tender.status() == "terminated"
+
+
+# ── deadlines that are spread ────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_full_slot_takes_no_other_deadline_until_one_of_its_own_moves_or_ends(
+    dsn: str, house: House
+) -> None:
+    with witness_process(house, log_key(house.keys)) as url:
+        spread = Spread(1, 24 * 3600)
+        async with (
+            working(
+                house, dsn, embedded_witness(house, url), local_beacon(house.keys, 1), Clock(), spread=spread
+            ) as app,
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http,
+        ):
+            town = await Town.settle(http, house, dsn)
+            tomorrow = spread.slot(datetime.now(UTC)) + timedelta(days=1, hours=1)
+            lead = (tomorrow - datetime.now(UTC)).total_seconds() / town.pace
+            first = await town.publish(a_lot(), lead=lead)
+            await first.amend(title="What stays in its slot is not asked whether there is room")
+            same: dict[str, Any] = {"deadline": first.notice.deadline, "round": first.notice.round}
+            second = sign(town.notice(a_lot(), **same), town.officer)
+            answer = await http.post("/api/v1/tenders", content=second)
+            assert answer.json()["code"] == "slot-full"
+            assert moment(spread.slot(tomorrow) + timedelta(days=1)) in answer.json()["detail"]
+            await first.terminate()
+            await town.publish(a_lot(), **same)
 
 
 # ── those that wait for a deadline, all at once ──────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +38,7 @@ from procurement.registry import applicant
 from procurement.registry.standings import Standings
 from procurement.registry.statements import Reason
 from procurement.tender_period import TenderPeriod
+from procurement.tenders import OutageRule
 from procurement.timekeeping import Clock, Watch, sights
 from procurement.web.gate import Turnstile
 from tests.builders import a_lot
@@ -298,6 +299,19 @@ async def test_a_clock_in_doubt_turns_nobody_away_and_says_so_in_the_receipt(tow
     assert not Statement(received(await tender.post("bids", envelopes[1]))[0]).read(Receipt).in_doubt
 
 
+async def test_a_clock_that_is_turned_makes_no_outage_of_a_time_in_which_bids_were_taken(town: Town) -> None:
+    ahead = timedelta()
+    async with reception(town, Clock(lambda: ahead)) as door, held(town, "SELECT 1") as connection:
+        await door.beat()
+        ahead = timedelta(hours=1)
+        await door.beat()
+        latest = await connection.fetchval("SELECT max(until) FROM intake_up")
+        assert abs(latest - datetime.now(UTC)) < timedelta(seconds=30)
+    async with reception(town, Elsewhere(3600)) as door, held(town, "DELETE FROM intake_up") as connection:
+        await door.beat()
+        assert not await connection.fetchval("SELECT count(*) FROM intake_up"), "it never knew the time"
+
+
 async def test_in_doubt_a_late_bid_is_taken_until_the_box_is_shut(town: Town) -> None:
     bidders = [await town.bidder(f"Bidder {i}") for i in range(2)]
     connection = await asyncpg.connect(town.dsn)
@@ -312,6 +326,21 @@ async def test_in_doubt_a_late_bid_is_taken_until_the_box_is_shut(town: Town) ->
         await tender.until("tender:closed")
         assert await outcome(doubtful, tender, envelopes[1]) == "after-deadline"
     await connection.close()
+
+
+async def test_who_shuts_a_box_waits_for_no_connection_of_the_steps_that_wait_for_it(town: Town) -> None:
+    """Else questions that come in a burst at the deadline would hold up everybody's answer."""
+    rule = OutageRule(window=60, least=60, short=60, short_extension=60, long_extension=60)
+    tender = await town.publish(a_lot(), lead=LONG, outage=rule)
+    late = tender.seal(await town.bidder("Late"))
+    ahead = tender.notice.closes - datetime.now(UTC) + timedelta(minutes=2)
+    async with reception(town, Clock(lambda: ahead)) as door, AsyncExitStack() as busy:
+        assert await outcome(door, tender, b"which makes it look at the tender") == "malformed"
+        for _ in range(4):
+            await busy.enter_async_context(door._chronicle.pool.acquire())
+        with pytest.raises(Pushback, match="about to move"):  # by that clock nobody says that bids are taken
+            async with asyncio.timeout(20):
+                await door.submit_bid(tender.ocid, late)
 
 
 FULL = """
@@ -503,7 +532,7 @@ async def reception(town: Town, clock: Clock | None = None) -> AsyncIterator[Rec
         depot = Depot(pool, LocalStore(town.house.documents), secrets.token_bytes)
         period = TenderPeriod(
             pool,
-            Log(pool),
+            Log(own),
             key=key,
             trust=town.trust,
             standings=standings,

@@ -39,7 +39,7 @@ from procurement.timekeeping import Clock
 from procurement.web.uploads import parse_checksum, parse_metadata, parse_number, parse_token
 from tests.builders import a_lot
 from tests.flows.doomed import ServiceProcess
-from tests.flows.people import PracticeTender, Town
+from tests.flows.people import PracticeTender, Town, wait_until
 from tests.flows.test_ceremony import listening
 from tests.flows.test_openapi import app_of
 
@@ -449,6 +449,34 @@ async def test_nobody_fills_the_store_by_replacing_its_bid_again_and_again(
     await other.bid()
     await other.create(http)
     assert (await other.send(http, other.files[0])).status_code == 204
+
+
+async def test_files_of_a_bid_that_stands_come_although_amended_terms_take_none(
+    town: Town, http: httpx.AsyncClient
+) -> None:
+    sender = await a_sender(town)
+    await sender.tender.amend(document_limit=0, document_size=0)
+    assert (await sender.create(http)).status_code == 201
+    assert (await sender.send(http, sender.files[0])).status_code == 204
+    await sender.receipt(http)
+
+
+async def test_a_file_under_way_while_the_grace_moves_is_in_time_by_the_grace_that_there_is(
+    town: Town, http: httpx.AsyncClient
+) -> None:
+    sender = await a_sender(town, lead=5, margin=30)
+    await sender.create(http)
+    later = sender.tender.notice.closes + timedelta(seconds=20)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        [file] = sender.files
+        yield file[:100]
+        before = sender.tender.notice.closes
+        await sender.tender.amend(deadline=moment(later))
+        await wait_until(before + timedelta(seconds=0.5))
+        yield file[100:]
+
+    assert (await sender.send(http, slowly())).status_code == 204
 
 
 # ── wrong bytes ──────────────────────────────────────────────────────────────────────────────────────────
