@@ -29,8 +29,8 @@ from procurement.console import (
 
 if TYPE_CHECKING:
     from crypto.certificates import SigningKey
+    from procurement.case import Case
     from procurement.documents import Identified
-    from procurement.koneps import Case
     from procurement.record import Verdict
     from procurement.replay import Progress, Replayed
 
@@ -152,7 +152,7 @@ def invite(*, data_dir: Path | None = None) -> int:
 
 @app.command
 def replay(
-    case_dir: list[Path],
+    case: list[Path],
     /,
     *,
     base_url: str | None = None,
@@ -160,12 +160,13 @@ def replay(
     record: Path | None = None,
     json: Json = False,
 ) -> int:
-    """Let past KONEPS tenders live again, sealed, and compare what comes out with what was published.
+    """Let past tenders live again, sealed, and compare what comes out with what was published.
 
     Parameters
     ----------
-    case_dir
-        Folders with notice.json, bids.json and, where a price was drawn, prices.json.
+    case
+        Of KONEPS, folders with notice.json, bids.json and, where a price was drawn, prices.json; of other
+        publishers, OCDS files (release package, record package or release) that say what was bid.
     base_url
         A service on this machine; without it one is started for the purpose.
     code_file
@@ -173,23 +174,25 @@ def replay(
     record
         Where to put the award record.
     """
+    import secrets
+
     from bids.client import ServiceError
-    from procurement.koneps import CaseError
+    from procurement.case import CaseError
     from procurement.replay import load_case, practice_service
 
-    if record and len(case_dir) > 1:
+    if record and len(case) > 1:
         raise Stop(UNUSABLE, "--record takes the record of one case")
     if (base_url is None) is not (code_file is None):
         raise Stop(UNUSABLE, "--base-url and --code-file go together: a registrar is needed")
     code = read_code(code_file) if code_file else ""
     try:
-        cases = [load_case(folder) for folder in case_dir]
+        cases = [load_case(path, secrets.token_hex(32)) for path in case]
     except CaseError as error:
         raise Stop(UNUSABLE, error) from error
     try:
         with nullcontext((base_url, code)) if base_url else practice_service() as (url, code):
             registrar = _let_in(url, code)
-            agrees = [_replay(case, url, registrar, record, json) for case in cases]
+            agrees = [_replay(each, url, registrar, record, json) for each in cases]
     except ServiceError as error:
         raise Stop(FAILED, error) from error
     return 0 if all(agrees) else FAILED
@@ -410,6 +413,7 @@ def _show_replayed(case: "Case", replayed: "Replayed") -> None:
     from rich.table import Table
 
     columns: dict[str, list[str | None]] = {
+        "lot": [each.lot for each in replayed.ranking],
         "rank": [str(each.rank or "–") for each in replayed.ranking],
         "bidder": [each.bidder for each in replayed.ranking],
         "amount": [_grouped(each.amount) for each in replayed.ranking],
@@ -432,12 +436,18 @@ def _show_replayed(case: "Case", replayed: "Replayed") -> None:
     out.print(table)
     drawn = f", drawn {', '.join(map(str, replayed.drawn_numbers))}" if replayed.drawn_numbers else ""
     floor = f", floor amount {_grouped(replayed.floor_amount)}" if replayed.floor_amount else ""
-    out.print(f"{replayed.rule_set}: expected price {_grouped(replayed.expected_price)}{drawn}{floor}")
+    expected = f": expected price {_grouped(replayed.expected_price)}" if replayed.expected_price else ""
+    out.print(f"{replayed.rule_set}{expected}{drawn}{floor}")
     out.print(f"{replayed.ocid}, award record {replayed.record}: verified")
-    if replayed.agrees:
-        out.print(Text(f"agrees with all {len(case.published)} figures that KONEPS published", "bold green"))
+    for note in replayed.notes:
+        out.print(Text(f"note well: {plain(note)}", "yellow"))
+    if not case.published:
+        out.print(Text(f"{plain(case.publisher)} published no figure to compare with", "yellow"))
+    elif replayed.agrees:
+        agreed = f"agrees with all {len(case.published)} figures that {plain(case.publisher)} published"
+        out.print(Text(agreed, "bold green"))
     for difference in replayed.differences:
-        out.print(Text(f"differs: {difference}", "bold red"))
+        out.print(Text(f"differs: {plain(str(difference))}", "bold red"))
 
 
 if __name__ == "__main__":

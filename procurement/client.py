@@ -202,11 +202,19 @@ async def read_notice(service: Service, ocid: str) -> Announced:
 
 
 async def submit_bid(
-    service: Service, tender: Announced, key: SigningKey, contents: Mapping[Part, bytes]
+    service: Service,
+    tender: Announced,
+    key: SigningKey,
+    contents: Mapping[Part, bytes],
+    partners: Sequence[SigningKey] = (),
+    previous: str | None = None,
 ) -> Receipt:
-    """The verified receipt for `contents`, sealed and signed here. Raises what `seal_bid` and
-    `Service.submit` raise."""
-    sealed = await seal_bid(service, tender, key, contents)
+    """The verified receipt for `contents`, sealed and signed here, by all where the bid is joint. Raises what
+    `seal_bid`, `co_sign` and `Service.submit` raise."""
+    named = [each.fingerprint for each in partners]
+    sealed = await seal_bid(service, tender, key, contents, named, previous)
+    for each in partners:
+        await co_sign(service, tender, each, sealed)
     return await service.submit(sealed.envelope, tender.terms, tender.notice.deadline)
 
 

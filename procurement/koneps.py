@@ -7,31 +7,29 @@ inputs make a tender of ours again; the published figures are what its evaluatio
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from crypto.encoding import Identifier
 from crypto.errors import VerificationError
-from procurement import evaluation, money
+from procurement import evaluation, tenders
+from procurement.case import Case, CaseError, Figure, PastBid
 from procurement.evaluation import (
     Committed,
     CommittedPrices,
     Criterion,
-    Evaluation,
     KrNegotiation,
     KrPriceFloor,
-    Offer,
-    Ranked,
     Rules,
     reserve_prices,
 )
-from procurement.evaluation.explain import REASONS
 from procurement.money import Amount, Percent, Points
 from procurement.notices import Line
-from procurement.tenders import Organisation
+from procurement.tenders import Bid, Lot, LotOffer, Organisation, offers
 
 NOTICE, BIDS, PRICES = "notice.json", "bids.json", "prices.json"
+LOT = "1"
 CRITERION = "technical"
 """What the panel scores: KONEPS publishes one technical score for each bidder."""
 
@@ -54,171 +52,77 @@ TENDER_FIGURES = {
 """Published figures of the whole tender, wherever they stand."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-_SPACE = re.compile(r"\s+")
 
-T = TypeVar("T")
 Item = Mapping[str, str]
 
 
-class CaseError(VerificationError):
-    """The files do not describe a past tender that can be replayed; one line says where they fail."""
-
-    code = "case-invalid"
-
-
-class PastBid(msgspec.Struct, frozen=True, kw_only=True):
-    """What one bidder put in. `position` counts from 1, in the order of the file."""
-
-    position: int
-    name: str
-    amount: Amount
-    picks: tuple[int, int] | None = None
-    technical_score: Points | None = None
-
-    @property
-    def registration(self) -> str:
-        """A registration number of its own: business numbers are left out, and names repeat."""
-        return f"practice-{self.position:04}"
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that KONEPS published: of bidder `position`, of price `number`, or of the tender."""
-
-    figure: str
-    field: str
-    published: str
-    position: int | None = None
-    number: int | None = None
-
-
-class Difference(Figure, frozen=True, kw_only=True, omit_defaults=True):
-    """A published figure that does not come out again."""
-
-    computed: str
-    bidder: str | None = None
-
-    def __str__(self) -> str:
-        whose = self.bidder or (f"price {self.number}" if self.number else "tender")
-        return f"{whose}: {self.figure} ({self.field}) {self.published} published, {self.computed} computed"
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a bidder came to. `reason` is our code and KONEPS's wording."""
-
-    bidder: str
-    amount: str
-    rate: str | None
-    price_score: str | None
-    technical_score: str | None
-    total: str | None
-    rank: int | None
-    reason: str
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A past tender: its inputs, and every figure that was published of its result."""
-
-    number: Identifier
-    title: Line
-    entity: Organisation
-    bids: tuple[PastBid, ...]
-    published: tuple[Figure, ...]
-    base: Amount
-    prices: tuple[Amount, ...] = ()
-    """The fifteen preliminary prices by number, where the expected price is drawn from them."""
-    floor: Percent | None = None
-    basis_points: int = 0
-    technical_points: Points = "0"
-    price_points: Points = "0"
-
-    def rules(self, salt: str) -> Rules:
-        """The rule set of the notice; `salt` (64 hex digits) hides the prices that it commits to."""
-        if not self.prices:
-            criterion = Criterion(id=CRITERION, title="Technical proposal", points=self.technical_points)
-            return KrNegotiation(
-                technical_points=self.technical_points,
-                price_points=self.price_points,
-                budget=self.base,
-                criteria=(criterion,),
-            )
-        digest = reserve_prices.commitment(CommittedPrices(salt=salt, prices=self.prices))
-        decimals = any("." in each for each in (self.base, *self.prices, *(bid.amount for bid in self.bids)))
-        return KrPriceFloor(
-            base=self.base,
-            basis_points=self.basis_points,
-            unit=1 if decimals else 100,
-            preliminary_prices=Committed(digest=digest),
-            floor=self.floor,
-        )
-
-
-def read_case(files: Mapping[str, bytes]) -> Case:
-    """The case in the files of one folder, by name. Raises CaseError."""
+def read_case(files: Mapping[str, bytes], salt: str) -> Case:
+    """The case in the files of one folder, by name; `salt` (64 hex digits) hides the prices that its rules
+    commit to. Raises CaseError."""
     notice = _notice(_items(files, NOTICE))
     number = notice["bidNtceNo"]
     bids = _about(number, _items(files, BIDS), BIDS)
     if notice.get("techAbltEvlRt"):
         case = _negotiation(notice, bids)
     elif notice.get("sucsfbidLwltRate"):
-        case = _price_floor(notice, bids, _about(number, _items(files, PRICES), PRICES))
+        case = _price_floor(notice, bids, _about(number, _items(files, PRICES), PRICES), salt)
     else:
         raise CaseError(f"{NOTICE}: neither sucsfbidLwltRate nor techAbltEvlRt says how it was decided")
     _check_offers(case)
     return case
 
 
-def compare(case: Case, result: Evaluation) -> tuple[Difference, ...]:
-    """Every published figure that the evaluation does not give again. Numbers are compared as numbers.
-
-    Among equal bids a draw decided, theirs and ours: any of the ranks that they share agrees.
-    """
-    computed = _computed(case, result)
-    return tuple(
-        _difference(case, each, computed[_key(each)][0])
-        for each in case.published
-        if not any(_same(each.published, one) for one in computed[_key(each)])
-    )
-
-
-def results(case: Case, result: Evaluation) -> list[Result]:
-    """Every bidder's result: by rank, and those who are out in the order of the case."""
-    ranked = _by_position(case, result)
-    order = sorted(case.bids, key=lambda bid: (ranked[bid.position].rank or len(case.bids), bid.position))
-    return [_result(bid, ranked[bid.position]) for bid in order]
-
-
 def _negotiation(notice: Item, bids: Sequence[Item]) -> Case:
-    return Case(
-        **_common(notice, bids, ()),
-        base=_number(notice, "bssamt" if notice.get("bssamt") else "plnprc", Amount, NOTICE),
-        technical_points=_number(notice, "techAbltEvlRt", Points, NOTICE),
+    technical_points = _number(notice, "techAbltEvlRt", Points, NOTICE)
+    rules = KrNegotiation(
+        technical_points=technical_points,
         price_points=_number(notice, "bidPrceEvlRt", Points, NOTICE),
-        bids=tuple(_bid(i, bid, scored=True) for i, bid in enumerate(bids, start=1)),
+        budget=_number(notice, "bssamt" if notice.get("bssamt") else "plnprc", Amount, NOTICE),
+        criteria=(Criterion(id=CRITERION, title="Technical proposal", points=technical_points),),
     )
+    read = tuple(_bid(i, bid, scored=True) for i, bid in enumerate(bids, start=1))
+    return _case(notice, rules, read, _published(notice, bids, ()))
 
 
-def _price_floor(notice: Item, bids: Sequence[Item], prices: Sequence[Item]) -> Case:
-    return Case(
-        **_common(notice, bids, prices),
-        base=_number(notice, "bssamt", Amount, NOTICE),
-        floor=_number(notice, "sucsfbidLwltRate", Percent, NOTICE),
+def _price_floor(notice: Item, bids: Sequence[Item], prices: Sequence[Item], salt: str) -> Case:
+    read = tuple(_bid(i, bid, scored=False) for i, bid in enumerate(bids, start=1))
+    committed = CommittedPrices(salt=salt, prices=_prices(prices))
+    base = _number(notice, "bssamt", Amount, NOTICE)
+    amounts = [base, *committed.prices, *(offer.amount for bid in read for offer in bid.offers)]
+    rules = KrPriceFloor(
+        base=base,
         basis_points=_basis_points(notice),
-        prices=_prices(prices),
-        bids=tuple(_bid(i, bid, scored=False) for i, bid in enumerate(bids, start=1)),
+        unit=1 if any("." in each for each in amounts) else 100,
+        preliminary_prices=Committed(digest=reserve_prices.commitment(committed)),
+        floor=_number(notice, "sucsfbidLwltRate", Percent, NOTICE),
     )
+    return _case(notice, rules, read, _published(notice, bids, prices), committed)
 
 
-def _common(notice: Item, bids: Sequence[Item], prices: Sequence[Item]) -> dict[str, Any]:
-    number = notice["bidNtceNo"]
-    return {
-        "number": _fit(number, Identifier, f"{NOTICE}: bidNtceNo"),
-        "title": notice.get("bidNtceNm", number)[:300],
-        "entity": Organisation(
+def _case(
+    notice: Item,
+    rules: Rules,
+    bids: tuple[PastBid, ...],
+    published: Iterable[Figure],
+    committed: CommittedPrices | None = None,
+) -> Case:
+    number = _fit(notice["bidNtceNo"], Identifier, f"{NOTICE}: bidNtceNo")
+    title = notice.get("bidNtceNm", number)[:300]
+    return Case(
+        publisher="KONEPS",
+        number=number,
+        title=title,
+        language="ko",
+        entity=Organisation(
             id=_fit(notice.get("ntceInsttCd", "practice"), Identifier, f"{NOTICE}: ntceInsttCd"),
             name=notice.get("ntceInsttNm", "Procuring entity of a past tender")[:300],
         ),
-        "published": tuple(dict.fromkeys(_published(notice, bids, prices))),
-    }
+        currency="KRW",
+        lots=(Lot(id=LOT, title=title, items=(tenders.Item(id="1", description=title),), rules=rules),),
+        bids=bids,
+        published=tuple(dict.fromkeys(published)),
+        committed=committed,
+    )
 
 
 def _published(notice: Item, bids: Sequence[Item], prices: Sequence[Item]) -> Iterator[Figure]:
@@ -230,20 +134,23 @@ def _published(notice: Item, bids: Sequence[Item], prices: Sequence[Item]) -> It
         yield from _figures(item, PRICE_FIGURES, number=_price_number(item))
 
 
-def _figures(item: Item, names: Mapping[str, str], **whose: int) -> Iterator[Figure]:
+def _figures(
+    item: Item, names: Mapping[str, str], *, position: int | None = None, number: int | None = None
+) -> Iterator[Figure]:
     for field, name in names.items():
         if item.get(field):
-            yield Figure(figure=name, field=field, published=item[field], **whose)
+            yield Figure(figure=name, field=field, published=item[field], position=position, number=number)
 
 
 def _bid(position: int, item: Item, *, scored: bool) -> PastBid:
     name = item.get("prcbdrNm", "")
     where = f"{BIDS}: bid {position} ({name})"
+    fitting, amount = _fit(name, Line, f"{where}: prcbdrNm"), _number(item, "bidprcAmt", Amount, where)
+    picks = None if scored else (_whole(item, "drwtNo1", where), _whole(item, "drwtNo2", where))
     return PastBid(
         position=position,
-        name=_fit(name, Line, f"{where}: prcbdrNm"),
-        amount=_number(item, "bidprcAmt", Amount, where),
-        picks=None if scored else (_pick(item, "drwtNo1", where), _pick(item, "drwtNo2", where)),
+        names=(fitting,),
+        offers=(LotOffer(lot=LOT, amount=amount, picks=picks),),
         technical_score=_number(item, "techEvlVal", Points, where) if scored else None,
     )
 
@@ -257,10 +164,6 @@ def _prices(items: Sequence[Item]) -> tuple[Amount, ...]:
 
 def _price_number(item: Item) -> int:
     return _whole(item, "compnoRsrvtnPrceSno", PRICES)
-
-
-def _pick(item: Item, field: str, where: str) -> int:
-    return _whole(item, field, where)
 
 
 def _whole(item: Item, field: str, where: str) -> int:
@@ -283,94 +186,13 @@ def _basis_points(notice: Item) -> int:
 
 def _check_offers(case: Case) -> None:
     """What the rules cannot read is said before anything is replayed."""
-    revealed = CommittedPrices(salt="0" * 64, prices=case.prices)
-    rules = case.rules(revealed.salt)
+    rules = case.lots[0].rules
     for bid in case.bids:
-        amount = money.parse(bid.amount, places=2)
-        offer = Offer(envelope_id="", bidder="", amount=amount, picks=bid.picks or ())
-        _stating(f"{BIDS}: bid {bid.position} ({bid.name})", evaluation.check_offer, rules, offer)
+        where = f"{BIDS}: bid {bid.position} ({bid.name})"
+        for each in offers(case.lots[0], [("", "", Bid(offers=bid.offers))]):
+            _stating(where, evaluation.check_offer, rules, each)
     if isinstance(rules, KrPriceFloor):
-        _stating(PRICES, evaluation.kr_price_floor.verify_revealed, rules, revealed)
-
-
-def _computed(case: Case, result: Evaluation) -> dict[tuple[str, int | None, int | None], tuple[str, ...]]:
-    """What may stand for each figure; more than one only for the ranks of equal bids."""
-    base = money.parse(case.base, places=2)
-    above = sum(money.parse(price, places=2) > base for price in case.prices)
-    computed: dict[tuple[str, int | None, int | None], tuple[str, ...]] = {
-        ("expectedPrice", None, None): (result.expected_price or "none",),
-        ("baseAmount", None, None): (case.base,),
-        ("pricesAboveBase", None, None): (str(above),),
-    }
-    for price in result.preliminary_prices or ():
-        drawn = price.number in (result.drawn_numbers or ())
-        computed["drawn", None, price.number] = ("Y" if drawn else "N",)
-        computed["picks", None, price.number] = (str(price.picks),)
-    ranks = _shared_ranks(result.ranking)
-    for position, ranked in _by_position(case, result).items():
-        computed["rank", position, None] = ranks.get(_merit(ranked), ("none",)) if ranked.rank else ("none",)
-        computed["remark", position, None] = (REASONS["ko"][ranked.reason],)
-        for name, score in _scores(ranked).items():
-            computed[name, position, None] = (score or "none",)
-    return computed
-
-
-def _scores(ranked: Ranked) -> dict[str, str | None]:
-    return {
-        "rate": ranked.rate,
-        "priceScore": ranked.price_score,
-        "technicalScore": ranked.technical_score,
-        "total": ranked.total,
-    }
-
-
-def _difference(case: Case, figure: Figure, computed: str) -> Difference:
-    bidder = case.bids[figure.position - 1].name if figure.position else None
-    return Difference(**msgspec.structs.asdict(figure), computed=computed, bidder=bidder)
-
-
-def _shared_ranks(ranking: Iterable[Ranked]) -> dict[tuple[str | None, ...], tuple[str, ...]]:
-    ranks: dict[tuple[str | None, ...], tuple[str, ...]] = {}
-    for each in ranking:
-        if each.rank:
-            ranks[_merit(each)] = (*ranks.get(_merit(each), ()), str(each.rank))
-    return ranks
-
-
-def _merit(ranked: Ranked) -> tuple[str | None, ...]:
-    """Bids with the same are equal, and only a draw can rank them."""
-    return (ranked.total, ranked.technical_score) if ranked.total else (ranked.amount,)
-
-
-def _by_position(case: Case, result: Evaluation) -> dict[int, Ranked]:
-    """The ranking by the bidders' positions in the case. Raises CaseError unless all are there."""
-    by_registration = {ranked.bidder: ranked for ranked in result.ranking}
-    if set(by_registration) != {bid.registration for bid in case.bids}:
-        raise CaseError("the evaluation is not of all the bidders of the case")
-    return {bid.position: by_registration[bid.registration] for bid in case.bids}
-
-
-def _result(bid: PastBid, ranked: Ranked) -> Result:
-    return Result(
-        bidder=bid.name,
-        amount=bid.amount,
-        rate=ranked.rate,
-        price_score=ranked.price_score,
-        technical_score=ranked.technical_score,
-        total=ranked.total,
-        rank=ranked.rank,
-        reason=f"{ranked.reason} {REASONS['ko'][ranked.reason]}",
-    )
-
-
-def _key(figure: Figure) -> tuple[str, int | None, int | None]:
-    return figure.figure, figure.position, figure.number
-
-
-def _same(published: str, computed: str) -> bool:
-    if _NUMBER.fullmatch(published) and _NUMBER.fullmatch(computed):
-        return Decimal(published) == Decimal(computed)
-    return _SPACE.sub("", published) == _SPACE.sub("", computed)
+        _stating(PRICES, evaluation.kr_price_floor.verify_revealed, rules, case.committed)
 
 
 def _notice(items: Sequence[Item]) -> Item:

@@ -7,6 +7,8 @@ direction, to a number of places that the formula states. Neither depends on a d
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
+from importlib.resources import files
 from typing import Annotated
 
 import msgspec
@@ -22,8 +24,8 @@ Points = Annotated[str, msgspec.Meta(pattern=r"\A(0|[1-9][0-9]{0,3})(\.[0-9]{1,4
 
 MOST = Decimal(10) ** 15
 """Every amount is below this."""
-MINOR_UNITS = {"KRW": 0, "USD": 2, "EUR": 2}
-"""Decimal places of a currency (ISO 4217)."""
+MOST_PLACES = 2
+"""Decimals that an amount has at most, whatever its currency."""
 
 _PLAIN = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.([0-9]{1,4}))?")
 
@@ -45,10 +47,14 @@ def is_plain(number: Decimal, *, places: int) -> bool:
 
 
 def places_of(currency: str) -> int:
-    """Decimal places of `currency`. Raises MalformedError for a currency that is not kept here."""
-    if currency not in MINOR_UNITS:
+    """Decimal places of `currency` (ISO 4217). Raises MalformedError for a code that is no currency's, and
+    for a currency whose amounts have more decimals than are kept here."""
+    places = _minor_units().get(currency)
+    if places is None:
         raise MalformedError("unknown currency")
-    return MINOR_UNITS[currency]
+    if places > MOST_PLACES:
+        raise MalformedError(f"amounts in {currency} have {places} decimals, and here {MOST_PLACES} at most")
+    return places
 
 
 def text(number: Decimal) -> str:
@@ -95,6 +101,18 @@ def of_steps(steps: int, places: int) -> Decimal:
     return Decimal(f"{steps}e-{places}")
 
 
+@cache
+def _minor_units() -> dict[str, int]:
+    table = msgspec.json.decode(files("procurement").joinpath("currencies.json").read_bytes(), type=_Table)
+    return {currency: places for places, known in table.minor_units.items() for currency in known}
+
+
 def quotient(numerator: int, denominator: int) -> int:
     """`numerator` ≥ 0 ÷ `denominator` > 0 as a whole number, a half up."""
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+class _Table(msgspec.Struct, frozen=True, rename="camel"):
+    """Codes of currencies by the decimals of their amounts."""
+
+    minor_units: dict[int, tuple[str, ...]]

@@ -23,26 +23,27 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bids.client import POLL, Service, ServiceError, read_trust
-from bids.envelope import Part
+from bids.envelope import Part, Withdrawal
 from bids.opening import open_in_parallel
 from bids.orders import Member
-from bids.receipts import Receipt
 from crypto.certificates import Role, SigningKey
 from crypto.encoding import moment
 from crypto.statements import Payload, Statement, sign
 from crypto.trust import Trust
-from procurement import koneps, record
+from procurement import koneps, record, releases
 from procurement.awards import (
     Award,
     ConflictDeclaration,
     Countersignature,
     CriterionScore,
+    Evaluated,
     IntendedAward,
     LateClosing,
     RevealedPrices,
     SignedScores,
     first_in_line,
 )
+from procurement.case import Case, CaseError, Difference, PastBid, Result, compare, results
 from procurement.client import (
     Announced,
     path_of,
@@ -55,20 +56,18 @@ from procurement.client import (
     submit_bid,
 )
 from procurement.errors import RecordError
-from procurement.evaluation import Evaluation, criteria
-from procurement.koneps import CRITERION, Case, CaseError, Difference, PastBid, Result
+from procurement.evaluation import criteria
 from procurement.practice import convene
 from procurement.registry import applicant
 from procurement.registry.invitation import Invitation
-from procurement.tenders import Bid, Contact, Item, Lot, LotOffer, Notice, Proposal, padded
+from procurement.tenders import Bid, Contact, LotOffer, Notice, Proposal, padded
 
 OCID_PREFIX = "ocds-0s3al1"
-LOT = "1"
 THRESHOLD, MEMBERS = 2, 3
 
 LEAD = timedelta(seconds=5)
-"""From publication to the deadline, and a bit more for every bid; but no less than twice the time that it
-took to admit everybody, so that a slow machine has as much more."""
+"""From publication to the deadline, as often as anybody bids anew, and a bit more for every bidder; but no
+less than three times what it took to admit everybody, so that a slow machine has as much more."""
 LEAD_PER_BID = timedelta(milliseconds=150)
 MARGIN = timedelta(seconds=3)
 """From the deadline to the opening at the earliest: closing and witnesses come in between."""
@@ -85,8 +84,11 @@ Progress = Callable[[str, int, int], None]
 """Told a step, how much of it is done, and how much there is."""
 
 
-class Replayed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What came out, beside what was published. `record` is the SHA-256 that names the award record."""
+class Replayed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What came out, beside what was published: of all lots the ranking, of the first what else there is.
+
+    `notes` say what of the publication was not replayed; `record` is the SHA-256 that names the award record.
+    """
 
     ocid: str
     rule_set: str
@@ -96,18 +98,22 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ranking: list[Result]
     agrees: bool
     differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
     record: str
 
 
-def load_case(folder: Path) -> Case:
-    """The case in `folder`. Raises CaseError."""
-    names = [name for name in (koneps.NOTICE, koneps.BIDS, koneps.PRICES) if (folder / name).is_file()]
+def load_case(path: Path, salt: str) -> Case:
+    """The case at `path`: a folder of KONEPS's answers, whose secret prices `salt` (64 hex digits) hides, or
+    a file of OCDS. Raises CaseError."""
     try:
-        return koneps.read_case({name: (folder / name).read_bytes() for name in names})
+        if path.suffix == ".json" or path.is_file():
+            return releases.read_case(path.read_bytes())
+        names = [name for name in (koneps.NOTICE, koneps.BIDS, koneps.PRICES) if (path / name).is_file()]
+        return koneps.read_case({name: (path / name).read_bytes() for name in names}, salt)
     except CaseError as error:
-        raise CaseError(f"{folder}: {error}") from error
+        raise CaseError(f"{path}: {error}") from error
     except OSError as error:
-        raise CaseError(f"{folder}: {error.strerror}") from error
+        raise CaseError(f"{path}: {error.strerror}") from error
 
 
 @contextmanager
@@ -189,7 +195,7 @@ async def replay(
     Raises ServiceError, or VerificationError's kinds: RecordError where the record does not verify.
     """
     play = _Play(case, http, registrar, await read_trust(http), progress, relays)
-    evaluation = await play.life()
+    evaluated = await play.life()
     progress("award record", 0, 1)
     data = await play.office.wait_for(f"{play.path}/record")
     verdict = await asyncio.to_thread(record.verify, data, play.trust, open_in_parallel)
@@ -197,7 +203,7 @@ async def replay(
         last = verdict.steps[-1]
         raise RecordError(f"award record refused at step {last.number}, {last.title}: {last.findings[0]}")
     progress("award record", 1, 1)
-    return _replayed(case, play.ocid, evaluation, verdict.record), data
+    return _replayed(case, play.ocid, evaluated, verdict.record), data
 
 
 class _Play:
@@ -219,11 +225,10 @@ class _Play:
         self.progress = progress
         self.ocid = f"{OCID_PREFIX}-{case.number[:40]}-{secrets.token_hex(4)}"
         self.path = path_of(self.ocid)
-        self.salt = secrets.token_hex(32)
         self.http = http
         self.office = self.line()
 
-    async def life(self) -> Evaluation:
+    async def life(self) -> Evaluated:
         await self.enrol_everybody()
         await self.publish()
         await self.bid()
@@ -254,8 +259,12 @@ class _Play:
         self.bidders = await self.at_once("certificates", self.enrol_bidder, self.case.bids)
         self.admitting = timedelta(seconds=time.monotonic() - began)
 
-    async def enrol_bidder(self, bid: PastBid) -> SigningKey:
-        return await self.enrol(Role.BUSINESS, bid.name[:LONGEST_NAME], bid.registration)
+    async def enrol_bidder(self, bid: PastBid) -> list[SigningKey]:
+        """The lead's key, then its partners'."""
+        return [
+            await self.enrol(Role.BUSINESS, name[:LONGEST_NAME], registration)
+            for name, registration in zip(bid.names, bid.registrations, strict=True)
+        ]
 
     async def enrol(self, role: Role, name: str, registration: str) -> SigningKey:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -275,19 +284,22 @@ class _Play:
 
     def notice(self, now: datetime) -> Notice:
         network = self.trust.networks[0]
-        deadline = now + max(LEAD + LEAD_PER_BID * len(self.case.bids), 2 * self.admitting)
-        rules = self.case.rules(self.salt)
-        item = Item(id="1", description=self.case.title)
+        bids = self.case.bids
+        rounds = 1 + max(len(bid.withdrawn) for bid in bids)
+        deadline = now + max(rounds * LEAD + LEAD_PER_BID * len(bids), 3 * self.admitting)
+        scored = any(criteria(lot.rules) for lot in self.case.lots)
         return Notice(
             signer=self.officer.fingerprint,
             tender=self.ocid,
             number=self.case.number,
+            language=self.case.language,
             title=self.case.title,
             practice=True,
             procuring_entity=self.case.entity,
+            buyer=self.case.buyer,
             contact=Contact(name="Practice officer"),
-            currency="KRW",
-            lots=(Lot(id=LOT, title=self.case.title, items=(item,), rules=rules),),
+            currency=self.case.currency,
+            lots=self.case.lots,
             published=moment(now),
             deadline=moment(deadline),
             standstill=STANDSTILL,
@@ -296,24 +308,48 @@ class _Play:
             committee=self.convened.committee,
             transcript=self.convened.transcript,
             witnesses=self.trust.witnesses,
-            evaluators=(self.evaluator.fingerprint,) if criteria(rules) else (),
+            evaluators=(self.evaluator.fingerprint,) if scored else (),
         )
 
     async def bid(self) -> None:
         bidders = list(zip(self.case.bids, self.bidders, strict=True))
-        receipts = await self.at_once("sealed bids", self.submit, bidders)
-        self.envelopes = dict(zip([each.statement for each in receipts], self.case.bids, strict=True))
+        sealed = await self.at_once("sealed bids", self.submit, bidders)
+        self.envelopes = dict(zip(sealed, self.case.bids, strict=True))
 
-    async def submit(self, bidder: tuple[PastBid, SigningKey]) -> Receipt:
-        """One bidder, from its own look at the notice to a receipt that it has verified."""
-        bid, key = bidder
+    async def submit(self, bidder: tuple[PastBid, list[SigningKey]]) -> str:
+        """One bidder, from its own look at the notice to receipts that it has verified: what it withdrew is
+        handed in and withdrawn, then comes the bid that stands. The id of the last statement."""
+        bid, keys = bidder
         line = self.line()
         tender = await read_notice(line, self.ocid)
-        price = padded(Bid(offers=(LotOffer(lot=LOT, amount=bid.amount, picks=bid.picks),)))
+        last = None
+        for offers in bid.withdrawn:
+            envelope = await self.seal(line, tender, bidder, offers, last)
+            last = await self.withdraw(line, tender, keys[0], envelope)
+        return await self.seal(line, tender, bidder, bid.offers, last) if bid.offers else last or ""
+
+    async def seal(
+        self,
+        line: Service,
+        tender: Announced,
+        bidder: tuple[PastBid, list[SigningKey]],
+        offers: tuple[LotOffer, ...],
+        previous: str | None,
+    ) -> str:
+        """The id of an envelope that all its bidders have signed and the service has receipted."""
+        bid, (lead, *partners) = bidder
+        price = padded(Bid(offers=offers))
         contents: dict[Part, bytes] = {"bid": price}
         if tender.notice.parts != ("bid",):
             contents = {"technical": padded(Proposal(proposal=f"Proposal of {bid.name}")), "price": price}
-        return await submit_bid(line, tender, key, contents)
+        return (await submit_bid(line, tender, lead, contents, partners, previous)).statement
+
+    async def withdraw(self, line: Service, tender: Announced, key: SigningKey, envelope: str) -> str:
+        said = Withdrawal(
+            signer=key.fingerprint, tender=self.ocid, notice=tender.notice_id, previous=envelope
+        )
+        receipt = await line.withdraw(sign(said, key), tender.terms, tender.notice.deadline)
+        return receipt.statement
 
     async def close(self) -> None:
         """The officer waits for the closing, and answers for it if it was witnessed too late."""
@@ -335,17 +371,22 @@ class _Play:
 
     async def reveal_prices(self) -> None:
         await read_bids(self.office, self.ocid)
-        about = self.about(self.officer)
-        revealed = RevealedPrices(**about, lot=LOT, salt=self.salt, prices=self.case.prices)
-        await self.say("reserve-prices", revealed, self.officer)
+        if hidden := self.case.committed:
+            about, lot = self.about(self.officer), self.case.lots[0].id
+            revealed = RevealedPrices(**about, lot=lot, salt=hidden.salt, prices=hidden.prices)
+            await self.say("reserve-prices", revealed, self.officer)
 
     async def score(self) -> None:
-        """The evaluator gives every proposal that opened the score that KONEPS published."""
+        """The evaluator gives every proposal that opened the score that was published."""
         opened = [each for each in await read_bids(self.line(), self.ocid) if each.opened("technical")]
         await self.declare(self.evaluator)
         scores = tuple(
-            CriterionScore(bid=each.envelope, lot=LOT, criterion=CRITERION, score=self.points(each.envelope))
+            CriterionScore(
+                bid=each.envelope, lot=lot.id, criterion=criterion.id, score=self.points(each.envelope)
+            )
             for each in opened
+            for lot in self.case.lots
+            for criterion in criteria(lot.rules)
         )
         sheet = SignedScores(**self.about(self.evaluator), scores=scores, salt=secrets.token_hex(32))
         await self.say("score-sheets", sheet, self.evaluator)
@@ -356,7 +397,7 @@ class _Play:
             raise CaseError("a proposal without a score")
         return points
 
-    async def award(self) -> Evaluation:
+    async def award(self) -> Evaluated:
         """The officer follows the evaluation, and awards when the standstill is over; the second officer
         countersigns."""
         self.progress("evaluation and award", 0, 1)
@@ -371,7 +412,7 @@ class _Play:
         await self.declare(self.second)
         await self.countersign(self.tender.notice_id, id)
         self.progress("evaluation and award", 1, 1)
-        return evaluated.lots[0].evaluation
+        return evaluated
 
     async def countersign(self, notice_id: str, id: str) -> None:
         """The second officer's word for the notice itself, or for an award."""
@@ -421,16 +462,18 @@ class _Play:
         return await asyncio.gather(*map(one, things))
 
 
-def _replayed(case: Case, ocid: str, evaluation: Evaluation, name: str) -> Replayed:
-    differences = koneps.compare(case, evaluation)
+def _replayed(case: Case, ocid: str, evaluated: Evaluated, name: str) -> Replayed:
+    differences = compare(case, evaluated.lots)
+    first = evaluated.lots[0].evaluation
     return Replayed(
         ocid=ocid,
-        rule_set=evaluation.rule_set,
-        expected_price=evaluation.expected_price,
-        drawn_numbers=evaluation.drawn_numbers,
-        floor_amount=evaluation.floor_amount,
-        ranking=koneps.results(case, evaluation),
+        rule_set=first.rule_set,
+        expected_price=first.expected_price,
+        drawn_numbers=first.drawn_numbers,
+        floor_amount=first.floor_amount,
+        ranking=results(case, evaluated.lots),
         agrees=not differences,
         differences=differences,
+        notes=case.notes,
         record=name,
     )

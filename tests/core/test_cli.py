@@ -16,6 +16,7 @@ from crypto.encoding import encode, moment
 from crypto.statements import sign
 from procurement.__main__ import main
 from tests.builders import DEADLINE, Life, World, a_bidder, a_lot, a_notice, the_world
+from tests.past_releases import changed, ukraine
 from tests.past_tenders import NEGOTIATION, PRICE_FLOOR, files_of, with_field, written
 
 STEPS = 13
@@ -334,6 +335,19 @@ def test_a_case_without_its_prices_is_named(run: Run, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     ended = run("replay", tmp_path / "none")
     assert (ended.status, ended.err) == (2, f"openseal: {tmp_path}/none: notice.json is missing\n")
+
+
+def test_a_file_of_ocds_that_cannot_be_replayed_is_named(run: Run, tmp_path: Path) -> None:
+    scored, criteria = tmp_path / "package.json", {"awardCriteria": "quality\nOnly"}
+    scored.write_bytes(changed(ukraine(), lambda release: release["tender"].update(criteria)))
+    ended = run("replay", scored, "--json")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(
+        f"openseal: {scored}: awardCriteria quality Only: only bids that are ranked by"
+    )
+    assert ended.err.count("\n") == 1
+    ended = run("replay", tmp_path / "none.json")
+    assert (ended.status, ended.err) == (2, f"openseal: {tmp_path}/none.json: No such file or directory\n")
 
 
 def test_one_record_file_cannot_take_two_records(run: Run, tmp_path: Path) -> None:

@@ -10,19 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto.errors import VerificationError
-from procurement.evaluation import CommittedPrices, Evaluation, Offer, Ranked, ScoreSheet, evaluate
-from procurement.koneps import (
-    BID_FIGURES,
-    CRITERION,
-    PRICE_FIGURES,
-    TENDER_FIGURES,
-    Case,
-    CaseError,
-    Figure,
-    compare,
-    read_case,
-    results,
-)
+from procurement import case as cases
+from procurement.awards import LotEvaluation
+from procurement.case import Case, CaseError, Difference, Figure, Result
+from procurement.evaluation import Evaluation, Offer, Ranked, ScoreSheet, evaluate
+from procurement.koneps import BID_FIGURES, CRITERION, LOT, PRICE_FIGURES, TENDER_FIGURES
 from tests.core.evaluation_builders import PUBLISHED, public_randomness
 from tests.past_tenders import (
     NEGOTIATION,
@@ -32,12 +24,12 @@ from tests.past_tenders import (
     blanked,
     changed,
     files_of,
+    read_case,
     the_case,
     with_field,
 )
 
 BOTH = (NEGOTIATION, PRICE_FLOOR)
-SALT = "5a" * 32
 
 
 def evaluated(case: Case) -> Evaluation:
@@ -47,10 +39,11 @@ def evaluated(case: Case) -> Evaluation:
         Offer(
             envelope_id=ids[bid.registration],
             bidder=bid.registration,
-            amount=Decimal(bid.amount),
-            picks=bid.picks or (),
+            amount=Decimal(offer.amount),
+            picks=offer.picks or (),
         )
         for bid in case.bids
+        for offer in bid.offers
     ]
     scores = {
         ids[bid.registration]: {CRITERION: Decimal(bid.technical_score)}
@@ -58,13 +51,21 @@ def evaluated(case: Case) -> Evaluation:
         if bid.technical_score is not None
     }
     return evaluate(
-        case.rules(SALT),
+        case.lots[0].rules,
         offers,
         sheets=[ScoreSheet(evaluator="evaluator", scores=scores)] if scores else (),
-        committed=CommittedPrices(salt=SALT, prices=case.prices) if case.prices else None,
+        committed=case.committed,
         randomness=public_randomness(),
         published=PUBLISHED,
     )
+
+
+def compare(case: Case, result: Evaluation) -> tuple[Difference, ...]:
+    return cases.compare(case, [LotEvaluation(lot=LOT, evaluation=result)])
+
+
+def results(case: Case, result: Evaluation) -> list[Result]:
+    return cases.results(case, [LotEvaluation(lot=LOT, evaluation=result)])
 
 
 def differences(files: Files) -> list[tuple[str, str, str]]:
@@ -167,7 +168,7 @@ def test_a_rank_published_of_a_bidder_who_is_out_differs() -> None:
 
 
 def test_padded_picks_are_read_as_numbers() -> None:
-    assert the_case(PRICE_FLOOR).bids[0].picks == (8, 12)
+    assert the_case(PRICE_FLOOR).bids[0].offers[0].picks == (8, 12)
 
 
 def test_of_equal_bids_any_of_their_ranks_agrees() -> None:

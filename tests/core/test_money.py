@@ -1,7 +1,9 @@
 """Decimals on the wire are bounded strings, and each rounding says its direction and places."""
 
+import json
 from decimal import Decimal, getcontext, localcontext
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -60,6 +62,28 @@ def test_more_decimals_than_the_currency_has_are_refused() -> None:
         money.parse("1.5", places=money.places_of("KRW"))
     with pytest.raises(MalformedError):
         money.places_of("XXX")
+
+
+PLACES = {"KRW": 0, "JPY": 0, "CLP": 0, "XOF": 0, "PYG": 0, "USD": 2, "EUR": 2, "UAH": 2, "MDL": 2, "NGN": 2}
+
+
+@pytest.mark.parametrize(("currency", "places"), PLACES.items())
+def test_a_currency_has_the_decimals_of_its_standard(currency: str, places: int) -> None:
+    assert money.places_of(currency) == places
+
+
+@pytest.mark.parametrize(("currency", "places"), [("KWD", 3), ("TND", 3), ("CLF", 4)])
+def test_a_currency_with_more_decimals_than_amounts_have_is_refused(currency: str, places: int) -> None:
+    with pytest.raises(MalformedError, match=f"amounts in {currency} have {places} decimals"):
+        money.places_of(currency)
+
+
+def test_every_currency_stands_in_the_list_once() -> None:
+    table = json.loads(Path(money.__file__).with_name("currencies.json").read_bytes())["minorUnits"]
+    known = [each for codes in table.values() for each in codes]
+    assert len(known) == len(set(known)) == 170
+    assert all(len(each) == 3 and each.isascii() and each.isupper() for each in known)
+    assert "XAU" not in known
 
 
 @pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "-1", "-0", "1E+2", "1E+1000000", "0.001"])

@@ -1,8 +1,10 @@
 """Past tenders live again in a real service: everybody's signature, every lock, the log and the database."""
 
 import asyncio
+import io
 import subprocess
 import sys
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,24 +16,29 @@ import pytest
 from bids.client import read_trust
 from bids.opening import open_in_parallel
 from crypto.trust import Trust
-from procurement import record
-from procurement.koneps import Case, read_case
+from procurement import record, releases
+from procurement.case import Case
 from procurement.replay import Replayed, let_in, load_case, replay
 from procurement.service import House
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
+from tests.past_releases import ROADS, SCHOOLS, moldova
+from tests.past_releases import written as written_release
 from tests.past_tenders import (
     NEGOTIATION,
     PRICE_FLOOR,
+    SALT,
     Files,
     blanked,
     files_of,
+    read_case,
     the_case,
     with_field,
     written,
 )
 
 BOTH = (NEGOTIATION, PRICE_FLOOR)
+OCDS = "b1b7a1d2"
 
 
 class Lived(NamedTuple):
@@ -53,7 +60,7 @@ def altered(number: str) -> Files:
 async def lives(
     postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[tuple[str, str], Lived]]:
-    """Both cases in three versions, all at the same time in one service."""
+    """Both cases of KONEPS in three versions, all at the same time in one service, then one of OCDS."""
     cases = {
         **{(number, "whole"): the_case(number) for number in BOTH},
         **{(number, "blank"): read_case(blanked(files_of(number))) for number in BOTH},
@@ -72,7 +79,9 @@ async def lives(
             replayed, data = await replay(case, http, registrar, lambda step, done, of: steps.append(step))
             return Lived(replayed, data, trust, list(dict.fromkeys(steps)))
 
-        yield dict(zip(cases, await asyncio.gather(*map(live, cases.values())), strict=True))
+        lived = dict(zip(cases, await asyncio.gather(*map(live, cases.values())), strict=True))
+        other = await live(releases.read_case(written_release(moldova())))
+        yield {**lived, (OCDS, "whole"): other}
 
 
 @pytest.mark.parametrize("number", BOTH)
@@ -132,7 +141,7 @@ def test_one_altered_figure_is_named_and_changes_nothing_else(
     assert wrong.ranking == whole.ranking
 
 
-@pytest.mark.parametrize("number", BOTH)
+@pytest.mark.parametrize("number", [*BOTH, OCDS])
 def test_the_record_verifies_under_the_services_trust_file(
     lives: dict[tuple[str, str], Lived], number: str
 ) -> None:
@@ -148,14 +157,47 @@ def test_scores_are_signed_before_any_price_is_ordered_open(lives: dict[tuple[st
 
 
 def test_every_replay_is_a_tender_of_its_own(lives: dict[tuple[str, str], Lived]) -> None:
-    ocids = {lived.replayed.ocid for lived in lives.values()}
-    assert len(ocids) == len(lives)
-    assert all(ocid.startswith("ocds-0s3al1-R25BK") for ocid in ocids)
+    ocids = [lived.replayed.ocid for lived in lives.values()]
+    assert len(set(ocids)) == len(lives)
+    for (number, _), ocid in zip(lives, ocids, strict=True):
+        assert ocid.startswith(f"ocds-0s3al1-{number}-")
+
+
+def test_a_tender_of_another_publisher_lives_with_its_lots_partners_and_withdrawals(
+    lives: dict[tuple[str, str], Lived],
+) -> None:
+    replayed = lives[OCDS, "whole"].replayed
+    assert (replayed.rule_set, replayed.agrees, replayed.differences) == ("lowest-price/1", True, ())
+    assert [(each.lot, each.bidder, each.amount, each.rank) for each in replayed.ranking] == [
+        (ROADS, "Firma 1 + Firma 2", "90000", 1),
+        (ROADS, "Firma 3", "95000.25", 2),
+        (SCHOOLS, "Firma 5", "39000", 1),
+        (SCHOOLS, "Firma 3", "40000", 2),
+    ]
+    assert replayed.notes[1] == "bid 4 of Firma 4 is not replayed: disqualified, no bid security"
+
+
+def test_the_record_of_a_replay_can_be_replayed(lives: dict[tuple[str, str], Lived]) -> None:
+    """Its open data say the same again: who bid what, jointly, and who won."""
+    lived = lives[OCDS, "whole"]
+    with zipfile.ZipFile(io.BytesIO(lived.record)) as files:
+        again = releases.read_case(files.read("ocds.json"))
+    first = releases.read_case(written_release(moldova()))
+    assert {bid.name: bid.offers for bid in again.bids} == {bid.name: bid.offers for bid in first.bids}
+    assert [lot.title for lot in again.lots] == ["Drumuri", "Școli"]
+    assert again.published == first.published
+    assert (again.currency, again.entity, again.language) == (first.currency, first.entity, "ro")
 
 
 def test_a_folder_is_read_as_a_case(tmp_path: Path) -> None:
     folder = written(files_of(PRICE_FLOOR), tmp_path / "case")
-    assert load_case(folder) == the_case(PRICE_FLOOR)
+    assert load_case(folder, SALT) == the_case(PRICE_FLOOR)
+
+
+def test_a_file_is_read_as_a_case_of_ocds(tmp_path: Path) -> None:
+    path = tmp_path / "package.json"
+    path.write_bytes(written_release(moldova()))
+    assert load_case(path, SALT) == releases.read_case(written_release(moldova()))
 
 
 def test_the_command_brings_its_own_service_and_fails_on_a_difference(tmp_path: Path) -> None:
