@@ -28,7 +28,7 @@ import msgspec
 from bids.envelope import MOST_PARTNERS
 from crypto.errors import MalformedError
 from procurement import money, tenders
-from procurement.case import NOBODY, Case, CaseError, Figure, PastBid
+from procurement.case import ENTITY, NOBODY, Case, CaseError, Figure, PastBid
 from procurement.errors import TenderError
 from procurement.evaluation import LowestPrice
 from procurement.notices import Classification, check_classification
@@ -38,7 +38,6 @@ BY_PRICE = {"priceOnly", "lowestCost"}
 """Award criteria under which the lowest price wins."""
 MOST_LOTS = 100
 PUBLISHER = "the publisher"
-ENTITY = "Procuring entity of a past tender"
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -167,6 +166,7 @@ class _Reading:
         self.publisher = publisher
         self.release = release
         self.tender = tender
+        self.known = {each.key: each.name for each in release.parties}
         self.lots = _lots(tender)
         self.details = release.bids.details if release.bids else ()
         self.check()
@@ -193,14 +193,15 @@ class _Reading:
                 raise CaseError(f"bid {_short(each.id)} has an unknown status: {_short(each.status)}")
 
     def case(self) -> Case:
-        entity = self.tender.procuring_entity or self.release.buyer
+        buyer = self.release.buyer or self.tender.procuring_entity or _Party()
+        entity = self.tender.procuring_entity or buyer
         return Case(
             publisher=self.publisher,
             number=_identifier(self.tender.id or self.release.ocid or ""),
             title=_line(self.tender.title, "Past tender"),
             language=_language(self.release.language),
-            entity=self.organisation(entity or _Party()),
-            buyer=self.organisation(self.release.buyer) if self.release.buyer else None,
+            entity=self.organisation(entity),
+            buyer=self.organisation(buyer) if buyer.key != entity.key else None,
             currency=self.currency,
             lots=tuple(map(self.lot, self.lots.values())),
             bids=self.bids,
@@ -220,7 +221,8 @@ class _Reading:
         )
 
     def items(self, lot: _Lot) -> Iterator[tenders.Item]:
-        """Those of the lot, without what our notices have no form for; all where there is one lot."""
+        """Those that name the lot, and where it is the only one those that name none; without what our
+        notices have no form for."""
         found = [
             item
             for item in self.tender.items
@@ -255,8 +257,7 @@ class _Reading:
 
     def name(self, party: _Party, otherwise: str = "") -> str:
         """The party's own name, or by its id the one that `parties` has."""
-        known = {each.key: each.name for each in self.release.parties}
-        return _line(party.name or known.get(party.key), otherwise)
+        return _line(party.name or self.known.get(party.key), otherwise)
 
     # ── what was bid ─────────────────────────────────────────────────────────────────────────────────
 
@@ -347,11 +348,12 @@ class _Reading:
     def offers(self, bids: Sequence[_Bid]) -> Iterator[LotOffer]:
         """What one bidder's bids offer, lot by lot. Raises CaseError."""
         first: dict[str, _Bid] = {}
+        ids = {each.id for each in bids}
         for each in self.standing:
-            if each.bid in bids:
+            if each.bid.id in ids:
                 if before := first.get(each.lot):
-                    ids = f"{_short(before.id)} and {_short(each.bid.id)}"
-                    raise CaseError(f"bids {ids} are by the same bidder for the same lot")
+                    both = f"{_short(before.id)} and {_short(each.bid.id)}"
+                    raise CaseError(f"bids {both} are by the same bidder for the same lot")
                 first[each.lot] = each.bid
                 yield LotOffer(lot=self.ids[each.lot], amount=each.amount)
 
@@ -429,11 +431,11 @@ class _Reading:
 
     def bidder_of(self, award: _Award) -> str:
         """The bidder among ours, by the bid that the award names or by its suppliers; else the suppliers."""
-        suppliers = {each.key for each in award.suppliers if each.key}
-        named = [set(self.bidders(each)) for each in self.details if str(each.id) in award.bids]
-        for keys in (*named, suppliers):
-            for bid in self.bids:
-                if keys and {self.names.get(key) for key in keys} <= set(bid.names):
+        named = [each.tenderers for each in self.details if str(each.id) in award.bids]
+        for parties in (*named, award.suppliers):
+            names = {self.names.get(each.key) for each in parties}
+            for bid in self.bids if names else ():
+                if names <= set(bid.names):
                     return bid.name
         return " + ".join(self.name(each, each.key) for each in award.suppliers)
 
@@ -586,7 +588,7 @@ def _identifier(id: Id, otherwise: str = "practice") -> str:
 
 
 def _language(code: str) -> str:
-    found = _LANGUAGE.match(code)
+    found = _LANGUAGE.match(code.lower())
     return found[0] if found else "en"
 
 
