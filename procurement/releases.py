@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from bids.envelope import MOST_PARTNERS
+from crypto.certificates import HIDDEN
 from crypto.errors import MalformedError
 from procurement import money, tenders
 from procurement.case import ENTITY, NOBODY, Case, CaseError, Figure, PastBid
@@ -40,6 +41,7 @@ MOST_LOTS = 100
 PUBLISHER = "the publisher"
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_HIDDEN = re.compile(f"[{HIDDEN}]")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 
@@ -212,7 +214,7 @@ class _Reading:
     # ── what is bought ───────────────────────────────────────────────────────────────────────────────
 
     def lot(self, lot: _Lot) -> Lot:
-        title = _line(lot.title, _line(self.tender.title, f"Lot {self.ids[str(lot.id)]}"))
+        title = _line(lot.title, self.tender.title, f"Lot {self.ids[str(lot.id)]}")
         return Lot(
             id=self.ids[str(lot.id)],
             title=title,
@@ -233,7 +235,7 @@ class _Reading:
                 id=id,
                 description=_line(item.description, f"Item {id}"),
                 quantity=_quantity(item.quantity),
-                unit=_line(item.unit.name, "") or None if item.unit else None,
+                unit=_line(item.unit.name) or None if item.unit else None,
                 classification=_classification(item.classification) if item.classification else None,
             )
 
@@ -257,7 +259,7 @@ class _Reading:
 
     def name(self, party: _Party, otherwise: str = "") -> str:
         """The party's own name, or by its id the one that `parties` has."""
-        return _line(party.name or self.known.get(party.key), otherwise)
+        return _line(party.name, self.known.get(party.key), otherwise, party.key, "unnamed")
 
     # ── what was bid ─────────────────────────────────────────────────────────────────────────────────
 
@@ -315,7 +317,7 @@ class _Reading:
 
     def labels(self) -> dict[str, str]:
         """Names of all who bid, by their keys; with the key where two have one name."""
-        names = {each.key: self.name(each, each.key) for bid in self.entered() for each in bid.tenderers}
+        names = {each.key: self.name(each) for bid in self.entered() for each in bid.tenderers}
         count = Counter(names.values())
         return {key: name if count[name] == 1 else f"{name} ({_short(key)})" for key, name in names.items()}
 
@@ -371,7 +373,7 @@ class _Reading:
                 who = f"bid {_short(bid.id)} is valid above it"
                 yield f"the value {stated} of lot {_short(lot.id)} is no ceiling: {who}"
         for bid in self.with_status("disqualified", "invited"):
-            who = " + ".join(self.name(each, each.key) for each in bid.tenderers) or "nobody named"
+            who = " + ".join(self.name(each) for each in bid.tenderers) or "nobody named"
             why = f", {self.reason(bid) or 'no reason is published'}" if bid.status == "disqualified" else ""
             yield f"bid {_short(bid.id)} of {who} is not replayed: {bid.status}{why}"
         for award in self.release.awards:
@@ -437,7 +439,7 @@ class _Reading:
             for bid in self.bids if names else ():
                 if names <= set(bid.names):
                     return bid.name
-        return " + ".join(self.name(each, each.key) for each in award.suppliers)
+        return " + ".join(self.name(each) for each in award.suppliers)
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────────
@@ -545,12 +547,12 @@ def _check_distinct(what: str, entries: Sequence[_Bid | _Item | _Award | _Lot]) 
 def _why(said: _Bid | _Award) -> str:
     """The reason that is given, if any."""
     rationale = said.rationale if isinstance(said, _Award) else None
-    return next((_line(each, "") for each in (rationale, said.description, said.status_details) if each), "")
+    return _line(rationale, said.description, said.status_details)
 
 
 def _classification(code: _Classification) -> Classification | None:
     """None for a scheme or a code that our notices do not have."""
-    said = _line(code.description, "") or None
+    said = _line(code.description) or None
     try:
         read = msgspec.convert(
             {"scheme": code.scheme, "id": str(code.id), "description": said}, Classification
@@ -592,13 +594,14 @@ def _language(code: str) -> str:
     return found[0] if found else "en"
 
 
-def _line(text: str | None, otherwise: str) -> str:
-    """One line of at most 300 characters."""
-    return _BLANK.sub(" ", text or "").strip()[:300] or otherwise
+def _line(*said: str | None) -> str:
+    """The first of these that says anything, as one line of at most 300 characters without hidden marks."""
+    lines = (_HIDDEN.sub("", _BLANK.sub(" ", each or "")).strip()[:300] for each in said)
+    return next((each for each in lines if each), "")
 
 
 def _short(said: object) -> str:
-    return _line(str(said), "")[:80]
+    return _line(str(said))[:80]
 
 
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)

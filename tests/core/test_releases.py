@@ -9,15 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crypto.certificates import Role, request
 from crypto.encoding import encode
 from procurement.awards import LotEvaluation
 from procurement.case import ENTITY, Case, CaseError, compare, results
 from procurement.evaluation import Evaluation, LowestPrice, Offer, evaluate
 from procurement.ocds import record_package
 from procurement.releases import read_case
+from procurement.replay import common_name
 from procurement.tenders import Lot, LotOffer
 from tests.builders import Life
 from tests.core.evaluation_builders import PUBLISHED, public_randomness
@@ -46,6 +49,8 @@ from tests.past_releases import (
 )
 
 Change = Callable[[Json], Any]
+
+KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def evaluated(case: Case) -> list[LotEvaluation]:
@@ -224,6 +229,19 @@ def test_an_award_is_known_by_the_bid_that_it_names_or_by_its_suppliers() -> Non
 
     for change in (by_bid, by_lead):
         assert read_case(changed(moldova(), change)).published == read_case(written(moldova())).published
+
+
+def test_names_lose_what_no_certificate_can_hold() -> None:
+    def rename(release: Json) -> None:
+        names = "\ufeffТОВ\u00a0«Дорога»\n\u200b", "Шлях" * 40, "\u200b"
+        for each, name in zip(release["parties"], names, strict=True):
+            each["name"] = name
+
+    names = [bid.name for bid in read_case(changed(ukraine(), rename)).bids]
+    assert names == ["ТОВ «Дорога»", "Шлях" * 40, "UA-EDR-33456789"]
+    for name in names:
+        request(KEY, Role.BUSINESS, common_name(name), "practice-0001")
+    assert common_name(names[1]) == "Шлях" * 8
 
 
 def test_bidders_of_one_name_are_told_apart() -> None:
@@ -554,6 +572,9 @@ def test_whatever_stands_in_a_field_it_is_a_case_or_said_to_be_none(
         compare(case, evaluated(case))
         results(case, evaluated(case))
         encode(case.lots)
+        for bid in case.bids:
+            for name, registration in zip(bid.names, bid.registrations, strict=True):
+                request(KEY, Role.BUSINESS, common_name(name), registration)
         assert msgspec.convert(msgspec.to_builtins(case.lots), tuple[Lot, ...]) == case.lots
 
 
