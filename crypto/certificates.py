@@ -34,8 +34,9 @@ takes the bids of those who got theirs today."""
 _ARC = "2.25.329800735698586629295641978511506172918"  # a UUID's arc (ITU-T X.667): ours without a registry
 
 _REGISTRATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HIDDEN = "\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # marks by which two names look like one
-_NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f{_HIDDEN}\ud800-\udfff]{{1,300}}")
+HIDDEN = "\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Marks by which two names look like one, as a regular expression has them in a set."""
+_NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f{HIDDEN}\ud800-\udfff]{{1,300}}")
 UNREADABLE = (  # what the library raises on DER that is none, or that it has no name for
     ValueError,
     TypeError,

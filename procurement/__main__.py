@@ -426,7 +426,7 @@ def _show_replayed(case: "Case", replayed: "Replayed") -> None:
     table = Table(title=f"{case.title}\n", box=None, pad_edge=False, title_justify="left")
     for heading, column in columns.items():
         if any(column):
-            figures = heading not in ("bidder", "out")
+            figures = heading not in ("lot", "bidder", "out")
             table.add_column(
                 heading, justify="right" if figures else "left", no_wrap=figures, overflow="fold"
             )

@@ -22,6 +22,8 @@ from procurement.tenders import Lot, LotOffer, Organisation
 
 NOBODY = "nobody"
 """Who is awarded where nobody is."""
+ENTITY = "Procuring entity of a past tender"
+"""Its name where none is published."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _SPACE = re.compile(r"\s+")
@@ -122,7 +124,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What of the publication is not replayed, and why: a line each."""
 
 
-def lot_name(case: Case, lot: str) -> str | None:
+def _lot_name(case: Case, lot: str) -> str | None:
     """How figures name the lot: not at all where the tender has no other."""
     return lot if len(case.lots) > 1 else None
 
@@ -150,12 +152,12 @@ def _results(case: Case, lot: LotEvaluation) -> Iterator[Result]:
     ranked = _by_bid(case, lot)
     order = sorted(ranked, key=lambda position: (ranked[position].rank or len(ranked), position))
     for position in order:
-        yield _result(case, lot_name(case, lot.lot), case.bids[position - 1], ranked[position])
+        yield _result(case, _lot_name(case, lot.lot), case.bids[position - 1], ranked[position])
 
 
 def _computed(case: Case, lot: LotEvaluation) -> Iterator[tuple[Key, tuple[str, ...]]]:
     """What may stand for each figure; more than one only where equal bids share it."""
-    name, ranked = lot_name(case, lot.lot), _by_bid(case, lot)
+    name, ranked = _lot_name(case, lot.lot), _by_bid(case, lot)
     for figure, texts in _of_lot(case, lot, ranked).items():
         yield (figure, name, None, None), texts
     for price in lot.evaluation.preliminary_prices or ():

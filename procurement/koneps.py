@@ -14,7 +14,7 @@ import msgspec
 from crypto.encoding import Identifier
 from crypto.errors import VerificationError
 from procurement import evaluation, tenders
-from procurement.case import Case, CaseError, Figure, PastBid
+from procurement.case import ENTITY, Case, CaseError, Figure, PastBid
 from procurement.evaluation import (
     Committed,
     CommittedPrices,
@@ -115,7 +115,7 @@ def _case(
         language="ko",
         entity=Organisation(
             id=_fit(notice.get("ntceInsttCd", "practice"), Identifier, f"{NOTICE}: ntceInsttCd"),
-            name=notice.get("ntceInsttNm", "Procuring entity of a past tender")[:300],
+            name=notice.get("ntceInsttNm", ENTITY)[:300],
         ),
         currency="KRW",
         lots=(Lot(id=LOT, title=title, items=(tenders.Item(id="1", description=title),), rules=rules),),

@@ -26,9 +26,10 @@ from typing import Any
 import msgspec
 
 from bids.envelope import MOST_PARTNERS
+from crypto.certificates import HIDDEN
 from crypto.errors import MalformedError
 from procurement import money, tenders
-from procurement.case import NOBODY, Case, CaseError, Figure, PastBid
+from procurement.case import ENTITY, NOBODY, Case, CaseError, Figure, PastBid
 from procurement.errors import TenderError
 from procurement.evaluation import LowestPrice
 from procurement.notices import Classification, check_classification
@@ -38,9 +39,9 @@ BY_PRICE = {"priceOnly", "lowestCost"}
 """Award criteria under which the lowest price wins."""
 MOST_LOTS = 100
 PUBLISHER = "the publisher"
-ENTITY = "Procuring entity of a past tender"
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_HIDDEN = re.compile(f"[{HIDDEN}]")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 
@@ -167,6 +168,7 @@ class _Reading:
         self.publisher = publisher
         self.release = release
         self.tender = tender
+        self.known = {each.key: each.name for each in release.parties}
         self.lots = _lots(tender)
         self.details = release.bids.details if release.bids else ()
         self.check()
@@ -193,14 +195,15 @@ class _Reading:
                 raise CaseError(f"bid {_short(each.id)} has an unknown status: {_short(each.status)}")
 
     def case(self) -> Case:
-        entity = self.tender.procuring_entity or self.release.buyer
+        buyer = self.release.buyer or self.tender.procuring_entity or _Party()
+        entity = self.tender.procuring_entity or buyer
         return Case(
             publisher=self.publisher,
             number=_identifier(self.tender.id or self.release.ocid or ""),
             title=_line(self.tender.title, "Past tender"),
             language=_language(self.release.language),
-            entity=self.organisation(entity or _Party()),
-            buyer=self.organisation(self.release.buyer) if self.release.buyer else None,
+            entity=self.organisation(entity),
+            buyer=self.organisation(buyer) if buyer.key != entity.key else None,
             currency=self.currency,
             lots=tuple(map(self.lot, self.lots.values())),
             bids=self.bids,
@@ -211,7 +214,7 @@ class _Reading:
     # ── what is bought ───────────────────────────────────────────────────────────────────────────────
 
     def lot(self, lot: _Lot) -> Lot:
-        title = _line(lot.title, _line(self.tender.title, f"Lot {self.ids[str(lot.id)]}"))
+        title = _line(lot.title, self.tender.title, f"Lot {self.ids[str(lot.id)]}")
         return Lot(
             id=self.ids[str(lot.id)],
             title=title,
@@ -220,7 +223,8 @@ class _Reading:
         )
 
     def items(self, lot: _Lot) -> Iterator[tenders.Item]:
-        """Those of the lot, without what our notices have no form for; all where there is one lot."""
+        """Those that name the lot, and where it is the only one those that name none; without what our
+        notices have no form for."""
         found = [
             item
             for item in self.tender.items
@@ -231,7 +235,7 @@ class _Reading:
                 id=id,
                 description=_line(item.description, f"Item {id}"),
                 quantity=_quantity(item.quantity),
-                unit=_line(item.unit.name, "") or None if item.unit else None,
+                unit=_line(item.unit.name) or None if item.unit else None,
                 classification=_classification(item.classification) if item.classification else None,
             )
 
@@ -255,8 +259,7 @@ class _Reading:
 
     def name(self, party: _Party, otherwise: str = "") -> str:
         """The party's own name, or by its id the one that `parties` has."""
-        known = {each.key: each.name for each in self.release.parties}
-        return _line(party.name or known.get(party.key), otherwise)
+        return _line(party.name, self.known.get(party.key), otherwise, party.key, "unnamed")
 
     # ── what was bid ─────────────────────────────────────────────────────────────────────────────────
 
@@ -314,7 +317,7 @@ class _Reading:
 
     def labels(self) -> dict[str, str]:
         """Names of all who bid, by their keys; with the key where two have one name."""
-        names = {each.key: self.name(each, each.key) for bid in self.entered() for each in bid.tenderers}
+        names = {each.key: self.name(each) for bid in self.entered() for each in bid.tenderers}
         count = Counter(names.values())
         return {key: name if count[name] == 1 else f"{name} ({_short(key)})" for key, name in names.items()}
 
@@ -347,11 +350,12 @@ class _Reading:
     def offers(self, bids: Sequence[_Bid]) -> Iterator[LotOffer]:
         """What one bidder's bids offer, lot by lot. Raises CaseError."""
         first: dict[str, _Bid] = {}
+        ids = {each.id for each in bids}
         for each in self.standing:
-            if each.bid in bids:
+            if each.bid.id in ids:
                 if before := first.get(each.lot):
-                    ids = f"{_short(before.id)} and {_short(each.bid.id)}"
-                    raise CaseError(f"bids {ids} are by the same bidder for the same lot")
+                    both = f"{_short(before.id)} and {_short(each.bid.id)}"
+                    raise CaseError(f"bids {both} are by the same bidder for the same lot")
                 first[each.lot] = each.bid
                 yield LotOffer(lot=self.ids[each.lot], amount=each.amount)
 
@@ -369,7 +373,7 @@ class _Reading:
                 who = f"bid {_short(bid.id)} is valid above it"
                 yield f"the value {stated} of lot {_short(lot.id)} is no ceiling: {who}"
         for bid in self.with_status("disqualified", "invited"):
-            who = " + ".join(self.name(each, each.key) for each in bid.tenderers) or "nobody named"
+            who = " + ".join(self.name(each) for each in bid.tenderers) or "nobody named"
             why = f", {self.reason(bid) or 'no reason is published'}" if bid.status == "disqualified" else ""
             yield f"bid {_short(bid.id)} of {who} is not replayed: {bid.status}{why}"
         for award in self.release.awards:
@@ -429,13 +433,13 @@ class _Reading:
 
     def bidder_of(self, award: _Award) -> str:
         """The bidder among ours, by the bid that the award names or by its suppliers; else the suppliers."""
-        suppliers = {each.key for each in award.suppliers if each.key}
-        named = [set(self.bidders(each)) for each in self.details if str(each.id) in award.bids]
-        for keys in (*named, suppliers):
-            for bid in self.bids:
-                if keys and {self.names.get(key) for key in keys} <= set(bid.names):
+        named = [each.tenderers for each in self.details if str(each.id) in award.bids]
+        for parties in (*named, award.suppliers):
+            names = {self.names.get(each.key) for each in parties}
+            for bid in self.bids if names else ():
+                if names <= set(bid.names):
                     return bid.name
-        return " + ".join(self.name(each, each.key) for each in award.suppliers)
+        return " + ".join(self.name(each) for each in award.suppliers)
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────────
@@ -543,12 +547,12 @@ def _check_distinct(what: str, entries: Sequence[_Bid | _Item | _Award | _Lot]) 
 def _why(said: _Bid | _Award) -> str:
     """The reason that is given, if any."""
     rationale = said.rationale if isinstance(said, _Award) else None
-    return next((_line(each, "") for each in (rationale, said.description, said.status_details) if each), "")
+    return _line(rationale, said.description, said.status_details)
 
 
 def _classification(code: _Classification) -> Classification | None:
     """None for a scheme or a code that our notices do not have."""
-    said = _line(code.description, "") or None
+    said = _line(code.description) or None
     try:
         read = msgspec.convert(
             {"scheme": code.scheme, "id": str(code.id), "description": said}, Classification
@@ -586,17 +590,18 @@ def _identifier(id: Id, otherwise: str = "practice") -> str:
 
 
 def _language(code: str) -> str:
-    found = _LANGUAGE.match(code)
+    found = _LANGUAGE.match(code.lower())
     return found[0] if found else "en"
 
 
-def _line(text: str | None, otherwise: str) -> str:
-    """One line of at most 300 characters."""
-    return _BLANK.sub(" ", text or "").strip()[:300] or otherwise
+def _line(*said: str | None) -> str:
+    """The first of these that says anything, as one line of at most 300 characters without hidden marks."""
+    lines = (_HIDDEN.sub("", _BLANK.sub(" ", each or "")).strip()[:300] for each in said)
+    return next((each for each in lines if each), "")
 
 
 def _short(said: object) -> str:
-    return _line(str(said), "")[:80]
+    return _line(str(said))[:80]
 
 
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)

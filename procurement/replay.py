@@ -73,7 +73,7 @@ MARGIN = timedelta(seconds=3)
 """From the deadline to the opening at the earliest: closing and witnesses come in between."""
 STANDSTILL = 1  # second
 START_PATIENCE = 120  # seconds; the first start makes a database
-LONGEST_NAME = 64  # characters of a common name (RFC 5280, ub-common-name)
+LONGEST_NAME = 64  # bytes of a common name (RFC 5280, ub-common-name)
 AT_ONCE = 8
 """Bidders that are at work at a time."""
 
@@ -262,7 +262,7 @@ class _Play:
     async def enrol_bidder(self, bid: PastBid) -> list[SigningKey]:
         """The lead's key, then its partners'."""
         return [
-            await self.enrol(Role.BUSINESS, name[:LONGEST_NAME], registration)
+            await self.enrol(Role.BUSINESS, common_name(name), registration)
             for name, registration in zip(bid.names, bid.registrations, strict=True)
         ]
 
@@ -460,6 +460,11 @@ class _Play:
             return result
 
         return await asyncio.gather(*map(one, things))
+
+
+def common_name(name: str) -> str:
+    """As much of a name as a certificate has room for."""
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip()
 
 
 def _replayed(case: Case, ocid: str, evaluated: Evaluated, name: str) -> Replayed:

@@ -9,15 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crypto.certificates import Role, request
 from crypto.encoding import encode
 from procurement.awards import LotEvaluation
-from procurement.case import Case, CaseError, compare, results
+from procurement.case import ENTITY, Case, CaseError, compare, results
 from procurement.evaluation import Evaluation, LowestPrice, Offer, evaluate
 from procurement.ocds import record_package
 from procurement.releases import read_case
+from procurement.replay import common_name
 from procurement.tenders import Lot, LotOffer
 from tests.builders import Life
 from tests.core.evaluation_builders import PUBLISHED, public_randomness
@@ -47,6 +50,8 @@ from tests.past_releases import (
 
 Change = Callable[[Json], Any]
 
+KEY = ec.generate_private_key(ec.SECP256R1())
+
 
 def evaluated(case: Case) -> list[LotEvaluation]:
     """Every lot by its rules, all bids that stand opened."""
@@ -73,10 +78,14 @@ def ranking(case: Case) -> list[tuple[str | None, str, str, int | None]]:
     return [(each.lot, each.bidder, each.amount, each.rank) for each in results(case, evaluated(case))]
 
 
-@pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the schemas of OCDS are not at hand")
-@pytest.mark.parametrize("publisher", PACKAGES)
-def test_the_packages_are_valid_ocds(publisher: Callable[[], Json]) -> None:
-    package = publisher()
+def check_read(package: Json) -> None:
+    case = read_case(written(package))
+    assert len(case.bids) > 1
+    assert compare(case, evaluated(case)) == compare(case, evaluated(case)[::-1])
+
+
+def check_schema(package: Json) -> None:
+    """The upstream schemas of packages and releases; a release that is a link has none."""
     schema = read_schema("release-schema-with-extensions.json")
     kind = "record" if "records" in package else "release"
     if "publisher" in package:
@@ -85,6 +94,17 @@ def test_the_packages_are_valid_ocds(publisher: Callable[[], Json]) -> None:
     for each in (the_release(package), *stages):
         if "url" not in each:
             validate(schema, each)
+
+
+CHECKS = [check_read, *([check_schema] if SCHEMAS.is_dir() else [])]
+
+
+@pytest.mark.parametrize("publisher", PACKAGES)
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_packages_are_such_as_are_published(
+    publisher: Callable[[], Json], check: Callable[[Json], None]
+) -> None:
+    check(publisher())
 
 
 # ── what is read ─────────────────────────────────────────────────────────────────────────────────────
@@ -180,6 +200,7 @@ def test_a_null_in_a_later_release_takes_a_field_away() -> None:
 def test_a_release_by_itself_is_read_and_may_say_nothing_of_awards() -> None:
     case = read_case(b"\xef\xbb\xbf" + written(paraguay()))
     assert (case.publisher, case.currency, case.published) == ("the publisher", "PYG", ())
+    assert (case.entity.name, case.buyer) == (ENTITY, None)
     assert [each.rank for each in results(case, evaluated(case))] == [1, 2]
     assert results(case, evaluated(case))[0].reason == "valid Válida"
 
@@ -189,6 +210,38 @@ def test_a_record_by_itself_is_read_like_its_package() -> None:
     assert read_case(written(record)) == msgspec.structs.replace(
         read_case(written(moldova())), publisher="the publisher"
     )
+
+
+def test_the_buyer_is_named_where_it_is_not_the_entity() -> None:
+    def buy(release: Json) -> None:
+        release["buyer"] = release["tender"].pop("procuringEntity")
+
+    case = read_case(changed(ukraine(), buy))
+    assert (case.entity.name, case.buyer) == ("Сільська рада", None)
+
+
+def test_an_award_is_known_by_the_bid_that_it_names_or_by_its_suppliers() -> None:
+    def by_bid(release: Json) -> None:
+        release["awards"][0].update(suppliers=[], relatedBids=["1"])
+
+    def by_lead(release: Json) -> None:
+        release["awards"][0].update(suppliers=[{"id": "MD-IDNO-2"}])
+
+    for change in (by_bid, by_lead):
+        assert read_case(changed(moldova(), change)).published == read_case(written(moldova())).published
+
+
+def test_names_lose_what_no_certificate_can_hold() -> None:
+    def rename(release: Json) -> None:
+        names = "\ufeffТОВ\u00a0«Дорога»\n\u200b", "Шлях" * 40, "\u200b"
+        for each, name in zip(release["parties"], names, strict=True):
+            each["name"] = name
+
+    names = [bid.name for bid in read_case(changed(ukraine(), rename)).bids]
+    assert names == ["ТОВ «Дорога»", "Шлях" * 40, "UA-EDR-33456789"]
+    for name in names:
+        request(KEY, Role.BUSINESS, common_name(name), "practice-0001")
+    assert common_name(names[1]) == "Шлях" * 8
 
 
 def test_bidders_of_one_name_are_told_apart() -> None:
@@ -519,6 +572,9 @@ def test_whatever_stands_in_a_field_it_is_a_case_or_said_to_be_none(
         compare(case, evaluated(case))
         results(case, evaluated(case))
         encode(case.lots)
+        for bid in case.bids:
+            for name, registration in zip(bid.names, bid.registrations, strict=True):
+                request(KEY, Role.BUSINESS, common_name(name), registration)
         assert msgspec.convert(msgspec.to_builtins(case.lots), tuple[Lot, ...]) == case.lots
 
 
