@@ -262,10 +262,11 @@ async def pending_draw(procedure: Procedure, ocid: str) -> PendingDraw | None:
 async def enquiries(procedure: Procedure, ocid: str) -> list[PublishedEnquiry]:
     """What was asked, in order, and what was answered."""
     situation = await procedure.situation(ocid)
-    given: dict[str, tuple[Entry, Answer]] = {}
-    for entry in situation.of(EventType.ANSWERED):
-        answer = await procedure.said(procedure.pool, situation, entry, Answer)
-        given[answer.enquiry] = entry, answer
+    entries = situation.of(EventType.ANSWERED)
+    tender_id, said = situation.row.tender_id, [each.statement for each in entries]
+    bodies = await store.load_statements(procedure.pool, tender_id, said) if said else {}
+    answers = [(each, Statement(bodies[each.statement]).read(Answer)) for each in entries]
+    given = {answer.enquiry: (entry, answer) for entry, answer in answers}
     return [_enquiry(entry, given.get(entry.statement)) for entry in situation.of(EventType.ENQUIRED)]
 
 

@@ -316,8 +316,8 @@ class Reception:
         self._to_examine = _Line(self._examine)
         self._to_keep = _Line(self._keep_what_is_free)
         self._held: dict[UUID, _Line[_Examined]] = {}
-        self._shut: set[UUID] = set()
-        """Tenders that were seen shut, which they stay."""
+        self._shut: dict[UUID, datetime] = {}
+        """Tenders that were seen shut, which they stay, with their deadline."""
         self._patience = asyncio.Semaphore(_WAITING_LINES)
         self._looked, self._behind, self._oldest = float("-inf"), 0.0, (-1, 0.0)
         self._sure: tuple[datetime, float] | None = None
@@ -481,6 +481,7 @@ class Reception:
             await self._shut_overdue(batch)
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await self._lock(connection, batch, wait=wait)
+            self._shut |= {each: row.deadline for each, row in rows.items() if row and _is_shut(row)}
             at = await self._clock.at(connection)  # after the lock
             in_doubt = self._watch.check(at) is not None
             overdue = set() if in_doubt else _overdue(rows, at)
@@ -523,9 +524,9 @@ class Reception:
         """By tender its row, which nobody changes until the end of the transaction; none of one that somebody
         else holds; None of one that is shut, whose row the late are not to hold up."""
         closes = {each.tender_id: each.sent.tender.notice.closes for each in batch}
-        due = {each for each, deadline in closes.items() if self._clock.now() >= deadline} - self._shut
-        self._shut |= await store.find_shut(connection, due) if due else set()
-        rows: dict[UUID, TenderRow | None] = dict.fromkeys(closes.keys() & self._shut)
+        due = {each for each, deadline in closes.items() if self._clock.now() >= deadline} - self._shut.keys()
+        self._shut |= await store.find_shut(connection, due) if due else {}
+        rows: dict[UUID, TenderRow | None] = dict.fromkeys(closes.keys() & self._shut.keys())
         for tender_id in sorted(closes.keys() - rows.keys()):
             if row := await store.share_tender(connection, tender_id, wait=wait):
                 rows[tender_id] = row
@@ -534,7 +535,7 @@ class Reception:
     async def _shut_overdue(self, batch: Sequence[_Examined]) -> None:
         """Nobody is refused as late before the box is shut, which waits for whatever is on its way into it:
         the same statement may have come twice, and its commit be under way in a process that is dead."""
-        for tender_id in {each.tender_id for each in batch} - self._shut:
+        for tender_id in {each.tender_id for each in batch} - self._shut.keys():
             async with self._pool.acquire() as connection, connection.transaction():
                 row = await store.claim_tender(connection, tender_id)
                 at = await self._clock.at(connection)
@@ -588,8 +589,8 @@ class Reception:
     def _refused_at(self, ocid: str, error: VerificationError) -> datetime:
         """Now; but the database's clock said that the deadline had passed, and this one may be behind it."""
         now = self._clock.now()
-        late = error.code == "after-deadline" and ocid in self._tenders
-        return max(now, self._tenders[ocid][0].notice.closes) if late else now
+        late = error.code == "after-deadline"
+        return max(now, self._shut.get(store.id_of(ocid), now)) if late else now
 
 
 class _Read(NamedTuple):
@@ -649,6 +650,11 @@ def _check_withdrawal(withdrawal: Withdrawal, terms: SubmissionTerms) -> None:
     for name in ("tender", "notice"):
         if getattr(withdrawal, name) != getattr(terms, name):
             raise EnvelopeError(f"wrong-{name}", f"the withdrawal's {name} is not this tender's")
+
+
+def _is_shut(row: TenderRow) -> bool:
+    """After its deadline, which moves no more."""
+    return row.shut_at is not None and row.terminated_at is None
 
 
 def _overdue(rows: Mapping[UUID, TenderRow | None], at: datetime) -> set[UUID]:

@@ -102,10 +102,13 @@ async def claim_tender(connection: Any, tender_id: UUID) -> TenderRow:
     return _tender(row)
 
 
-async def find_shut(connection: Any, tender_ids: Iterable[UUID]) -> set[UUID]:
-    """Which of these tenders are shut."""
-    query = "SELECT tender_id FROM tender WHERE tender_id = ANY($1) AND shut_at IS NOT NULL"
-    return {row["tender_id"] for row in await connection.fetch(query, list(tender_ids))}
+async def find_shut(connection: Any, tender_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """Which of these tenders are shut after their deadline, and when that was."""
+    query = (
+        "SELECT tender_id, deadline FROM tender"
+        " WHERE tender_id = ANY($1) AND shut_at IS NOT NULL AND terminated_at IS NULL"
+    )
+    return {row["tender_id"]: row["deadline"] for row in await connection.fetch(query, list(tender_ids))}
 
 
 async def list_tenders(connection: Any) -> list[str]:

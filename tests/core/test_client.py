@@ -32,7 +32,7 @@ from crypto.merkle import HASH_SIZE, Tile, leaf_hash
 from crypto.revocation import Status
 from crypto.statements import Payload, Statement, sign
 from crypto.trust import Trust
-from procurement.awards import ConflictDeclaration, LateClosing, SignedScores
+from procurement.awards import ConflictDeclaration, LateClosing, SignedScores, Termination
 from procurement.client import (
     Announced,
     Sealed,
@@ -62,7 +62,7 @@ from tests.builders import (
 )
 from tests.core.test_record_panel import Drawn
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 BID = encode(Bid(offers=(LotOffer(lot="1", amount="1000000"),)))
 
 
@@ -632,6 +632,69 @@ async def test_a_member_signs_nothing_while_the_closing_is_not_witnessed() -> No
 async def test_a_member_signs_nothing_on_a_wrong_closing_statement(closing: dict[str, Any]) -> None:
     front = Front(a_closed_life(**closing))
     with pytest.raises(LogError):
+        await ordered(front)
+    assert front.sent == {}
+
+
+def past_its_round(**closing: Any) -> Life:
+    """A bid whose round has come, for a deadline that was moved past it and is still ahead; and a closing
+    that a service in a hurry makes all the same."""
+    life = Life()
+    life.submit(a_bidder(life.world, 1))
+    life.amend(deadline=moment(DEADLINE + 3 * HOUR))
+    passed = life.editions[0].notice.opens + MINUTE
+    assert passed < life.notice.closes
+    life.close(at=passed, **closing)
+    return life
+
+
+@pytest.mark.parametrize("lie", ["early", "the terms before", "the deadline before", "dated ahead"])
+async def test_no_member_opens_a_bid_whose_round_has_passed_before_the_deadline_that_was_moved(
+    lie: str,
+) -> None:
+    """The mandate lock alone holds it: whatever the service says of the closing, nobody signs for the old
+    round before a signature of the new one, which there cannot be."""
+    later = Life()
+    later.amend(deadline=moment(DEADLINE + 3 * HOUR))
+    old, new = later.editions[0], later.editions[-1]
+    closing: dict[str, dict[str, Any]] = {
+        "early": {},
+        "the terms before": {"terms": (old.terms.terms,), "deadline": old.notice.deadline},
+        "the deadline before": {"deadline": old.notice.deadline},
+        "dated ahead": {"time": moment(new.notice.complete + MINUTE)},
+    }
+    front = Front(past_its_round(**closing[lie]))
+    front.twist = lambda path, body: (
+        front.beacon(int(old.notice.round)) if path.startswith("/beacon/") else body
+    )
+    service = front.service()
+    service.now = lambda: new.notice.opens  # even where its own clock was turned, too
+    tender = await read_notice(service, front.life.notice.tender)
+    with pytest.raises(BeaconError if lie == "dated ahead" else LogError):
+        await sign_orders(service, tender, front.life.world.members[0], "bid")
+    assert front.sent == {}
+
+
+async def test_a_member_signs_one_order_for_each_round_once_the_last_of_them_has_come() -> None:
+    life = Life()
+    life.submit(a_bidder(life.world, 1))
+    life.amend(deadline=moment(DEADLINE + 3 * HOUR))
+    life.submit(a_bidder(life.world, 2))
+    life.close()
+    life.now = life.notice.opens
+    front = Front(life)
+    await ordered(front)
+    signed = [Statement(each).read(OpeningPartial).round for each in front.sent["opening-partials"]]
+    assert sorted(signed) == sorted(each.notice.round for each in life.editions)
+
+
+async def test_a_member_signs_nothing_for_a_tender_that_has_ended_without_an_award() -> None:
+    life = a_closed_life()
+    said = Termination(**life.about(life.world.officer), outcome="cancelled", reason="No budget.")
+    life.countersign(EventType.TERMINATION_COUNTERSIGNED, Statement(sign(said, life.world.officer)).id)
+    life.say(EventType.TERMINATED, said, life.world.officer)
+    front = Front(life)
+    with pytest.raises(TenderError, match="nothing is opened"):
         await ordered(front)
     assert front.sent == {}
 

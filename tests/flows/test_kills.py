@@ -10,29 +10,32 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
 
-from bids.client import RefusedError, ServiceError
+from bids.client import RefusedError, Service, ServiceError
 from bids.envelope import Part
 from bids.opening import open_in_parallel
 from bids.orders import Member, PartToOpen
-from bids.receipts import Receipt
+from bids.receipts import Closing, Receipt
 from crypto.certificates import Role, SigningKey
 from crypto.encoding import moment, parse_moment
 from crypto.statements import Payload, Statement, sign
-from procurement.awards import RevealedPrices
+from procurement.awards import RevealedPrices, Termination
+from procurement.client import read_notice
 from procurement.evaluation import Committed, CommittedPrices, KrPriceFloor, Rules
 from procurement.evaluation.reserve_prices import commitment
 from procurement.registry import applicant
 from procurement.registry.statements import Reason
 from procurement.service import House
-from procurement.tenders import PROMPT
+from procurement.tenders import PROMPT, OutageRule
 from tests.builders import Life, a_bidder, a_lot, panel_rules
 from tests.conftest import fresh_database
 from tests.flows.doomed import (
@@ -77,6 +80,7 @@ SKIPPED = 56
 """Seconds that a service's clock may be ahead in all, less than a minute."""
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Payload)
 
 
 def points(*changes: str) -> list[Point]:
@@ -320,6 +324,58 @@ async def live(rules: Rules, postgres: str, template: str, folder: Path, *, doom
         await life.tender.evaluated()
         await life.award()
         return await life.outcome()
+
+
+CHANGED = ("UPDATE OF terms ON tender", "UPDATE OF terms ON tender!")
+AMENDING = points("INSERT ON statement", "INSERT ON event", "INSERT ON log_queue", *CHANGED)
+EXTENDING = points("INSERT ON event", *CHANGED)
+ENDING = points("INSERT ON event", "UPDATE OF terminated_at ON tender", "UPDATE OF terminated_at ON tender!")
+RULE = OutageRule(window=7200, least=100, short=7200, short_extension=7200, long_extension=7200)
+
+
+async def test_changes_that_are_killed_at_every_point_come_about_once(dsn: str, house: House) -> None:
+    async with doomed_service(house, dsn) as service, client(service.url) as http:
+        town = await Town.settle(http, house, dsn)
+        life = DoomedTender(service, town)
+        life.doomed = True
+        life.tender = tender = await town.publish(a_lot(), lead=3600, outage=RULE)
+        before = await tender.bid(await town.bidder("Bidder"), "300")
+        later = moment(tender.notice.closes + timedelta(hours=2))
+        amendment = sign(tender.amendment(deadline=later), town.officer)
+        amend = partial(tender.office.post, f"{tender.path}/amendments", amendment)
+        await life.survive(amend, *DRAFTING)
+        await life.survive(lambda: tender.countersign(Statement(amendment).id), *AMENDING)
+        tender.follow(await read_notice(town.line(), tender.ocid))
+
+        service.kill()
+        service.clock.travel(tender.notice.closes - timedelta(minutes=1))
+        await life.survive(lambda: tender.until("tender:extended"), *EXTENDING)
+        shown = await read_notice(Service(http, town.trust, service.clock.now), tender.ocid)
+        assert shown.notice.closes == tender.notice.closes + timedelta(hours=2)
+
+        about = tender.about(town.officer)
+        word = sign(Termination(**about, outcome="cancelled", reason="No budget."), town.officer)
+        end = partial(tender.office.post, f"{tender.path}/terminations", word)
+        await life.survive(end, *DRAFTING)
+        await life.survive(lambda: tender.countersign(Statement(word).id), *ENDING)
+        await tender.until("tender:closed")
+        [closed] = [each async for each in said_in(tender, "tender:closed", Closing)]
+        assert [each.statement for each in closed.commitments] == [before]
+        assert [each.partition(":")[2] for each in await tender.happened()] == [
+            *("published", "countersigned"),
+            *("countersigned", "amended", "extended"),
+            *("countersigned", "terminated", "closed"),
+        ]
+        connection = await asyncpg.connect(dsn)
+        assert await connection.fetchval("SELECT sum(closings) FROM closing_slot") == 0
+        await connection.close()
+
+
+async def said_in(tender: PracticeTender, event: str, type_: type[P]) -> AsyncIterator[P]:
+    """What the statements behind such events say."""
+    for each in (await tender.get("timeline")).json()["events"]:
+        if each["type"] == event:
+            yield Statement((await tender.get(f"statements/{each['statement']}")).content).read(type_)
 
 
 SCHEDULED_PUBLISHING = points("INSERT ON tender", "INSERT ON event", "INSERT ON log_queue!")

@@ -10,8 +10,9 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import httpx
@@ -20,8 +21,10 @@ import pytest
 from bids.envelope import SealedFile, UploadRequest, Withdrawal, compose, entropy_size
 from bids.receipts import commitment_entry
 from crypto.certificates import Role, SigningKey
-from crypto.encoding import to_base64
+from crypto.encoding import moment, to_base64
 from crypto.statements import Statement, sign
+from procurement.enquiries import Answer, Enquiry
+from procurement.tenders import OutageRule
 from tests.builders import a_lot, panel_rules
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_access import among
@@ -106,7 +109,7 @@ class Square(NamedTuple):
     def filled(self, path: str, files: Sequence[str]) -> list[str]:
         values: dict[str, Sequence[str]] = {
             "ocid": [self.tender.ocid],
-            "seq": ["0", "1", "2"],
+            "seq": [str(seq) for seq in range(9)],
             "fingerprint": [self.town.officer.fingerprint],
             "number": ["1"],
             "name": ["style.css"],
@@ -143,9 +146,21 @@ async def square(town: Town) -> Square:
 
 
 async def published(town: Town) -> PracticeTender:
-    """A tender whose bids may have documents, open for longer than the tests of this module take."""
-    files = {"document_limit": 3, "document_size": 1 << 20, "upload_grace": 60}
-    return await town.publish(a_lot(panel_rules()), lead=1800, margin=120, **files)
+    """A tender with questions and amended terms, whose bids may have documents, open for longer than the
+    tests of this module take."""
+    more: dict[str, Any] = {"document_limit": 3, "document_size": 1 << 20, "upload_grace": 60}
+    more["outage"] = OutageRule(window=60, least=60, short=60, short_extension=60, long_extension=60)
+    more["enquiries_until"] = moment(datetime.now(UTC) + timedelta(seconds=600))
+    tender = await town.publish(a_lot(panel_rules()), lead=1800, margin=120, **more)
+    asker = await town.bidder("Asker")
+    for question in ("Which wood?", "How high?"):
+        asked = Enquiry(**tender.about(asker), question=question, salt=secrets.token_hex(32))
+        id = await tender.say("enquiries", asked, asker)
+    about = tender.about(town.officer)
+    await tender.say("answers", Answer(**about, enquiry=id, question="Height?", answer="80 cm"), town.officer)
+    await tender.amend(stand=False, description="80 cm high")
+    await tender.say("amendments", tender.amendment(title="Oak desks"), town.officer)
+    return tender
 
 
 async def rush(square: Square) -> Rush:
