@@ -2,7 +2,6 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -92,13 +91,10 @@ def test_a_consistency_proof_is_the_published_one_and_verifies(case: dict[str, A
     assert verify_consistency(old.size, old.root, new.size, new.root, proof) == new.root
 
 
-def test_a_proof_of_one_in_seventy_thousand_needs_four_tiles_and_milliseconds() -> None:
+def test_a_proof_of_one_in_seventy_thousand_needs_four_tiles() -> None:
     plan = plan_inclusion(35_003, SIZE)
     assert len(plan.tiles) == 4  # its own of leaves, its own of level 1, the last of level 1, level 2
     assert len(plan_inclusion(SIZE - 1, SIZE).tiles) == 3
-    started = perf_counter()
-    TREE.prove(plan)
-    assert perf_counter() - started < 0.05
 
 
 @given(sizes, st.data())

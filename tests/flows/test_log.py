@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from threading import Thread
-from time import perf_counter
 from typing import Any
 
 import asyncpg
@@ -378,21 +377,16 @@ async def test_thirty_two_writers_see_every_entry_sequenced_once(house: House) -
     assert len(entries) == 640
 
 
-async def test_a_lone_receipt_takes_less_than_150_ms(house: House) -> None:
+async def test_a_lone_entry_gets_its_index_where_nothing_wakes_its_waiter(house: House) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(house.sequencer.run(stop))
     elsewhere = Log(house.pool)  # as in another process: nothing wakes the sequencer or its waiter
-    times: dict[Log, list[float]] = {house.log: [], elsewhere: []}
-    for log, seen in times.items():
-        for _ in range(9):
-            started = perf_counter()
-            leaves = await house.append(*some(1))
-            (index,) = (await log.wait_for(leaves, 60)).values()
-            await log.tlog_proof(index)
-            seen.append(perf_counter() - started)
+    for index, log in enumerate((house.log, elsewhere)):
+        (leaf,) = await house.append(*some(1))
+        assert await log.wait_for([leaf], 60) == {leaf: index}
+        assert (await log.tlog_proof(index)).startswith("c2sp.org/tlog-proof@v1\n")
     stop.set()
     await running
-    assert all(sorted(seen)[4] < 0.15 for seen in times.values()), times
 
 
 async def test_a_sequencer_does_not_hold_up_appenders(house: House) -> None:
