@@ -975,7 +975,7 @@ def own_part(answer: httpx.Response) -> bytes:
 async def test_between_closing_and_opening_envelopes_are_listed_and_still_nobodys_to_read(
     square: Square,
 ) -> None:
-    tender = await square.town.publish(a_lot(panel_rules()), lead=1, margin=1)
+    tender = await square.town.publish(a_lot(panel_rules()), lead=3, margin=1)
     id = await seal(tender, await square.town.bidder("Newcomer"))
     await tender.close()
     for column in COLUMNS:

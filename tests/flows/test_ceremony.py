@@ -282,7 +282,7 @@ def everything(house: House) -> str:
 
 async def test_two_colluders_with_the_operators_whole_disk_do_not_open(officials: Officials) -> None:
     """They try with everything that there is, the beacon's key included; a third share would be enough."""
-    tender = await officials.publish(lead=2.0)
+    tender = await officials.publish(lead=3)
     envelope = Statement(tender.seal(await officials.town.bidder("Hopeful"), "555"))
     await tender.submit(envelope.data)
     await tender.round()
@@ -366,10 +366,10 @@ async def test_nothing_is_signed_before_the_round_for_another_committee_or_unask
     officials: Officials,
 ) -> None:
     file = officials.files[0]
-    foreign = await officials.town.publish(a_lot(), lead=1.0)
+    foreign = await officials.town.publish(a_lot(), lead=3)
     ended = await officials.run("sign", file, "--tender", foreign.ocid, "--yes")
     assert (ended.status, "another committee" in ended.err) == (1, True)
-    tender = await officials.publish(lead=1.0)
+    tender = await officials.publish(lead=3)
     ended = await officials.run("sign", file, "--tender", tender.ocid, "--part", "price", "--yes")
     assert (ended.status, "parts are bid" in ended.err) == (1, True)
     ended = await officials.run("sign", file, "--tender", tender.ocid)

@@ -366,7 +366,7 @@ async def test_a_word_that_is_none_is_refused(
 async def test_after_the_deadline_a_word_is_refused_but_one_that_was_in_time_is_found(
     town: Town, firms: list[SigningKey]
 ) -> None:
-    tender = await town.publish(a_lot(), lead=2)
+    tender = await town.publish(a_lot(), lead=3)
     _, partner, _ = firms
     in_time = a_word(tender, partner, "1" * 64)
     assert (await tender.post("co-signatures", in_time)).status_code == 201

@@ -209,7 +209,7 @@ async def test_a_service_holds_the_day_up_while_a_tender_is_open(town: Town) -> 
     try:
         tomorrow, yesterday = datetime.now(UTC) + DAY, datetime.now(UTC) - DAY
         assert await all_closed(connection, tomorrow)
-        tender = await town.publish(a_lot(), lead=2.0)
+        tender = await town.publish(a_lot(), lead=3)
         assert not await all_closed(connection, tomorrow)
         assert await all_closed(connection, yesterday)
         await tender.deadline()

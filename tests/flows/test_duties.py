@@ -253,7 +253,7 @@ async def test_no_official_of_a_tender_bids_in_it_under_any_certificate(town: To
 async def to_technical(town: Town, *panel: SigningKey) -> tuple[PracticeTender, str, str]:
     """A tender whose proposals are open, with the envelopes of two bidders."""
     evaluators = tuple(each.fingerprint for each in panel)
-    tender = await town.publish(a_lot(NEGOTIATION), lead=2, margin=2, evaluators=evaluators)
+    tender = await town.publish(a_lot(NEGOTIATION), lead=3, margin=2, evaluators=evaluators)
     first = await tender.bid(await town.bidder("First"), "90000000")
     second = await tender.bid(await town.bidder("Second"), "95000000")
     await tender.close()
@@ -264,7 +264,7 @@ async def to_technical(town: Town, *panel: SigningKey) -> tuple[PracticeTender, 
 
 async def to_ranking(town: Town, bidder: SigningKey | None = None) -> PracticeTender:
     """A tender with one bid that is ranked."""
-    tender = await town.publish(a_lot(), lead=1.5, margin=1.5)
+    tender = await town.publish(a_lot(), lead=3, margin=1.5)
     await tender.bid(bidder or await town.bidder("Bidder"), "700")
     await tender.close()
     await tender.order("bid")

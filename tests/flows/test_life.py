@@ -299,7 +299,7 @@ async def test_a_tender_from_notice_to_record(life: Life, under_way: dict[Life, 
 
 
 async def test_a_service_that_loses_its_database_connections_goes_on(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=2)
+    tender = await town.publish(a_lot(), lead=3)
     envelope = tender.seal(await town.bidder("Bidder"))
     connection = await asyncpg.connect(town.dsn)
     answers = set()

@@ -109,7 +109,7 @@ async def test_whatever_somebody_logged_in_sends_is_answered_as_described(town: 
 async def test_a_statement_with_something_wrong_in_it_is_answered_as_described(town: Town) -> None:
     known = Described(await described(town))
     still_open = await town.publish(a_lot(panel_rules()), lead=600)
-    opened = await town.publish(a_lot(panel_rules()), lead=1)
+    opened = await town.publish(a_lot(panel_rules()), lead=3)
     business = await town.bidder("Hanbit")
     bid = await opened.bid(business, "100")
     await opened.close()

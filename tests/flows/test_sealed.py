@@ -35,8 +35,8 @@ PROPOSAL = "zxqj-unheard-of-proposal-vkwy"
 
 
 async def test_with_everything_of_the_service_a_bid_does_not_open_before_k_partials(town: Town) -> None:
-    other = await town.publish(a_lot(NEGOTIATION), lead=1, margin=0)
-    tender = await town.publish(a_lot(), a_lot(id="2"), lead=2)
+    other = await town.publish(a_lot(NEGOTIATION), lead=3, margin=0)
+    tender = await town.publish(a_lot(), a_lot(id="2"), lead=4)
     envelope = tender.seal(await town.bidder("Bidder"), OPENED_AMOUNT)
     await tender.submit(envelope)
     sealed = Statement(envelope).read(Envelope)
@@ -91,7 +91,7 @@ async def test_no_secret_and_no_content_is_anywhere_before_the_opening(
     town.http.event_hooks["response"].append(listen)
     convened = await town.convene()
     tender = await town.publish(
-        a_lot(NEGOTIATION), lead=2, committee=convened.committee, transcript=convened.transcript
+        a_lot(NEGOTIATION), lead=3, committee=convened.committee, transcript=convened.transcript
     )
     bidder = await town.bidder("Bidder")
     contents: dict[Part, bytes] = {

@@ -47,7 +47,7 @@ async def test_a_receipt_proves_that_the_commitment_is_in_the_log(town: Town) ->
 
 
 async def test_the_same_envelope_always_gets_the_same_receipt(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=2)
+    tender = await town.publish(a_lot(), lead=3)
     key = ec.generate_private_key(ec.SECP256R1())
     bidder = await town.enrol(Role.BUSINESS, "Bidder", key=key)
     envelope = tender.seal(bidder)
@@ -135,7 +135,7 @@ async def test_bids_in_flight_at_the_deadline_are_in_the_closing_statement_or_re
 
 
 async def test_a_flood_of_late_bids_does_not_hold_up_the_closing(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=2)
+    tender = await town.publish(a_lot(), lead=3)
     envelopes = await sealed(tender, 30)
     await tender.deadline()
 
@@ -160,7 +160,7 @@ async def test_a_late_bid_but_the_first_waits_for_nobody_and_holds_up_nobody(tow
 
 
 async def test_a_bid_that_waited_for_a_lock_past_the_deadline_is_late(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=1.5)
+    tender = await town.publish(a_lot(), lead=3)
     envelope = tender.seal(await town.bidder("Unlucky"))
     connection = await asyncpg.connect(town.dsn)
     async with connection.transaction():

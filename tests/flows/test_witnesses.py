@@ -87,7 +87,7 @@ async def test_no_order_is_taken_before_the_quorum_has_seen_the_closing(
     urls = {each.key.verifier.encode(): each.url for each in witnesses}
     async with running_under(Witnesses(quorum=2, urls=urls), dsn, house) as http:
         town = await Town.settle(http, house, dsn)
-        tender = await town.publish(a_lot(), lead=2, margin=1)
+        tender = await town.publish(a_lot(), lead=3, margin=1)
         await tender.bid(await town.bidder("Bidder"), "100")
         await witnesses[0].stop()
         await tender.until("tender:closed")
