@@ -18,7 +18,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from bids.envelope import SealedFile, UploadRequest, Withdrawal, compose, entropy_size
+from bids.envelope import (
+    SealedFile,
+    SubmissionTerms,
+    UploadRequest,
+    Withdrawal,
+    compose,
+    entropy_size,
+)
 from bids.receipts import Closing, DocumentReceipt, Promise, Receipt, Refusal
 from crypto.certificates import Certificate, SigningKey
 from crypto.encoding import from_base64, moment, sha256, to_base64
@@ -60,6 +67,8 @@ class Link:
     receipt: Receipt | None = None
     stored: bool = False
     token: bytes = b""
+    stands: bool = True
+    """Whether it came under terms that still count."""
 
     @property
     def id(self) -> str:
@@ -88,8 +97,14 @@ class Model:
     def add(self, bidder: int, link: Link) -> None:
         self.chains.setdefault(bidder, []).append(link)
 
-    def counted(self) -> list[Link]:
-        return [chain[-1] for chain in self.chains.values() if chain[-1].kind == "envelope"]
+    def amend(self, *, stand: bool) -> None:
+        for link in (link for chain in self.chains.values() for link in chain):
+            link.stands = link.stands and stand
+
+    def last(self, *, stand: bool) -> list[Link]:
+        """Envelopes that end a chain, those that stand, or those that do not."""
+        ends = [chain[-1] for chain in self.chains.values()]
+        return [each for each in ends if each.kind == "envelope" and each.stands == stand]
 
 
 class Stage:
@@ -154,6 +169,8 @@ class Box(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.tender = self.stage.run(self.stage.open())
+        self.before: list[SubmissionTerms] = []
+        """Terms that were amended."""
 
     # ── what bidders do ──────────────────────────────────────────────────────────────────────────────
 
@@ -214,6 +231,13 @@ class Box(RuleBasedStateMachine):
         if latest and latest.document and not latest.stored:
             self.stage.run(self.sent_on(bidder, latest, part))
 
+    @rule(bidder=BIDDERS)
+    @precondition(lambda self: self.before and not self.model.closed)
+    def submit_under_the_terms_before(self, bidder: int) -> None:
+        under = self.before[-1]
+        stale = self.envelope(bidder, self.previous(bidder), with_file=False, under=under)
+        self.refused("bids", stale.data, "wrong-terms")
+
     # ── what happens to them ─────────────────────────────────────────────────────────────────────────
 
     @rule(now=SELDOM)
@@ -222,6 +246,19 @@ class Box(RuleBasedStateMachine):
         if now:
             self.stage.service.kill()
             self.stage.run(self.stage.service.start())
+
+    @rule(stand=st.booleans(), further=st.sampled_from([0, 1, 120]), now=st.booleans())
+    @precondition(lambda self: not self.model.closed)
+    def amend(self, stand: bool, further: int, now: bool) -> None:
+        """The terms change; the deadline, if it moves, by a little or past the round."""
+        if not now:
+            return
+        deadline = moment(self.tender.notice.closes + timedelta(seconds=further))
+        description = f"The {len(self.before) + 2}nd edition"
+        self.before.append(self.tender.terms)
+        self.stage.run(self.tender.amend(stand=stand, deadline=deadline, description=description))
+        self.model.amend(stand=stand)
+        self.stage.happened["amended"] += 1
 
     @rule()
     @precondition(lambda self: not self.model.closed and self.model.size >= SOON)
@@ -243,8 +280,11 @@ class Box(RuleBasedStateMachine):
             assert receipt
             assert (each.kind, each.time, each.salt) == (receipt.kind, receipt.time, receipt.salt)
         assert not told
-        assert set(closing.counted()) == {each.id for each in self.model.counted()}
-        listed = [each for each in self.model.counted() if each.document]
+        assert set(closing.counted()) == {each.id for each in self.model.last(stand=True)}
+        assert set(closing.superseded) == {each.id for each in self.model.last(stand=False)}
+        self.stage.happened["superseded"] += len(closing.superseded)
+        assert closing.terms == (*(each.terms for each in self.before), self.tender.terms.terms)
+        listed = [each for each in self.model.last(stand=True) if each.document]
         assert {each.envelope for each in closing.missing} == {each.id for each in listed if not each.stored}
         assert {each.envelope for each in closing.documents} >= {each.id for each in listed if each.stored}
         self.stage.run(self.stage.town.verify_log())
@@ -261,11 +301,13 @@ class Box(RuleBasedStateMachine):
         ]
         return bidder
 
-    def envelope(self, bidder: int, previous: str | None, with_file: bool) -> Link:
+    def envelope(
+        self, bidder: int, previous: str | None, with_file: bool, under: SubmissionTerms | None = None
+    ) -> Link:
         document = secrets.token_bytes(LARGE) if with_file else None
         link = Link(b"", "envelope", document)
         files = (link.file,) if document else ()
-        terms, key = self.tender.terms, self.stage.bidders[bidder]
+        terms, key = under or self.tender.terms, self.stage.bidders[bidder]
         entropy = secrets.token_bytes(entropy_size(terms))
         contents = self.tender.contents("1000000")
         link.data = compose(contents, terms, key, entropy, previous, documents=files)
@@ -375,8 +417,8 @@ def test_the_box_holds_what_a_simple_model_holds(stage: Stage) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=6,
-            stateful_step_count=30,
+            max_examples=10,
+            stateful_step_count=40,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
@@ -391,7 +433,11 @@ def test_the_box_holds_what_a_simple_model_holds(stage: Stage) -> None:
         "not-latest",
         "nothing-to-withdraw",
         "after-deadline",
+        "wrong-terms",
+        "amended",
+        "superseded",
     }
+    assert stage.happened["superseded"]
 
 
 def test_a_bid_that_is_still_being_kept_when_the_deadline_passes_is_not_refused_when_it_comes_again(
