@@ -192,7 +192,7 @@ def check_in_time(latest: Edition, amended: Notice, now: datetime) -> None:
     under them. `now` is the time of the amendment's entry. Raises TenderError."""
     if now >= latest.notice.closes:
         raise TenderError("deadline-passed", "the deadline has passed: nothing can be amended any more")
-    if not amended.practice and amended.closes < now + RESEALING:
+    if not latest.notice.practice and amended.closes < now + RESEALING:
         raise TenderError(
             "no-time-to-reseal",
             "bids are sealed anew under amended terms: the deadline is a day after the amendment or later",
