@@ -365,8 +365,8 @@ class TenderPeriod(Chronicle):
     async def extend(self, ocid: str) -> bool:
         """Where the rule of the notice says so, an outage before the deadline moves it; not by a clock in
         doubt."""
-        row = await store.load_tender(self.pool, ocid)
-        if await self.extension_due(self.pool, row, await self.tender(ocid), self.now()) is None:
+        row, at = await store.load_tender(self.pool, ocid), await self.clock.at(self.pool)
+        if await self.extension_due(self.pool, row, await self.tender(ocid), at) is None:
             return False  # without the lock, which would hold up bids
         async with self._step(ocid) as (connection, situation, now):
             extension = await self.extension_due(connection, situation.row, situation.tender, now)
@@ -391,7 +391,8 @@ class TenderPeriod(Chronicle):
         if rule is None or row.shut_at is not None or len(tender.editions) >= MOST_EDITIONS:
             return None
         found = await store.load_gaps(connection, latest.notice.closes - timedelta(seconds=rule.window))
-        gaps = counting(latest, [Gap(start=moment(start), end=moment(end)) for start, end in found])
+        over = [Gap(start=moment(start), end=moment(end)) for start, end in found if end <= now]
+        gaps = counting(latest, over)
         deadline = extended(latest.notice, gaps)
         if deadline is None:
             return None

@@ -173,14 +173,17 @@ async def submit(service: Service, folder: Folder, element: Element, tell: Tell)
 
     element.mark_sent()
     send = service.withdraw if element.withdrawal else service.submit
-    tender = folder.tender_of(element)
-    terms, deadline = tender.terms, tender.notice.deadline
+
+    async def once() -> Receipt:
+        if element.withdrawal:  # which is under no terms, and in time by the deadline that there is now
+            for change in await catch_up(service, folder):
+                tell(f"the terms have changed: {change}")
+        tender = folder.tender_of(element)
+        deadline = tender.notice.deadline
+        return await send(element.statement.data, tender.terms, deadline, keep, element.answer)
+
     try:
-        receipt = await _persist(
-            service,
-            lambda: send(element.statement.data, terms, deadline, keep, element.answer),
-            tell,
-        )
+        receipt = await _persist(service, once, tell)
     except RefusedError as error:
         element.keep_refusal(error.statement)
         raise

@@ -360,7 +360,7 @@ def test_statements_that_were_kept_make_the_same_editions_again() -> None:
 def test_garbage_for_an_amendment_raises_only_typed_errors(garbage: bytes) -> None:
     life = Life()
     data = sign(amendment(life.editions, standstill=4), the_world().officer)
-    for body in (garbage, data[:-1] + garbage, encode({"payload": garbage.hex()})):
+    for body in (garbage, data[:-1] + b"\0" + garbage, encode({"payload": garbage.hex()})):
         with pytest.raises(VerificationError):
             reread(Statement(life.statements[life.notice_id]), [Statement(body)])
 

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,7 +27,7 @@ from procurement.tenders import Bid, Declaration
 from tests.builders import a_lot, panel_rules
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
-from tests.flows.people import PracticeTender, Town
+from tests.flows.people import PracticeTender, Town, wait_until
 from tests.flows.test_ceremony import Ended, listening, passphrase_in, run
 from tests.flows.test_reception import HEAD, held
 
@@ -285,6 +286,20 @@ async def test_a_bid_is_replaced_withdrawn_and_made_again(
     assert (third.previous, fourth.previous) == (second.statement.id, third.statement.id)
     receipts = [each.receipt for each in bidder.kept.chain]
     assert [each.kind for each in receipts if each] == ["envelope", "envelope", "withdrawal", "envelope"]
+
+
+async def test_a_bid_is_withdrawn_after_a_deadline_that_has_moved_unseen(
+    here: tuple[Town, Relay, str], bidder: Person
+) -> None:
+    tender = await a_tender(here, lead=8)
+    await bidder.compose(tender)
+    bidder.offer("900")
+    await bidder.ok("seal", "--yes")
+    await bidder.ok("submit")
+    before = tender.notice.closes
+    await tender.amend(deadline=moment(before + timedelta(minutes=5)))
+    await wait_until(before + timedelta(seconds=0.2))
+    assert "withdrawn since" in await bidder.ok("withdraw", "--yes")
 
 
 async def test_nothing_is_withdrawn_or_sealed_without_a_yes(
