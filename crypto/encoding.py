@@ -125,11 +125,14 @@ def rounded_down(time: datetime) -> datetime:
 
 
 def parse_moment(text: str) -> datetime:
-    """A Moment as aware UTC datetime. Raises MalformedError for a date that no calendar has."""
+    """A Moment as aware UTC datetime. Raises MalformedError for a date that no calendar has, and for
+    one before 1970 or after 8999, next to which no period could be reckoned."""
     try:
         time = datetime.fromisoformat(text)
         if moment(time) != text:
             raise ValueError("another form of it")
+        if not 1970 <= time.year < 9000:
+            raise ValueError("nobody's time")
     except (ValueError, OverflowError) as error:
         raise MalformedError("no such moment") from error
     return time

@@ -25,6 +25,8 @@ MOST = 100
 """Editions of one tender."""
 MOST_AMENDED = 80
 """Of them, as many as officers may make: who amends again and again leaves outages their extensions."""
+MOST_GAPS = 1000
+"""Outages that one extension may name."""
 MISSED = timedelta(seconds=30)
 """Without a word that bids are taken for so long, they are not: a busy machine may be late by some of it."""
 RESEALING = timedelta(days=1)
@@ -115,7 +117,7 @@ class Extension(Payload, frozen=True, kw_only=True):
     tender: Identifier
     notice: Hex32
     previous: Hex32
-    gaps: Annotated[tuple[Gap, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    gaps: Annotated[tuple[Gap, ...], msgspec.Meta(min_length=1, max_length=MOST_GAPS)]
     """Oldest first: each ends after the window before the deadline begins, and begins before the deadline."""
     deadline: Moment
     round: RoundNumber
@@ -276,17 +278,18 @@ def extended(notice: Notice, gaps: Sequence[Gap]) -> datetime | None:
 
 
 def counting(latest: Edition, gaps: Iterable[Gap]) -> list[Gap]:
-    """Of all gaps those that count for the deadline of `latest`: they reach into the window before it, and
-    have not been made good for."""
+    """Of all gaps, oldest first, those that count for the deadline of `latest`: they reach into the window
+    before it, and have not been made good for; of too many the last ones, which tell where it moves."""
     rule, notice = latest.notice.outage, latest.notice
     if rule is None:
         return []
     opens = moment(notice.closes - timedelta(seconds=rule.window))
-    return [
+    counted = [
         each
         for each in gaps
         if each.end > opens and each.start < notice.deadline and each.start >= latest.settled
     ]
+    return counted[-MOST_GAPS:]
 
 
 def _amended(latest: Edition, amendment: Amendment) -> tuple[Notice, bool]:

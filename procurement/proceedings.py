@@ -3,7 +3,7 @@ negotiations with them. What may be said between ranking and intended award, `Se
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from crypto.certificates import SigningKey
@@ -25,6 +25,8 @@ from procurement.tender_period import TenderPeriod, check_about, check_in_charge
 from procurement.tenders import Notice
 from procurement.timekeeping import Clock, Watch
 
+SOONEST = timedelta(seconds=10)
+"""From the request of a draw to its round, at least: witnesses have to see the request before."""
 _SUBJECTS: dict[EventType, Callable[[Any], str]] = {
     EventType.EXAMINATION_REQUESTED: lambda said: f"examination/{said.lot}/{said.bid}",
     EventType.SUPPLEMENT_REQUESTED: lambda said: f"supplement/{said.request}",
@@ -80,6 +82,7 @@ class Proceedings(TenderPeriod):
             if situation.has(EventType.SCORED):
                 raise TenderError("scored", "the bids are evaluated")
             check_request(situation.tender.notice, request, now)
+            _check_witnessable(situation.tender.notice, request, now)
             await self._say_once(connection, situation, EventType.DRAW_REQUESTED, statement, "draw", now)
         return statement.id
 
@@ -173,6 +176,13 @@ class Proceedings(TenderPeriod):
             selection.hear(statement.id, said, now, signer.registration)
             await self._say_once(connection, situation, type_, statement, _SUBJECTS[type_](said), now)
         return statement.id
+
+
+def _check_witnessable(notice: Notice, request: DrawRequest, now: datetime) -> None:
+    """Witnesses are likely to see the request before its round comes: a draw has no second one. Raises
+    TenderError."""
+    if notice.network.time_of(int(request.round)) < now + SOONEST:
+        raise TenderError("round-too-soon", "the round comes before witnesses can have seen the request")
 
 
 def _check_goes_on(situation: Situation) -> None:

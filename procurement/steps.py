@@ -394,7 +394,7 @@ def _awarding(notice: Notice, history: _History) -> list[_Planned]:
 
 
 def _answering(notice: Notice, history: _History) -> _Times:
-    """From the first question that waits; due as the law says, else by the deadline; done once no question
+    """From the first question; due as the law says, else by the deadline; done once no question
     waits and no more are taken."""
     asked, answered = history.count(EventType.ENQUIRED), history.count(EventType.ANSWERED)
     until, law = parse_moment(notice.enquiries_until or notice.deadline), purchase(notice)

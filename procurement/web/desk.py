@@ -341,7 +341,7 @@ async def waiting(sessions: Sessions) -> list[WaitingApplication]:
 
 
 async def drafts(procedure: Procedure) -> list[WaitingDraft]:
-    """What waits for a second officer or for its time, and is not void."""
+    """What waits for a second officer or for its time."""
     return [_draft(each) for each in await _waiting_drafts(procedure)]
 
 

@@ -152,7 +152,7 @@ async def read_tender_document(ocid: Ocid, id: DocumentId, downloads: Given) -> 
 async def hand_in(
     ocid: Ocid, digest: Hash, offer: Offered, request: Request[Any, Any, Any], procedure: Steps
 ) -> Response[None]:
-    """An officer hands in a file for a notice that is still to be published, before it names the file."""
+    """An officer hands in a file for a notice or an amendment that is still to name it."""
     length = request.headers.get("Content-Length")
     said = parse_number(length, "Content-Length") if length else None
     try:

@@ -322,6 +322,16 @@ def test_no_outage_counts_twice() -> None:
     assert extended(editions, again)[-1].notice.closes == DEADLINE + 4 * HOUR
 
 
+def test_of_more_outages_than_an_extension_may_name_the_last_ones_count() -> None:
+    latest = first(outage=replace(KONEPS, window=24 * 3600))
+    gaps = [
+        gap(DEADLINE - each * MINUTE, DEADLINE - each * MINUTE + 40 * SECOND) for each in range(1200, 0, -1)
+    ]
+    following = extended(latest, *counting(latest[-1], gaps))
+    assert following[-1].settled == gaps[-1].end
+    assert counting(following[-1], gaps) == []
+
+
 @given(
     st.lists(st.integers(-400, 300), min_size=2, max_size=12, unique=True),
     st.integers(60, 7200),

@@ -387,7 +387,7 @@ class PracticeTender:
         }
 
     @step
-    async def draw_panel(self, ahead: float = 5.0) -> list[str]:
+    async def draw_panel(self, ahead: float = 12.0) -> list[str]:
         """The officer fixes a round so many seconds ahead; the pool's certificates in the order it draws."""
         await self.say("draw-requests", self.draw_request(ahead), self.town.officer)
         await self.until("panel:drawn")

@@ -50,7 +50,7 @@ async def test_who_is_drawn_scores_and_who_has_a_conflict_gives_way_to_the_next(
     await refused(tender, "score-sheets", tender.sheet(points, anybody), anybody, "panel-not-drawn")
 
     order = [pool[each] for each in await tender.draw_panel()]
-    await refused(tender, "draw-requests", tender.draw_request(5), town.officer, "said-before")
+    await refused(tender, "draw-requests", tender.draw_request(20), town.officer, "said-before")
     announced = await read_notice(tender.office, tender.ocid)
     officials, _ = await read_panel(tender.office, announced)
     assert officials.drawn == tuple(each.certificate.registration for each in order)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from crypto.certificates import Role
 from crypto.encoding import sha256, to_base64
 from crypto.statements import sign
 from procurement import store
@@ -122,11 +123,16 @@ async def test_who_may_not_or_offers_something_else_is_refused(town: Town) -> No
         assert code(await put(town, ocid, data, headers=headers)) == expected
 
 
-async def test_a_published_tender_takes_no_more_files(town: Town) -> None:
+async def test_a_published_tender_takes_files_of_its_officers_until_its_box_is_shut(town: Town) -> None:
     ocid = an_ocid()
     document = await town.hand_in(ocid, b"first")
-    await town.publish(a_lot(), tender=ocid, documents=(document,), lead=60)
-    assert code(await put(town, ocid, b"second")) == (409, "tender-published")
+    tender = await town.publish(a_lot(), tender=ocid, documents=(document,))
+    other = await town.enrol(Role.OFFICER, "Officer of another tender")
+    foreign = town.offered(ocid, sha256(b"second").hex(), 6, other)
+    assert code(await put(town, ocid, b"second", headers=foreign)) == (409, "another-officer")
+    assert (await put(town, ocid, b"second")).status_code == 201
+    await tender.close()
+    assert code(await put(town, ocid, b"third")) == (409, "deadline-passed")
     assert (await put(town, ocid, b"first")).status_code == 200
 
 

@@ -1,10 +1,9 @@
 """Several witnesses, all of them needed: without one a service goes on, but nothing is opened."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -18,7 +17,7 @@ from procurement.settings import Witnesses
 from procurement.web.witness import create_witness
 from tests.builders import a_lot, panel_rules
 from tests.flows.conftest import running_under
-from tests.flows.people import Town
+from tests.flows.people import Town, wait_until
 from tests.relays import dead_address, serving
 
 
@@ -116,8 +115,11 @@ async def test_a_round_that_came_before_the_quorum_had_seen_its_request_draws_no
         bid = await tender.bid(await town.bidder("Bidder"), "100")
         await tender.close()
         await witnesses[1].stop()
-        await tender.say("draw-requests", tender.draw_request(2), town.officer)
-        await asyncio.sleep(3)
+        soon = await tender.post("draw-requests", sign(tender.draw_request(5), town.officer))
+        assert (soon.status_code, soon.json()["code"]) == (409, "round-too-soon")
+        request = tender.draw_request(12)
+        await tender.say("draw-requests", request, town.officer)
+        await wait_until(tender.notice.network.time_of(int(request.round)) + timedelta(seconds=1))
         assert (await tender.get("draws")).json()["pending"]["trouble"] == "not-witnessed"
 
         await witnesses[1].start()
