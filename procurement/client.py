@@ -38,6 +38,7 @@ from procurement.awards import (
     Evaluated,
     LateClosing,
     SignedScores,
+    Termination,
     check_countersigned,
     check_seen,
 )
@@ -106,12 +107,14 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified closing statement, when the quorum of witnesses had seen it, and the tender by then."""
+    """A verified closing statement, when the quorum of witnesses had seen it, and the tender by then; `ended`
+    where two officers had ended it without an award before."""
 
     tender: Announced
     closing: Closing
     closing_id: str
     witnessed: datetime
+    ended: bool
 
 
 class Order(NamedTuple):
@@ -285,7 +288,10 @@ async def co_sign(service: Service, tender: Stated, key: SigningKey, sealed: Sea
 
 
 async def read_closing(service: Service, tender: Announced) -> Closed:
-    """The closing statement, waited for, in a log that is consistent with the one the notice is in."""
+    """The closing statement, waited for, in a log that is consistent with the one the notice is in.
+
+    It is made when nothing can come any more: after the deadline and the grace, or once the tender has ended.
+    """
     logged = await service.logged(
         f"{path_of(tender.notice.tender)}/closing", _until(service, tender.notice.opens)
     )
@@ -298,11 +304,15 @@ async def read_closing(service: Service, tender: Announced) -> Closed:
     closing.check()
     if closing.terms != tuple(each.terms.terms for each in tender.editions):
         raise LogError("the closing statement is about other terms")
-    if closing.deadline != tender.notice.deadline or parse_moment(closing.time) < tender.notice.complete:
+    ended = await _ended(service, tender, chain)
+    early = parse_moment(closing.time) < tender.notice.complete and not ended
+    if closing.deadline != tender.notice.deadline or early:
         raise LogError("the closing statement was made before the deadline")
     policies = service.trust.witnesses, tender.notice.witnesses
     witnessed = max(policy.reached(logged.note) for policy in policies)
-    return Closed(tender=tender, closing=closing, closing_id=logged.statement.id, witnessed=witnessed)
+    return Closed(
+        tender=tender, closing=closing, closing_id=logged.statement.id, witnessed=witnessed, ended=ended
+    )
 
 
 async def verify_orders(service: Service, tender: Announced, part: Part) -> Orders:
@@ -316,7 +326,7 @@ async def verify_orders(service: Service, tender: Announced, part: Part) -> Orde
         raise TenderError("no-such-part", f"the tender's parts are {' and '.join(tender.notice.parts)}")
     closed = await read_closing(service, tender)
     tender = closed.tender
-    if await _places(service, tender, EventType.TERMINATED):
+    if closed.ended or await _places(service, tender, EventType.TERMINATED):
         raise TenderError("terminated", "the tender has ended without an award: nothing is opened")
     late = closed.witnessed >= tender.notice.opens
     reason = await _answered_for(service, tender, closed) if late else None
@@ -534,17 +544,37 @@ async def _extension(service: Service, logged: Logged, entry: Entry) -> Extensio
 
 async def _amendment(service: Service, tender: Announced, logged: Logged, entry: Entry) -> Amendment:
     """What an officer in charge amended in time, and another countersigned."""
+    amendment = await _agreed(service, tender, logged, entry, EventType.AMENDMENT_COUNTERSIGNED, Amendment)
+    editions.check_in_time(tender.editions[-1], amendment.amended, parse_moment(entry.time))
+    return amendment
+
+
+async def _ended(service: Service, tender: Announced, chain: Sequence[Entry]) -> bool:
+    """Whether an officer in charge ended the tender in this history, and another countersigned."""
+    for entry in chain:
+        if entry.t is EventType.TERMINATED:
+            logged = await service.logged(_entry_path(tender, entry.seq))
+            if _own_entry(tender, logged.entry, EventType.TERMINATED) != entry:
+                raise LogError(f"the service shows two entries {entry.seq} of the tender")
+            await _agreed(service, tender, logged, entry, EventType.TERMINATION_COUNTERSIGNED, Termination)
+            return True
+    return False
+
+
+async def _agreed(
+    service: Service, tender: Announced, logged: Logged, entry: Entry, by: EventType, type_: type[P]
+) -> P:
+    """What an officer in charge said in `entry`, and another countersigned in the one before, a `by`."""
     before = await service.logged(_entry_path(tender, entry.seq - 1))
-    agreed = _own_entry(tender, before.entry, EventType.AMENDMENT_COUNTERSIGNED)
+    agreed = _own_entry(tender, before.entry, by)
     if entry.prev != sha256(before.entry).hex():
         raise LogError(f"the tender's chain is broken at entry {entry.seq}")
-    amendment, officer = await _said(service, logged, entry, Amendment)
+    said, officer = await _said(service, logged, entry, type_)
     word, colleague = await _said(service, before, agreed, Countersignature)
     check_countersigned(entry.statement, word)
     tender.officials.check_in_charge(officer.registration)
     tender.officials.check_countersigning(officer.registration, colleague.registration)
-    editions.check_in_time(tender.editions[-1], amendment.amended, parse_moment(entry.time))
-    return amendment
+    return said
 
 
 async def _linked(service: Service, tender: Announced, last: bytes) -> list[Entry]:

@@ -19,7 +19,7 @@ from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.statements import Statement, sign
 from procurement.awards import Evaluated
-from procurement.chronicle import Situation
+from procurement.chronicle import Situation, Tender
 from procurement.evaluation import Ranked, explain
 from procurement.history import EventType
 from procurement.procedure import Procedure
@@ -27,8 +27,9 @@ from procurement.publication import PublishedPart, published_part, read_closing
 from procurement.registry import store as registry
 from procurement.tenders import Organisation
 
-ChainState = Literal["counts", "replaced", "withdrawn"]
-"""The last of a chain counts: an envelope to be opened, or a withdrawal that leaves nothing to open."""
+ChainState = Literal["counts", "superseded", "replaced", "withdrawn"]
+"""The last of a chain counts: an envelope to be opened, or a withdrawal that leaves nothing to open. But an
+envelope is superseded where the terms have changed since and it does not stand: it is never opened."""
 FileState = Literal["stored", "awaited", "missing"]
 
 
@@ -98,7 +99,7 @@ async def own_bids(procedure: Procedure, ocid: str, registration: str) -> OwnBid
     """What the business with that registration number, alone or as a partner, reads of its own bid. A partner
     that a later envelope drops does not read that one. Raises TenderError or LogError."""
     situation = await procedure.situation(ocid)
-    tender_id = situation.row.tender_id
+    tender, tender_id = situation.tender, situation.row.tender_id
     chain = _in_order(await box.load_envelopes_of(procedure.pool, tender_id, registration))
     own = await _own(procedure, chain, registration)
     if not own:
@@ -106,7 +107,7 @@ async def own_bids(procedure: Procedure, ocid: str, registration: str) -> OwnBid
     closing = await read_closing(procedure, situation)
     files = await _files(procedure, situation, [each.id for each in chain if each.id in own])
     found = [
-        await _bid(procedure, situation, stored, own[stored.id], _state(chain, place), files, closing)
+        await _bid(procedure, situation, stored, own[stored.id], _state(tender, chain, place), files, closing)
         for place, stored in enumerate(chain)
         if stored.id in own
     ]
@@ -128,11 +129,16 @@ def _in_order(found: Iterable[StoredEnvelope]) -> list[StoredEnvelope]:
     return chain
 
 
-def _state(chain: Sequence[StoredEnvelope], place: int) -> ChainState:
+def _state(tender: Tender, chain: Sequence[StoredEnvelope], place: int) -> ChainState:
     following = chain[place + 1 : place + 2]
-    if not following:
-        return "counts"
-    return "withdrawn" if following[0].kind == "withdrawal" else "replaced"
+    if following:
+        return "withdrawn" if following[0].kind == "withdrawal" else "replaced"
+    return "counts" if _stands(tender, chain[place]) else "superseded"
+
+
+def _stands(tender: Tender, last: StoredEnvelope) -> bool:
+    """A withdrawal stands whatever the terms have become."""
+    return last.kind == "withdrawal" or tender.edition(Statement(last.body).read(Envelope)).stands
 
 
 async def _own(

@@ -688,15 +688,101 @@ async def test_a_member_signs_one_order_for_each_round_once_the_last_of_them_has
     assert sorted(signed) == sorted(each.notice.round for each in life.editions)
 
 
+def terminate(life: Life, officer: SigningKey | None = None, second: SigningKey | None = None) -> None:
+    officer = officer or life.world.officer
+    said = Termination(**life.about(officer), outcome="cancelled", reason="No budget.")
+    statement = Statement(sign(said, officer)).id
+    life.countersign(EventType.TERMINATION_COUNTERSIGNED, statement, second)
+    life.say(EventType.TERMINATED, said, officer)
+
+
 async def test_a_member_signs_nothing_for_a_tender_that_has_ended_without_an_award() -> None:
     life = a_closed_life()
-    said = Termination(**life.about(life.world.officer), outcome="cancelled", reason="No budget.")
-    life.countersign(EventType.TERMINATION_COUNTERSIGNED, Statement(sign(said, life.world.officer)).id)
-    life.say(EventType.TERMINATED, said, life.world.officer)
+    terminate(life)
     front = Front(life)
     with pytest.raises(TenderError, match="nothing is opened"):
         await ordered(front)
     assert front.sent == {}
+
+
+def ended_early(officer: SigningKey | None = None, second: SigningKey | None = None) -> Life:
+    """A tender that is terminated after a bid, and so closed at once, long before its deadline."""
+    life = Life()
+    life.submit(a_bidder(life.world, 1))
+    life.now += MINUTE
+    terminate(life, officer, second)
+    life.close(at=life.now + MINUTE)
+    assert life.now < life.notice.closes
+    return life
+
+
+async def test_a_tender_that_has_ended_is_closed_before_its_deadline() -> None:
+    front = Front(ended_early())
+    service, tender = await announced(front)
+    closed = await read_closing(service, tender)
+    assert closed.ended
+    assert closed.closing == front.life.closing
+
+
+async def test_a_tender_that_was_closed_at_its_deadline_has_not_ended() -> None:
+    service, tender = await announced(Front(a_closed_life()))
+    assert not (await read_closing(service, tender)).ended
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+async def test_a_member_signs_nothing_on_the_early_closing_of_a_tender_that_has_ended(hidden: bool) -> None:
+    """Nor where its round has come, and the service does not tell that it has ended."""
+    front = Front(ended_early())
+    front.life.now = front.life.notice.opens
+    if hidden:
+        front.twist = lambda path, body: body.replace(b"tender:terminated", b"tender:quiet")
+    with pytest.raises(TenderError, match="nothing is opened"):
+        await ordered(front)
+    assert front.sent == {}
+
+
+def by_one_officer(world: World) -> Life:
+    return ended_early(second=world.officer)
+
+
+def by_officers_of_another_tender(world: World) -> Life:
+    return ended_early(world.enrol(Role.OFFICER, "Officer Choi", "O-3"), world.second)
+
+
+def of_something_else(world: World) -> Life:
+    life = Life(world)
+    life.countersign(EventType.TERMINATION_COUNTERSIGNED, "0" * 64)
+    said = Termination(**life.about(world.officer), outcome="cancelled", reason="No budget.")
+    life.say(EventType.TERMINATED, said, world.officer)
+    life.close(at=life.now + MINUTE)
+    return life
+
+
+def by_the_words_that_published_it(world: World) -> Life:
+    life = Life(world)
+    notice, word = life.statements.values()
+    life.post(EventType.TERMINATION_COUNTERSIGNED, word, world.second)
+    life.post(EventType.TERMINATED, notice, world.officer)
+    life.close(at=life.now + MINUTE)
+    return life
+
+
+@pytest.mark.parametrize(
+    ("made_up", "said"),
+    [
+        (by_one_officer, "countersigned by a second officer"),
+        (by_officers_of_another_tender, "other officers' hands"),
+        (of_something_else, "another statement is countersigned"),
+        (by_the_words_that_published_it, "not a statement of type termination"),
+    ],
+)
+async def test_an_end_that_no_two_officers_agreed_on_closes_nothing_early(
+    made_up: Callable[[World], Life], said: str
+) -> None:
+    front = Front(made_up(the_world()))
+    service, tender = await announced(front)
+    with pytest.raises(VerificationError, match=said):
+        await read_closing(service, tender)
 
 
 async def test_a_member_signs_nothing_in_a_log_with_another_past() -> None:

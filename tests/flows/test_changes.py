@@ -19,7 +19,7 @@ from crypto.statements import Statement, sign
 from procurement import record
 from procurement.authorities import local_beacon, log_key
 from procurement.awards import Termination
-from procurement.client import read_notice, verify_orders
+from procurement.client import read_closing, read_notice, verify_orders
 from procurement.clocks import Spread
 from procurement.editions import Extension
 from procurement.enquiries import Answer, Enquiry
@@ -383,6 +383,9 @@ async def test_a_cancelled_tender_takes_no_bid_lists_those_it_has_and_opens_none
     logged = await tender.office.logged(f"{tender.path}/closing")
     said = logged.statement.read(Closing)
     assert [each.statement for each in said.commitments] == [first]
+    line = town.line()
+    closed = await read_closing(line, await read_notice(line, tender.ocid))
+    assert (closed.ended, closed.closing) == (True, said)
     assert (await tender.get(f"statements/{first}")).json()["code"] == "no-such-statement"
     assert (await tender.get("bids")).json()["code"] == "not-yet"
     page = (await town.http.get(f"/tenders/{tender.ocid}")).text

@@ -81,6 +81,29 @@ async def test_a_bidder_reads_from_its_chain_what_counts_and_after_the_close_tha
     assert states(await own(tender, leaves)) == states(gone)
 
 
+async def test_a_bidder_reads_that_its_bid_does_not_stand_under_terms_that_have_changed(town: Town) -> None:
+    tender = await town.publish(a_lot(), lead=600)
+    stays, leaves = await town.bidder("Stays"), await town.bidder("Leaves")
+    sent, taken_back = await tender.bid(stays, "900"), await tender.bid(leaves, "700")
+    withdrawn = await withdraw(tender, leaves, taken_back)
+    await tender.amend(description="Four legs each.")
+    assert states(await own(tender, stays)) == [(sent, "envelope", "counts")]
+    assert "does not stand" not in await page_of(tender, stays)
+    await tender.amend(stand=False, description="Of oak, not of pine.")
+    assert states(await own(tender, stays)) == [(sent, "envelope", "superseded")]
+    assert "your bid does not stand: seal it anew before the deadline" in await page_of(tender, stays)
+    gone = states(await own(tender, leaves))
+    assert gone == [(taken_back, "envelope", "withdrawn"), (withdrawn, "withdrawal", "counts")]
+    anew = await tender.bid(stays, "800", previous=sent)
+    found = states(await own(tender, stays))
+    assert found == [(sent, "envelope", "replaced"), (anew, "envelope", "counts")]
+
+
+async def page_of(tender: PracticeTender, key: SigningKey) -> str:
+    headers = await log_in(tender.town, key)
+    return (await tender.town.http.get(f"/desk/bids/{tender.ocid}", headers=headers)).text
+
+
 async def closing_of(tender: PracticeTender) -> Statement:
     answer = (await tender.get("closing")).json()
     return Statement(from_base64(answer["statement"]))
