@@ -293,7 +293,8 @@ async def fate(service: Service, folder: Folder) -> Fate:
 async def _after_closing(service: Service, folder: Folder, kept: Sequence[Element], found: Fate) -> Fate:
     """`kept` is what the service took, all of which the closing has to list. Raises LogError."""
     announced = await read_notice(service, folder.tender.notice.tender)
-    closing = (await read_closing(service, announced)).closing
+    closed = await read_closing(service, announced)
+    closing = closed.closing
     for each in kept:
         _check_listed(each, closing)
     last = kept[-1]
@@ -302,11 +303,17 @@ async def _after_closing(service: Service, folder: Folder, kept: Sequence[Elemen
         found,
         closed=True,
         number=last.number,
-        listed="it counts" if counts else "withdrawn" if last.withdrawal else "it does not count",
+        listed=_said_of(last, counts, closed.ended),
         missing=tuple(each.number for each in closing.missing if each.envelope == id),
         opened=await _opened(service, folder, id) if counts else None,
         results=await _results(service, folder, announced, id) if counts else (),
     )
+
+
+def _said_of(last: Element, counts: bool, ended: bool) -> str:
+    if counts:
+        return "never opened, for the tender has ended" if ended else "it counts"
+    return "withdrawn" if last.withdrawal else "it does not count"
 
 
 async def _opened(service: Service, folder: Folder, id: str) -> PublishedBid | None:

@@ -391,6 +391,18 @@ async def test_a_refusal_is_kept_as_it_was_signed(here: tuple[Town, Relay, str],
     assert "deadline has passed" in await bidder.fails("seal", "--yes")
 
 
+async def test_whoever_bid_in_a_tender_that_is_cancelled_is_told_that_nothing_is_opened(
+    here: tuple[Town, Relay, str], bidder: Person
+) -> None:
+    tender = await a_tender(here, lead=10)
+    await bidder.seal(tender, "900")
+    await bidder.ok("submit")
+    await tender.terminate()
+    await tender.close()
+    await tender.deadline(0.2)
+    assert "never opened, for the tender has ended" in await bidder.ok("status")
+
+
 async def test_a_draft_that_would_not_open_is_not_sealed(
     here: tuple[Town, Relay, str], bidder: Person
 ) -> None:
