@@ -2,6 +2,8 @@
 award; and countersign what a colleague has signed of that. What the service will ask is asked here before.
 """
 
+from datetime import datetime
+
 import httpx
 import msgspec
 from msgspec.structs import replace
@@ -84,7 +86,7 @@ def answer(tender: Announced, key: SigningKey, enquiry: str, question: str, word
 
 
 def amendment(
-    tender: Announced, made: Notice, key: SigningKey, reason: str, time: str, *, stand: bool
+    tender: Announced, made: Notice, key: SigningKey, reason: str, now: datetime, *, stand: bool
 ) -> Amendment:
     """What has to be signed so that the tender's notice reads as `made` does, in all that may be amended.
 
@@ -95,19 +97,20 @@ def amendment(
     amended = replace(before, **{name: getattr(made, name) for name in AMENDABLE if name != "round"})
     amended = replace(amended, round=next_round(amended, amended.closes))
     said = Amendment(
-        **_about(tender, key, time),
+        **_about(tender, key, moment(now)),
         previous=tender.editions[-1].statement,
         amended=amended,
         bids_stand=stand,
         reason=reason,
     )
-    check_follows(tender, said)
+    check_follows(tender, said, now)
     return said
 
 
-def check_follows(tender: Announced, said: Amendment) -> None:
-    """The amendment may follow the terms as they are, and makes terms that hold. Raises TenderError, and what
-    `check_notice` raises."""
+def check_follows(tender: Announced, said: Amendment, now: datetime) -> None:
+    """The amendment may follow the terms as they are, comes in time, and makes terms that hold. Raises
+    TenderError, and what `check_notice` raises."""
+    editions.check_in_time(tender.editions[-1], said.amended, now)
     made = editions.followed_by(tender.editions, said, "0" * 64, tender.editions[-1].seq + 1)
     check_notice(made[-1].notice)
 

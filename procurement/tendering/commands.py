@@ -191,7 +191,7 @@ async def _countersign_changes(
         say(f"{ocid} is published")
     for each in waiting[:1]:
         if isinstance(each.said, Amendment):
-            changes.check_follows(tender, each.said)
+            changes.check_follows(tender, each.said, line.now())
         _show_change(tender, each.said, each.officer)
         confirm("Countersign this? With that it takes effect.", yes)
         await changes.countersign(line, tender, signing, each)
@@ -297,7 +297,7 @@ def amend(
         ocid = officer.ocid_of(found)
         tender = await read_notice(line, ocid)
         made = officer.write(found, tender.notice.signer, line.now())
-        said = changes.amendment(tender, made, signing, reason, moment(line.now()), stand=not reseal)
+        said = changes.amendment(tender, made, signing, reason, line.now(), stand=not reseal)
         signed = _same(found.amendment, said)
         if signed is None:
             _show_change(tender, said, signing.certificate)

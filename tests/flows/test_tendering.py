@@ -15,10 +15,12 @@ import pytest
 from bids.client import Service
 from crypto.encoding import encode, moment
 from crypto.statements import Statement, sign
+from procurement import editions
 from procurement.client import read_notice
+from procurement.editions import Edition
 from procurement.enquiries import Enquiry
 from procurement.service import House
-from procurement.tendering import draft, officer
+from procurement.tendering import changes, draft, officer
 from procurement.tendering.folder import Folder
 from procurement.tenders import Notice
 from tests.conftest import fresh_database
@@ -296,8 +298,32 @@ async def test_an_amendment_is_written_in_the_folder_and_countersigned(
 async def test_what_cannot_be_amended_is_said_before_anything_is_signed(kim: Desk, park: Desk) -> None:
     await published(kim, park)
     kim.fill(**times(12))
-    assert "later, never earlier" in await kim.fails("amend", kim.folder, "--reason", "Hurry.", "--yes")
+    assert "moves earlier" in await kim.fails("amend", kim.folder, "--reason", "Hurry.", "--yes")
     assert Folder(kim.folder).amendment is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"), [(39.5, "a day after the amendment"), (41, "the deadline has passed")]
+)
+async def test_an_amendment_that_comes_too_late_is_neither_signed_nor_countersigned(
+    kim: Desk, park: Desk, monkeypatch: pytest.MonkeyPatch, ahead: float, words: str
+) -> None:
+    ocid = await published(kim, park)
+    kim.fill(title="Desks of oak")
+    check = editions.check_in_time
+
+    def later_on(latest: Edition, amended: Notice, now: datetime) -> None:
+        check(latest, amended, now + timedelta(days=ahead))
+
+    with monkeypatch.context() as later:
+        later.setattr(editions, "check_in_time", later_on)  # the officers' check: the service has its own
+        assert words in await kim.fails("amend", kim.folder, "--reason", "Oak.", "--yes")
+    assert Folder(kim.folder).amendment is None
+    await kim.ok("amend", kim.folder, "--reason", "Oak.", "--yes")
+    with monkeypatch.context() as later:
+        later.setattr(editions, "check_in_time", later_on)
+        later.setattr(changes, "countersign", broken_off)
+        assert words in await park.fails("countersign", ocid, "--key", park.file, "--yes")
 
 
 async def test_a_tender_is_cancelled_by_two_officers(here: tuple[Town, str], kim: Desk, park: Desk) -> None:
