@@ -2,6 +2,7 @@
 award; and countersign what a colleague has signed of that. What the service will ask is asked here before.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import httpx
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from bids.client import Service, parse
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import Base64, Hex32, from_base64, moment
+from crypto.errors import VerificationError
 from crypto.statements import Statement, sign
 from procurement import editions
 from procurement.awards import Countersignature, Termination
@@ -127,9 +129,15 @@ async def send(service: Service, tender: Announced, route: str, statement: bytes
 
 
 async def read_changes(
-    http: httpx.AsyncClient, service: Service, key: SigningKey, origin: str, tender: Announced
+    http: httpx.AsyncClient,
+    service: Service,
+    key: SigningKey,
+    origin: str,
+    tender: Announced,
+    warn: Callable[[str], None],
 ) -> list[Change]:
-    """What waits of this tender for a second officer, the oldest first: each by an officer in charge."""
+    """What waits of this tender for a second officer, the oldest first: each by an officer in charge. What
+    does not verify is left out, and said."""
     given = await log_in(service, key, origin)
     async with session(http, given.code, origin):
         waiting = parse(await service.get("/api/v1/drafts"), _WaitingDrafts).drafts
@@ -138,7 +146,13 @@ async def read_changes(
         "termination": Termination,
     }
     own = [each for each in waiting if each.tender == tender.notice.tender and each.kind in kinds]
-    return [await _change(service, tender, each, kinds[each.kind]) for each in own]
+    found = []
+    for each in own:
+        try:
+            found.append(await _change(service, tender, each, kinds[each.kind]))
+        except VerificationError as error:
+            warn(f"left out: {each.kind} that waits and does not verify: {error}")
+    return found
 
 
 async def _change(
