@@ -111,24 +111,32 @@ def _lot(lot: Lot, currency: str, published: datetime, panel: int) -> LotPreview
             bids.append((each, offer.amount))
             offers.append(offer)
     told = LotPreview(lot=lot.id, title=lot.title, bids=tuple(bids), unread=tuple(unread))
-    sheets = [_sheet(rules, each, offers) for each in range(panel)] if evaluation.criteria(rules) else []
-    priced = evaluation.to_price(rules, [each.envelope_id for each in offers], sheets)
     try:
-        found = evaluation.evaluate(
-            rules,
-            [each for each in offers if each.envelope_id in priced],
-            unpriced=[
-                Unpriced(envelope_id=each.envelope_id, bidder=each.bidder)
-                for each in offers
-                if each.envelope_id not in priced
-            ],
-            sheets=sheets,
-            randomness=_randomness(lot),
-            published=published,
-        )
+        found = _evaluated(lot, rules, offers, published, panel)
     except VerificationError as error:
         return msgspec.structs.replace(told, trouble=str(error))
     return msgspec.structs.replace(told, evaluation=found)
+
+
+def _evaluated(
+    lot: Lot, rules: Rules, offers: Sequence[Offer], published: datetime, panel: int
+) -> Evaluation:
+    """What becomes of the offers. Raises VerificationError's kinds for rules that cannot be published."""
+    evaluation.check(rules, published=published)
+    sheets = [_sheet(rules, each, offers) for each in range(panel)] if evaluation.criteria(rules) else []
+    priced = evaluation.to_price(rules, [each.envelope_id for each in offers], sheets)
+    return evaluation.evaluate(
+        rules,
+        [each for each in offers if each.envelope_id in priced],
+        unpriced=[
+            Unpriced(envelope_id=each.envelope_id, bidder=each.bidder)
+            for each in offers
+            if each.envelope_id not in priced
+        ],
+        sheets=sheets,
+        randomness=_randomness(lot),
+        published=published,
+    )
 
 
 def _offer(rules: Rules, made: MadeUp, number: int, reference: Decimal, places: int) -> Offer | None:

@@ -2,6 +2,9 @@
 award; and countersign what a colleague has signed of that. What the service will ask is asked here before.
 """
 
+from collections.abc import Callable
+from datetime import datetime
+
 import httpx
 import msgspec
 from msgspec.structs import replace
@@ -9,6 +12,7 @@ from msgspec.structs import replace
 from bids.client import Service, parse
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import Base64, Hex32, from_base64, moment
+from crypto.errors import VerificationError
 from crypto.statements import Statement, sign
 from procurement import editions
 from procurement.awards import Countersignature, Termination
@@ -84,7 +88,7 @@ def answer(tender: Announced, key: SigningKey, enquiry: str, question: str, word
 
 
 def amendment(
-    tender: Announced, made: Notice, key: SigningKey, reason: str, time: str, *, stand: bool
+    tender: Announced, made: Notice, key: SigningKey, reason: str, now: datetime, *, stand: bool
 ) -> Amendment:
     """What has to be signed so that the tender's notice reads as `made` does, in all that may be amended.
 
@@ -95,19 +99,20 @@ def amendment(
     amended = replace(before, **{name: getattr(made, name) for name in AMENDABLE if name != "round"})
     amended = replace(amended, round=next_round(amended, amended.closes))
     said = Amendment(
-        **_about(tender, key, time),
+        **_about(tender, key, moment(now)),
         previous=tender.editions[-1].statement,
         amended=amended,
         bids_stand=stand,
         reason=reason,
     )
-    check_follows(tender, said)
+    check_follows(tender, said, now)
     return said
 
 
-def check_follows(tender: Announced, said: Amendment) -> None:
-    """The amendment may follow the terms as they are, and makes terms that hold. Raises TenderError, and what
-    `check_notice` raises."""
+def check_follows(tender: Announced, said: Amendment, now: datetime) -> None:
+    """The amendment may follow the terms as they are, comes in time, and makes terms that hold. Raises
+    TenderError, and what `check_notice` raises."""
+    editions.check_in_time(tender.editions[-1], said.amended, now)
     made = editions.followed_by(tender.editions, said, "0" * 64, tender.editions[-1].seq + 1)
     check_notice(made[-1].notice)
 
@@ -124,9 +129,15 @@ async def send(service: Service, tender: Announced, route: str, statement: bytes
 
 
 async def read_changes(
-    http: httpx.AsyncClient, service: Service, key: SigningKey, origin: str, tender: Announced
+    http: httpx.AsyncClient,
+    service: Service,
+    key: SigningKey,
+    origin: str,
+    tender: Announced,
+    warn: Callable[[str], None],
 ) -> list[Change]:
-    """What waits of this tender for a second officer, the oldest first: each by an officer in charge."""
+    """What waits of this tender for a second officer, the oldest first: each by an officer in charge. What
+    does not verify is left out, and said."""
     given = await log_in(service, key, origin)
     async with session(http, given.code, origin):
         waiting = parse(await service.get("/api/v1/drafts"), _WaitingDrafts).drafts
@@ -135,7 +146,13 @@ async def read_changes(
         "termination": Termination,
     }
     own = [each for each in waiting if each.tender == tender.notice.tender and each.kind in kinds]
-    return [await _change(service, tender, each, kinds[each.kind]) for each in own]
+    found = []
+    for each in own:
+        try:
+            found.append(await _change(service, tender, each, kinds[each.kind]))
+        except VerificationError as error:
+            warn(f"left out: {each.kind} that waits and does not verify: {error}")
+    return found
 
 
 async def _change(

@@ -28,6 +28,7 @@ from procurement.registry.safe import Safe
 from procurement.registry.terminal import Yes, refusing, say, signing_key, warn
 from procurement.steps import in_words
 from procurement.tendering import changes, draft, officer
+from procurement.tendering.changes import Change
 from procurement.tendering.folder import Folder
 from procurement.tenders import Notice, purchase
 from procurement.words import notice_in_words
@@ -40,6 +41,10 @@ Act = Callable[[Service, Folder, SigningKey], Awaitable[None]]
 
 NOBODY = "0" * 64
 """Who signs a draft while it is only looked at."""
+
+ID_SHOWN = 12
+REASON_SHOWN = 100
+"""Characters of a statement's id and of its reason, where several stand in a line each."""
 
 app = App(name="tender", help="A tender: write its notice, check it, try its rules, publish, countersign.")
 
@@ -146,7 +151,15 @@ def publish(folder: Path, /, *, key: Key = None, yes: Yes = False) -> int:
 
 
 @app.command
-def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: Yes = False) -> int:
+def countersign(
+    ocid: str,
+    /,
+    *,
+    key: KeyFile,
+    statement: str = "",
+    service: str | None = None,
+    yes: Yes = False,
+) -> int:
     """As a second officer: read what a colleague has signed, verified and in words, and sign that it take
     effect: a notice, or an amendment or the end of a tender that is published.
 
@@ -154,6 +167,9 @@ def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: 
     ----------
     ocid
         The tender's ocid, from the colleague.
+    statement
+        The id of what the colleague has signed, or so much of its beginning that there is only one; by
+        default the newest that waits.
     service
         The service's address, as your browser shows it; by default the one in the file.
     """
@@ -161,43 +177,69 @@ def countersign(ocid: str, /, *, key: KeyFile, service: str | None = None, yes: 
     async def work(http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str) -> None:
         _officer(signing, key)
         if await officer.published(line, ocid):
-            await _countersign_changes(http, line, signing, origin, ocid, yes)
+            tender = await read_notice(line, ocid)
+            found = await changes.read_changes(http, line, signing, origin, tender, warn)
+            await _countersign_change(line, signing, tender, found, statement, yes)
             return
-        found = await officer.read_draft(http, line, signing, origin, ocid)
-        if found is None:
-            raise Stop(FAILED, f"no notice with the ocid {ocid} waits for a second officer")
-        if found.countersigned:
-            say(f"{ocid} is countersigned, and will be published at {found.notice.published}")
-            return
-        officer.check_draft(found, line)
-        _show_notice(found.notice, found.statement.id, found.people)
-        confirm("Countersign this notice? With that it is published.", yes)
-        await officer.countersign(line, signing, found)
-        if await officer.published(line, ocid):
-            say(f"{ocid} is published")
-        else:
-            say(f"{ocid} is countersigned, and will be published at {found.notice.published}")
+        notice = await officer.read_draft(http, line, signing, origin, ocid)
+        if notice is None or not notice.statement.id.startswith(statement):
+            such = f" and a statement {statement}…" if statement else ""
+            raise Stop(FAILED, f"no notice with the ocid {ocid}{such} waits for a second officer")
+        await _countersign_notice(line, signing, notice, yes)
 
     return logged_in_at(key, service, work)
 
 
-async def _countersign_changes(
-    http: httpx.AsyncClient, line: Service, signing: SigningKey, origin: str, ocid: str, yes: bool
+async def _countersign_notice(line: Service, signing: SigningKey, found: officer.Draft, yes: bool) -> None:
+    notice = found.notice
+    if not found.countersigned:
+        officer.check_draft(found, line)
+        _show_notice(notice, found.statement.id, found.people)
+        confirm("Countersign this notice? With that it is published.", yes)
+        await officer.countersign(line, signing, found)
+    if await officer.published(line, notice.tender):
+        say(f"{notice.tender} is published")
+    else:
+        say(f"{notice.tender} is countersigned, and will be published at {notice.published}")
+
+
+async def _countersign_change(
+    line: Service, signing: SigningKey, tender: Announced, found: list[Change], prefix: str, yes: bool
 ) -> None:
-    tender = await read_notice(line, ocid)
-    found = await changes.read_changes(http, line, signing, origin, tender)
     waiting = [each for each in found if not changes.is_void(tender, each)]
-    if not waiting:
-        say(f"{ocid} is published")
-    for each in waiting[:1]:
-        if isinstance(each.said, Amendment):
-            changes.check_follows(tender, each.said)
-        _show_change(tender, each.said, each.officer)
-        confirm("Countersign this? With that it takes effect.", yes)
-        await changes.countersign(line, tender, signing, each)
-        say(f"countersigned, and in force: statement {each.statement.id}")
-        if waiting[1:]:
-            say(f"more waits: {len(waiting) - 1}; the same command again shows the next")
+    if not waiting and not prefix:
+        say(f"{tender.notice.tender} is published")
+        return
+    change = _chosen(waiting, prefix)
+    if isinstance(change.said, Amendment):
+        changes.check_follows(tender, change.said, line.now())
+    _show_change(tender, change.said, change.officer)
+    say(f"Statement: {change.statement.id}")
+    confirm("Countersign this? With that it takes effect.", yes)
+    await changes.countersign(line, tender, signing, change)
+    say(f"countersigned, and in force: statement {change.statement.id}")
+
+
+def _chosen(waiting: list[Change], prefix: str) -> Change:
+    """The newest of what waits, or the one whose id begins so; where there are several, all are listed."""
+    if waiting[1:]:
+        say(f"{len(waiting)} wait for a second officer, the newest last; --statement chooses another:")
+        for each in waiting:
+            say(f"  {_in_a_line(each)}")
+    if not prefix:
+        return waiting[-1]
+    found = [each for each in waiting if each.statement.id.startswith(prefix)]
+    if len(found) != 1:
+        raise Stop(FAILED, f"{len(found)} statements that wait have an id that begins with {prefix}")
+    return found[0]
+
+
+def _in_a_line(change: Change) -> str:
+    said = change.said
+    kind = "amendment" if isinstance(said, Amendment) else f"end ({said.outcome})"
+    reason = said.reason if len(said.reason) <= REASON_SHOWN else f"{said.reason[:REASON_SHOWN]}…"
+    signed = f"signed by {change.officer.name} at {said.time}"
+    return f"{change.statement.id[:ID_SHOWN]} {kind}, {signed}: {reason}"
 
 
 @app.command
@@ -297,7 +339,7 @@ def amend(
         ocid = officer.ocid_of(found)
         tender = await read_notice(line, ocid)
         made = officer.write(found, tender.notice.signer, line.now())
-        said = changes.amendment(tender, made, signing, reason, moment(line.now()), stand=not reseal)
+        said = changes.amendment(tender, made, signing, reason, line.now(), stand=not reseal)
         signed = _same(found.amendment, said)
         if signed is None:
             _show_change(tender, said, signing.certificate)

@@ -35,6 +35,8 @@ from procurement.tenders import (
 BLANK = "?"
 """How a value begins that is still to be filled in; the rest says with what."""
 DEEPEST = 16
+LAST_YEAR = 9000
+"""Of a time: from there on, periods and what follows on them are in a calendar still."""
 LONGEST = 4 * 1024 * 1024  # bytes of a draft
 _LENGTHS = {"standstill", "uploadGrace", "extensionMargin"}
 """Fields in seconds, which a draft may state in words."""
@@ -171,6 +173,8 @@ def earliest(fields: Fields, now: datetime) -> datetime | None:
     """The first deadline that the law admits, where the draft says enough to tell."""
     names = ("legal", "category", "estimatedValue", "documents", "published")
     known = {name: fields[name] for name in names if name in fields}
+    if not isinstance(known.get("estimatedValue"), str | None):
+        return None
     try:
         legal = _converted(_present(known.get("legal")), LegalBasis, "legal")
         asked = periods.Purchase(
@@ -194,9 +198,12 @@ def time_of(stated: object, name: str) -> datetime:
     if time.tzinfo is None:
         raise MalformedError(f"{name}: {stated} says no zone, like 2026-12-20 10:00+09:00")
     try:
-        return parse_moment(moment(time))
+        found = parse_moment(moment(time))
     except OverflowError as error:
         raise MalformedError(f"{name}: {stated} is in no calendar") from error
+    if found.year > LAST_YEAR:
+        raise MalformedError(f"{name}: {stated} is after the year {LAST_YEAR}")
+    return found
 
 
 def seconds_of(stated: object, name: str) -> object:

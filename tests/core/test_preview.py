@@ -126,8 +126,16 @@ def test_all_of_it_is_shown_in_words() -> None:
     assert any("낙찰하한금액" in line for line in in_words(shown(FLOOR), "KRW", "ko"))
 
 
-def test_rules_that_contradict_themselves_say_so_instead() -> None:
-    found = shown(LowestPrice(ceiling="0"))
+NO_POINTS = TwoEnvelope(
+    criteria=(WeightedCriterion(id="method", title="Method", points="0", weight="60"),), pass_mark="70"
+)
+
+
+@pytest.mark.parametrize(
+    "rules", [LowestPrice(ceiling="0"), NO_POINTS, MultiAward(rules=NO_POINTS, winners=2)]
+)
+def test_rules_that_contradict_themselves_say_so_instead(rules: Rules) -> None:
+    found = shown(rules)
     assert found.evaluation is None
     assert in_words(found, "KRW")[-1].startswith("  the rules cannot be tried: ")
 

@@ -168,6 +168,25 @@ def test_the_first_deadline_that_is_right_is_told_before_all_is_written() -> Non
     assert draft.earliest({"legal": "?"}, NOW) is None
 
 
+@pytest.mark.parametrize("value", [500_000_000, 5.5, True, ["500000000"], {"amount": "1"}])
+def test_an_estimated_value_that_is_no_text_tells_no_deadline(value: object) -> None:
+    legal = {"jurisdiction": "kr-local", "procedure": "negotiation"}
+    fields = a_draft("kr-negotiation", legal=legal)
+    assert draft.earliest(fields | {"estimatedValue": "500000000"}, NOW)
+    assert draft.earliest(fields | {"estimatedValue": value}, NOW) is None
+
+
+@pytest.mark.parametrize("name", ["published", "deadline", "opening"])
+@pytest.mark.parametrize("template", officer.templates())
+def test_the_last_year_of_all_is_a_fault(name: str, template: str) -> None:
+    for time in ("9999-12-25 10:00Z", "9999-12-31 20:00Z"):
+        fields = a_draft(template, **{name: time})
+        with pytest.raises(MalformedError, match=f"{name}: .* is after the year"):
+            made(fields)
+        if name == "published":
+            assert draft.earliest(fields, NOW) is None
+
+
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -14,11 +14,14 @@ import pytest
 
 from bids.client import Service
 from crypto.encoding import encode, moment
+from crypto.errors import CertificateError
 from crypto.statements import Statement, sign
+from procurement import editions
 from procurement.client import read_notice
+from procurement.editions import Edition
 from procurement.enquiries import Enquiry
 from procurement.service import House
-from procurement.tendering import draft, officer
+from procurement.tendering import changes, draft, officer
 from procurement.tendering.folder import Folder
 from procurement.tenders import Notice
 from tests.conftest import fresh_database
@@ -293,11 +296,91 @@ async def test_an_amendment_is_written_in_the_folder_and_countersigned(
     assert "changes nothing" in refused
 
 
+async def test_of_several_changes_the_newest_is_shown_and_another_can_be_chosen(
+    here: tuple[Town, str], kim: Desk, park: Desk
+) -> None:
+    town, _ = here
+    ocid = await published(kim, park)
+    key: list[str | Path] = ["--key", park.file, "--yes"]
+    ended = await kim.ok("cancel", ocid, "--key", kim.file, "--reason", "By mistake.", "--yes")
+    for title in ("Desks of oka", "Desks of oak"):
+        kim.fill(title=title)
+        await kim.ok("amend", kim.folder, "--reason", f"{title}. {'x' * 200}", "--yes")
+    assert "0 statements" in await park.fails("countersign", ocid, *key, "--statement", "zz")
+    shown = await park.ok("countersign", ocid, *key)
+    listed = [line for line in shown.splitlines() if line.startswith("  ")]
+    kinds = ("end (cancelled), signed by kim", "amendment, signed by kim", "amendment, signed by kim")
+    assert len(listed) == 3
+    for line, kind, reason in zip(listed, kinds, ("By mistake.", "of oka", "of oak"), strict=True):
+        assert kind in line
+        assert reason in line
+    assert shown.count("Desks of oka") == 1  # listed, and not what is shown
+    tender = await read_notice(Service(town.http, town.trust), ocid)
+    assert tender.notice.title == "Desks of oak"
+    # The first amendment is void with that; what is left is the end, which nobody has to sign.
+    kim.fill(title="Desks of ash")
+    await kim.ok("amend", kim.folder, "--reason", "Ash.", "--yes")
+    id = ended.split("statement ")[1].split()[0]
+    chosen = await park.ok("countersign", ocid, *key, "--statement", id[:8])
+    assert "2 wait for a second officer" in chosen
+    assert "The tender ends: cancelled" in chosen
+
+
+async def test_a_change_that_does_not_verify_is_left_out_and_said(
+    kim: Desk, park: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ocid = await published(kim, park)
+    ended = await kim.ok("cancel", ocid, "--key", kim.file, "--reason", "By mistake.", "--yes")
+    kim.fill(title="Desks of oak")
+    await kim.ok("amend", kim.folder, "--reason", "Oak.", "--yes")
+    id = ended.split("statement ")[1].split()[0]
+    verified = Service.verified_unless_revoked
+
+    async def expired(self: Service, statement: Statement, *more: Any) -> Any:
+        if statement.id == id:
+            raise CertificateError("the certificate has expired")
+        return await verified(self, statement, *more)
+
+    monkeypatch.setattr(Service, "verified_unless_revoked", expired)
+    ended_well = await park.run("countersign", ocid, "--key", park.file, "--yes")
+    assert ended_well.status == 0
+    assert "Reason: Oak." in ended_well.out
+    assert "wait for a second officer" not in ended_well.out
+    [line] = ended_well.err.splitlines()
+    assert (
+        line == "openseal: left out: termination that waits and does not verify: the certificate has expired"
+    )
+
+
 async def test_what_cannot_be_amended_is_said_before_anything_is_signed(kim: Desk, park: Desk) -> None:
     await published(kim, park)
     kim.fill(**times(12))
-    assert "later, never earlier" in await kim.fails("amend", kim.folder, "--reason", "Hurry.", "--yes")
+    assert "moves earlier" in await kim.fails("amend", kim.folder, "--reason", "Hurry.", "--yes")
     assert Folder(kim.folder).amendment is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"), [(39.5, "a day after the amendment"), (41, "the deadline has passed")]
+)
+async def test_an_amendment_that_comes_too_late_is_neither_signed_nor_countersigned(
+    kim: Desk, park: Desk, monkeypatch: pytest.MonkeyPatch, ahead: float, words: str
+) -> None:
+    ocid = await published(kim, park)
+    kim.fill(title="Desks of oak")
+    check = editions.check_in_time
+
+    def later_on(latest: Edition, amended: Notice, now: datetime) -> None:
+        check(latest, amended, now + timedelta(days=ahead))
+
+    with monkeypatch.context() as later:
+        later.setattr(editions, "check_in_time", later_on)  # the officers' check: the service has its own
+        assert words in await kim.fails("amend", kim.folder, "--reason", "Oak.", "--yes")
+    assert Folder(kim.folder).amendment is None
+    await kim.ok("amend", kim.folder, "--reason", "Oak.", "--yes")
+    with monkeypatch.context() as later:
+        later.setattr(editions, "check_in_time", later_on)
+        later.setattr(changes, "countersign", broken_off)
+        assert words in await park.fails("countersign", ocid, "--key", park.file, "--yes")
 
 
 async def test_a_tender_is_cancelled_by_two_officers(here: tuple[Town, str], kim: Desk, park: Desk) -> None:
@@ -354,6 +437,8 @@ async def test_nobody_countersigns_what_they_signed_or_what_is_not_there(kim: De
     ocid = await kim.begin()
     await kim.ok("publish", kim.folder, "--yes")
     assert "openseal: " in await kim.fails("countersign", ocid, "--key", kim.file, "--yes")
+    other = await park.fails("countersign", ocid, "--key", park.file, "--yes", "--statement", "zz")
+    assert f"no notice with the ocid {ocid} and a statement zz… waits" in other
     missing = await park.fails("countersign", "ocds-0s3al1-nothing", "--key", park.file, "--yes")
     assert "no notice with the ocid ocds-0s3al1-nothing waits" in missing
 
