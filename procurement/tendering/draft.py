@@ -35,8 +35,6 @@ from procurement.tenders import (
 BLANK = "?"
 """How a value begins that is still to be filled in; the rest says with what."""
 DEEPEST = 16
-LAST_YEAR = 9000
-"""Of a time: from there on, periods and what follows on them are in a calendar still."""
 LONGEST = 4 * 1024 * 1024  # bytes of a draft
 _LENGTHS = {"standstill", "uploadGrace", "extensionMargin"}
 """Fields in seconds, which a draft may state in words."""
@@ -198,12 +196,9 @@ def time_of(stated: object, name: str) -> datetime:
     if time.tzinfo is None:
         raise MalformedError(f"{name}: {stated} says no zone, like 2026-12-20 10:00+09:00")
     try:
-        found = parse_moment(moment(time))
-    except OverflowError as error:
+        return parse_moment(moment(time))
+    except (OverflowError, MalformedError) as error:
         raise MalformedError(f"{name}: {stated} is in no calendar") from error
-    if found.year > LAST_YEAR:
-        raise MalformedError(f"{name}: {stated} is after the year {LAST_YEAR}")
-    return found
 
 
 def seconds_of(stated: object, name: str) -> object:
