@@ -41,6 +41,7 @@ from tests.builders import a_lot
 from tests.flows.conftest import running, running_with
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_life import NEGOTIATION, conclude
+from tests.flows.test_rule_sets import TWO_ENVELOPES
 
 LONG = 600.0
 PROBLEM = "application/problem+json"
@@ -370,7 +371,8 @@ async def test_a_notice_that_contradicts_itself_or_the_service_is_refused(town: 
         (400, "malformed", {"published": "2026-02-30T00:00:00.000Z"}),
         (409, "panel-missing", {"evaluators": (town.evaluator.fingerprint,)}),
         (409, "lots-repeat", {"lots": (a_lot(), a_lot())}),
-        (409, "lots-differ-in-parts", {"lots": (a_lot(), a_lot(NEGOTIATION, id="2"))}),
+        (409, "panel-missing", {"lots": (a_lot(), a_lot(NEGOTIATION, id="2"))}),
+        (409, "two-envelope-alone", {"lots": (a_lot(), a_lot(TWO_ENVELOPES, id="2"))}),
         (403, "certificate-invalid", {"transcript": convened.transcript}),
         (422, "committee-invalid", {"transcript": town.transcript[:2]}),
         (403, "certificate-invalid", {"transcript": (town.transcript[0],) * 3}),
@@ -513,14 +515,15 @@ async def refused_before_the_technical_parts_open(course: Course) -> None:
         stage.order(bid="0" * 32),
         stage.order(tender=course.other.ocid),
         stage.order(notice=course.other.notice_id),
-        stage.order(round=str(int(tender.terms.round) + 1)),
         stage.order("bid"),
     ):
         await stage.refuses("opening-partials", wrong, 422, "committee-invalid")
+    other_round = stage.order(round=str(int(tender.terms.round) + 1))
+    await stage.refuses("opening-partials", other_round, 409, "no-such-round")
     for number in (2, 3, 4, 15):
         await stage.refuses("opening-partials", stage.order(member=number), 422, "committee-invalid")
     await stage.refuses("opening-partials", stage.order(signature="c0" + "00" * 47), 422, "committee-invalid")
-    await stage.refuses("opening-partials", Stage(course.other).order(), 422, "committee-invalid")
+    await stage.refuses("opening-partials", Stage(course.other).order(), 409, "no-such-round")
     await tender.order("technical", town.members[:1])
     again = stage.order(time=moment(datetime.now(UTC) + timedelta(seconds=1)))
     await stage.refuses("opening-partials", again, 409, "said-before")
@@ -733,8 +736,9 @@ BODIES = (
 )
 
 
-RESTLESS = {"log_head", "log_checkpoint", "challenge", "access_journal"}
-"""Tables that change although nothing is said: whoever knocks gets a challenge, and what fails is noted."""
+RESTLESS = {"log_head", "log_checkpoint", "challenge", "access_journal", "intake_up"}
+"""Tables that change although nothing is said: whoever knocks gets a challenge, what fails is noted, and the
+service beats."""
 
 
 async def test_garbage_at_any_address_by_any_method_is_a_problem_and_no_accident(
