@@ -61,9 +61,9 @@ from crypto.merkle import (
 from crypto.witness import Answer, Request
 
 TICK = 0.025  # seconds between looks at the queue, unless woken
-SPACING = 0.1  # seconds of rest after a batch, so that under load many entries share one signature
+SPACING = 0.05  # seconds of rest after a batch, so that under load many entries share one signature
 BATCH = 1024  # entries
-POLL = 0.03  # seconds between looks at the head while somebody in this process waits
+POLL = 0.02  # seconds between looks at the head while somebody in this process waits
 RECHECKED = 1 << 16  # last leaves whose published objects are compared with the database at the start
 WITNESS_TIMEOUT = 5.0  # seconds
 WITNESS_SPACING = 0.2  # seconds of rest after asking the witnesses
