@@ -6,12 +6,22 @@ COPY locks/runtime.lock /
 RUN python -m venv /opt/openseal
 RUN /opt/openseal/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r /runtime.lock
 
+FROM node:24-bookworm-slim AS assets
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --omit=dev
+COPY crypto /app/crypto
+COPY bids /app/bids
+COPY procurement /app/procurement
+RUN node procurement/web/assets.mjs
+
 FROM python:3.11-slim-bookworm
 RUN useradd --system --user-group --uid 900 --home-dir /var/lib/openseal --create-home openseal
 COPY --from=packages /opt/openseal /opt/openseal
 COPY crypto /app/crypto
 COPY bids /app/bids
 COPY procurement /app/procurement
+COPY --from=assets /app/procurement/web/assets /app/procurement/web/assets
 COPY migrations /app/migrations
 COPY LICENSE /app/LICENSE
 ENV PATH=/opt/openseal/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 XDG_DATA_HOME=/var/lib

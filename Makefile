@@ -10,10 +10,12 @@ PORT ?= 8000
 BIN := .venv/bin
 CASE := R25BK01027145
 ADDRESS = http://127.0.0.1:$(PORT)
+ASSETS := procurement/web/assets
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 AS_ROOT = [ "$$(id -u)" = 0 ] || { echo "$(1)" >&2; exit 1; }
 
 .PHONY: setup run test lint bench chaos lock browser interop
-setup: .venv/ready
+setup: .venv/ready $(ASSETS)/manifest.json
 
 .venv/ready: locks/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -25,6 +27,15 @@ setup: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+node_modules/ready: package.json package-lock.json | .venv/ready
+	$(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --omit=dev
+	@touch $@
+
+SOURCES = $(shell find procurement/web/styles procurement/web/images {crypto,bids,procurement,procurement/web}/browser -type f)
+
+$(ASSETS)/manifest.json: procurement/web/assets.mjs $(SOURCES) | node_modules/ready
+	$(NODE) node $<
 
 run: setup
 	@! (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null || \
@@ -49,6 +60,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NODE) node_modules/.bin/tsc --project .
 
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 NO_BROWSER = $(if $(CHROMIUM),,yes)
@@ -64,7 +76,7 @@ interop: setup $(INTEROP)/ready
 $(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witness.lock s3.lock) | .venv/ready
 	@rm -rf $(INTEROP) && mkdir -p $(INTEROP)
 	@cp tests/interop/package.json tests/interop/package-lock.json tests/interop/.npmrc $(INTEROP)/
-	cd $(INTEROP) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd $(INTEROP) && $(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
 	  --ignore-requires-python --target $(INTEROP)/witness -r tests/interop/witness.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \

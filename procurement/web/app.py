@@ -1,7 +1,6 @@
 """The application: interface, log, beacon and pages over one procedure."""
 
 import secrets
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -38,6 +37,7 @@ from procurement.web import (
     documents,
     enquiries,
     log,
+    look,
     pages,
     registry,
     session,
@@ -46,15 +46,15 @@ from procurement.web import (
 from procurement.web.gate import UNGATED, Gate
 from procurement.web.problems import HANDLERS
 
-HERE = Path(__file__).parent
 HEADERS = [
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self';"
-        b" frame-ancestors 'none'",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; worker-src 'self';"
+        b" connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # Under no-referrer a form's Origin is null, and older browsers say no more than that.
+    (b"referrer-policy", b"same-origin"),
 ]
 """Of every answer that has none of its own."""
 
@@ -106,12 +106,13 @@ def create_app(
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
+            look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}
         | {"visitor": Provide(session.who)},
         state=State({"sessions": sessions}),
-        template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
-        before_send=[_headers],
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(look.environment())),
+        before_send=[_headers, look.remember_language],
         exception_handlers=HANDLERS,
         openapi_config=_openapi(),
         logging_config=_logging(),

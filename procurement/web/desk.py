@@ -20,7 +20,6 @@ from procurement.login.client import COOKIE
 from procurement.login.errors import NotLoggedIn
 from procurement.login.passkeys import OFFICIALS
 from procurement.login.sessions import Sessions
-from procurement.money import grouped
 from procurement.own_bids import OwnBids, own_bids
 from procurement.procedure import Procedure
 from procurement.publication import PublishedPart, status
@@ -34,7 +33,6 @@ from procurement.tenders import PROMPT, Bid, Notice, Proposal
 from procurement.web.api import DSSE, REQUEST_LIMIT, Hash, Ocid, Steps
 from procurement.web.documents import documents_page, read_opened_document
 from procurement.web.drafts import read
-from procurement.web.pages import when
 from procurement.web.session import (
     PRIVATE,
     SCHEME,
@@ -54,13 +52,6 @@ from procurement.words import notice_in_words
 
 MOST = 500
 """Rows of the journal that are shown, the latest ones."""
-
-WITH_SCRIPT = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
-    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    # Under no-referrer a form's Origin is null, and older browsers say no more than that.
-    "Referrer-Policy": "same-origin",
-}
 
 OF_APPLICATIONS = (Role.REGISTRAR, Role.AUDITOR)
 OF_DRAFTS = (Role.OFFICER, Role.AUDITOR)
@@ -211,14 +202,12 @@ async def desk(sessions: Here, passkeys: Keys, visitor: Who) -> Template:
     official = visitor.role in OFFICIALS
     return Template(
         "desk.html",
-        headers=WITH_SCRIPT,
         context={
             "visitor": visitor,
             "readings": {at: text for at, (text, roles) in READINGS.items() if visitor.role in roles},
             "sessions": await sessions.sessions(visitor),
             "official": official,
             "passkeys": await passkeys.enrolled(visitor) if official else [],
-            "when": when,
         },
     )
 
@@ -226,7 +215,7 @@ async def desk(sessions: Here, passkeys: Keys, visitor: Who) -> Template:
 @get("/desk/applications", include_in_schema=False, guards=[requires(*OF_APPLICATIONS)])
 async def applications_page(sessions: Here) -> Template:
     """Applications that wait."""
-    return Template("applications.html", context={"waiting": await waiting(sessions), "when": when})
+    return Template("applications.html", context={"waiting": await waiting(sessions)})
 
 
 @get("/desk/drafts", include_in_schema=False, guards=[requires(*OF_DRAFTS)])
@@ -234,8 +223,6 @@ async def drafts_page(procedure: Steps) -> Template:
     """What waits for a second officer or for its time."""
     found = [await read(procedure, draft) for draft in await _waiting_drafts(procedure)]
     words = {
-        "when": when,
-        "grouped": grouped,
         "duration": duration,
         "rules_in_words": rules_in_words,
         "notice_in_words": notice_in_words,
@@ -263,13 +250,13 @@ async def own_bid_page(ocid: Ocid, procedure: Steps, visitor: Who) -> Template:
         "contents": [(each, _said(each)) for each in own.parts],
         "language": language_of(notice.language),
     }
-    return Template("own_bid.html", context=context | {"when": when, "grouped": grouped})
+    return Template("own_bid.html", context=context)
 
 
 @get("/desk/journal", include_in_schema=False, guards=[requires(*OF_JOURNAL)])
 async def journal_page(sessions: Here) -> Template:
     """The journal."""
-    return Template("journal.html", context={"rows": await journal(sessions), "when": when})
+    return Template("journal.html", context={"rows": await journal(sessions)})
 
 
 @post("/logout", include_in_schema=False, guards=[logged_in])
@@ -307,7 +294,6 @@ readings = Router(
 router = Router(
     "/",
     cache_control=UNSEEN,
-    response_headers={"Referrer-Policy": "same-origin"},
     exception_handlers={NotLoggedIn: to_log_in},
     route_handlers=[
         log_in_page,
@@ -397,7 +383,7 @@ def _draft(draft: Draft) -> WaitingDraft:
 
 def _log_in_page(sessions: Sessions, problem: str = "", status: int = 200) -> Template:
     context = {"problem": problem, "origin": sessions.origin}
-    return Template("login.html", context=context, headers=WITH_SCRIPT, status_code=status)
+    return Template("login.html", context=context, status_code=status)
 
 
 def _out() -> Redirect:

@@ -1,16 +1,11 @@
 """Pages for people: plain, light, readable without JavaScript."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from itertools import groupby
-from mimetypes import guess_type
-from pathlib import Path
 from typing import Any
 
-from litestar import Response, Router, get
-from litestar.datastructures import CacheControlHeader
-from litestar.exceptions import NotFoundException
-from litestar.params import FromPath
+from litestar import Router, get
 from litestar.response import Template
 
 from bids.receipts import Closing, Committed
@@ -21,7 +16,6 @@ from procurement.chronicle import Situation
 from procurement.evaluation import Line, explain
 from procurement.evaluation.explain import duration
 from procurement.history import BID_EVENTS, SELECTION_EVENTS, Entry, EventType
-from procurement.money import grouped
 from procurement.procedure import Procedure
 from procurement.publication import PublishedBid, status
 from procurement.scoring import read_opened
@@ -30,11 +24,6 @@ from procurement.steps import steps as every_step
 from procurement.tenders import Document
 from procurement.web.api import Ocid, Steps, summary
 from procurement.words import notice_in_words
-
-STATIC = {each.name: each.read_bytes() for each in (Path(__file__).parent / "static").iterdir()}
-"""By name, in memory: no address is ever taken for a path."""
-
-KST = timezone(timedelta(hours=9), "KST")
 
 OUTCOMES = {
     "passed": "Passed the qualification examination",
@@ -83,7 +72,7 @@ async def home(procedure: Steps) -> Template:
     ocids = await store.list_tenders(procedure.pool)
     situations = [await procedure.situation(ocid) for ocid in ocids]
     tenders = [summary(situation, procedure.now()) for situation in situations]
-    return Template("home.html", context={"tenders": tenders, "when": when})
+    return Template("home.html", context={"tenders": tenders})
 
 
 @get("/tenders/{ocid:str}", include_in_schema=False)
@@ -124,8 +113,6 @@ async def tender(ocid: Ocid, procedure: Steps) -> Template:
             "awarded": situation.has(EventType.AWARDED),
             "independent": procedure.trust.independent,
             "rules_in_words": explain.rules_in_words,
-            "when": when,
-            "grouped": grouped,
         },
     )
 
@@ -244,18 +231,4 @@ def _sensitivity(lot: LotEvaluation) -> Sequence[Line]:
     return lot.evaluation.sensitivity.lines if lot.evaluation.sensitivity else ()
 
 
-def when(time: datetime | str) -> str:
-    """A moment as people in Korea read it, with the zone printed."""
-    moment = parse_moment(time) if isinstance(time, str) else time
-    return moment.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S KST")
-
-
-@get("/static/{name:str}", include_in_schema=False, cache_control=CacheControlHeader(max_age=3600))
-async def read_static(name: FromPath[str]) -> Response[bytes]:
-    """A style sheet or the like."""
-    if name not in STATIC:
-        raise NotFoundException("nothing is here")
-    return Response(STATIC[name], media_type=guess_type(name)[0])
-
-
-router = Router("/", route_handlers=[home, tender, read_static])
+router = Router("/", route_handlers=[home, tender])

@@ -47,7 +47,7 @@ from procurement.registry.standings import Standings
 from procurement.registry.statements import Reason, Representative
 from procurement.settings import Settings, SettingsError
 from procurement.tenders import Declaration
-from procurement.web.pages import when
+from procurement.web.look import when
 from tests.authenticator import PRESENT, Passkey
 from tests.builders import a_lot, panel_rules
 from tests.core.evaluation_builders import a_negotiation, a_price_floor
@@ -742,7 +742,12 @@ async def test_a_second_officer_reads_the_whole_notice_before_signing(town: Town
             "1 day, 2 hours",
         ),
         *("Budget110,000,000 KRW", "Budget220,000,000 KRW", "Quality: 90 points", "kr-negotiation/1"),
-        *("2 of these 3 must sign", "Village school board", when(notice.closes), when(notice.opens)),
+        *(
+            "2 of these 3 must sign",
+            "Village school board",
+            when("en", notice.closes),
+            when("en", notice.opens),
+        ),
         *(
             f"{each.name} ({each.registration})"
             for each in (town.officer.certificate, town.evaluator.certificate)

@@ -7,7 +7,7 @@ from pathlib import Path
 from bids.envelope import Part
 from procurement.service import House
 from procurement.tenders import Bid, LotOffer, padded
-from procurement.web.pages import when
+from procurement.web.look import when
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town, until
 from tests.flows.test_clock import Turned, town_under
@@ -37,7 +37,7 @@ async def test_a_tenders_page_names_the_grace_who_withdrew_and_which_documents_c
     await upload(tender, bidder, id, files[0].file, files[0].path.read_bytes())
     await withdraw(tender, leaves, await tender.bid(leaves, "200"))
     before = await page(tender)
-    assert when(tender.notice.complete) in before
+    assert when("en", tender.notice.complete) in before
     assert "at most 3 a bid" in before
     assert not [each for each in ("Withdrawn bids", "Documents of the bids", "Hanbit") if each in before]
     assert leaves.certificate.registration not in before

@@ -1,55 +1,60 @@
 // Passkeys: JSON of the interface to and from what the browser's authenticators take and give.
-"use strict";
 
-const bytes = (text) =>
+export {};
+
+const bytes = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (each) => each.charCodeAt(0));
 
-const base64url = (buffer) =>
+const base64url = (buffer: ArrayBuffer): string =>
   btoa(String.fromCharCode(...new Uint8Array(buffer)))
-    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 
-async function post(path, body) {
+async function post(path: string, body?: unknown): Promise<any> {
   const answer = await fetch(path, {
     method: "POST",
     credentials: "same-origin",
     headers: { "Content-Type": "application/json" },
-    body: body && JSON.stringify(body),
+    ...(body ? { body: JSON.stringify(body) } : {}),
   });
   const said = await answer.json();
   if (!answer.ok) throw new Error(said.detail);
   return said;
 }
 
-function credentialOf(made) {
-  const response = {};
+function credentialOf(made: PublicKeyCredential): unknown {
+  const parts = made.response as unknown as Record<string, ArrayBuffer | null | undefined>;
+  const response: Record<string, string> = {};
   for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {
-    if (made.response[name]) response[name] = base64url(made.response[name]);
+    const part = parts[name];
+    if (part) response[name] = base64url(part);
   }
   return { id: made.id, rawId: base64url(made.rawId), type: made.type, response };
 }
 
-async function enrol(name) {
+async function enrol(name: string): Promise<void> {
   const options = await post("/api/v1/passkey-options");
   options.challenge = bytes(options.challenge);
   options.user.id = bytes(options.user.id);
   for (const each of options.excludeCredentials) each.id = bytes(each.id);
-  const made = await navigator.credentials.create({ publicKey: options });
+  const made = (await navigator.credentials.create({ publicKey: options })) as PublicKeyCredential;
   await post("/api/v1/passkeys", { name, credential: credentialOf(made) });
   location.assign("/desk");
 }
 
-async function logIn() {
+async function logIn(): Promise<void> {
   const options = await post("/api/v1/passkey-log-in-options");
   options.challenge = bytes(options.challenge);
-  const answer = await navigator.credentials.get({ publicKey: options });
+  const answer = (await navigator.credentials.get({ publicKey: options })) as PublicKeyCredential;
   await post("/api/v1/passkey-log-ins", { credential: credentialOf(answer) });
   location.assign("/desk");
 }
 
-function offer(place, event, act) {
+function offer(place: HTMLElement | null, event: "submit" | "click", act: () => Promise<void>): void {
   if (!place || !window.PublicKeyCredential) return;
-  const status = place.querySelector("[role=status]");
-  const source = event === "submit" ? place : place.querySelector("button");
+  const status = place.querySelector<HTMLElement>("[role=status]")!;
+  const source = event === "submit" ? place : place.querySelector("button")!;
   place.hidden = false;
   source.addEventListener(event, async (happened) => {
     happened.preventDefault();
@@ -57,12 +62,12 @@ function offer(place, event, act) {
     try {
       await act();
     } catch (error) {
-      status.textContent = error.message;
+      status.textContent = (error as Error).message;
       status.hidden = false;
     }
   });
 }
 
-const name = document.querySelector("#passkey-name");
-offer(document.querySelector("#passkey-enrol"), "submit", () => enrol(name.value));
+const name = document.querySelector<HTMLInputElement>("#passkey-name");
+offer(document.querySelector("#passkey-enrol"), "submit", () => enrol(name!.value));
 offer(document.querySelector("#passkey-log-in"), "click", logIn);

@@ -1,0 +1,217 @@
+"""What every page has in common: its language, its words, its dates and numbers, and the files it loads."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode
+
+from babel.core import negotiate_locale
+from babel.dates import format_datetime
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import Translations
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from litestar import Request, Response, Router, get
+from litestar.datastructures import CacheControlHeader
+from litestar.enums import ScopeType
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.types import Message, Scope
+from markupsafe import Markup
+
+from crypto.encoding import parse_moment
+from procurement.evaluation.explain import Language
+from procurement.steps import LANGUAGES
+from procurement.web.gate import UNGATED
+
+HERE = Path(__file__).parent
+KST = timezone(timedelta(hours=9), "KST")
+CHOSEN = "lang"
+"""The query parameter, and the cookie that remembers it, by which a reader chooses a language."""
+YEAR = 365 * 24 * 3600
+
+NAMES: dict[Language, str] = {"en": "English", "ko": "한국어", "es": "Español"}
+_DATES: dict[Language, str] = {
+    "en": "d MMMM y (EEE), HH:mm",
+    "ko": "y년 M월 d일(EEE) HH:mm",
+    "es": "d 'de' MMMM 'de' y (EEE), HH:mm",
+}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_CODINGS = {"br": ".br", "gzip": ".gz"}
+
+
+def language_of(request: Request[Any, Any, Any]) -> Language:
+    """The reader's language: chosen in the address, or before, or the browser's, or English."""
+    chosen = [request.query_params.get(CHOSEN), request.cookies.get(CHOSEN)]
+    accepted = [each.split(";")[0].strip() for each in request.headers.get("Accept-Language", "").split(",")]
+    wanted = [str(each) for each in [*chosen, *accepted] if each and each != "*"]
+    return cast(Language, negotiate_locale(wanted, LANGUAGES, sep="-") or "en")
+
+
+async def remember_language(message: Message, scope: Scope) -> None:
+    """A language that was chosen in the address stays; caches are told that pages differ by it."""
+    if message["type"] != "http.response.start" or scope["type"] != ScopeType.HTTP:
+        return
+    headers = dict(message["headers"])
+    if not headers.get(b"content-type", b"").startswith(b"text/html"):
+        return
+    more = [(b"vary", b"Accept-Language, Cookie")]
+    chosen = Request[Any, Any, Any](scope).query_params.get(CHOSEN)
+    if chosen in LANGUAGES:
+        more.append((b"set-cookie", f"{CHOSEN}={chosen}; Path=/; Max-Age={YEAR}; SameSite=Lax".encode()))
+    message["headers"] = [*message["headers"], *more]
+
+
+def catalogue(language: Language) -> Catalog:
+    """All words of a language: the files in its folder are read as one. Raises ValueError for a message
+    that two of them have."""
+    whole = Catalog(locale=language, domain="messages")
+    for path in sorted((HERE / "locales" / language).glob("*.po")):
+        with path.open("rb") as file:
+            part = read_po(file, locale=language, abort_invalid=True)
+        for message in part:
+            if not message.id:
+                continue
+            if message.id in whole:
+                raise ValueError(f"{path.name} has once more: {message.id}")
+            whole[message.id] = message
+    return whole
+
+
+def _translations(language: Language) -> Translations:
+    compiled = BytesIO()
+    write_mo(compiled, catalogue(language))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+class Words:
+    """The catalogues, and what of a page depends on its reader's language."""
+
+    def __init__(self) -> None:
+        self._by_language = {each: _translations(each) for each in LANGUAGES}
+
+    def say(self, language: Language, message: str, **values: object) -> str:
+        """A message in that language, with `%(name)s` filled in."""
+        said = self._by_language[language].gettext(message)
+        return said % values if values else said
+
+    @pass_context
+    def gettext(self, context: Context, message: str) -> str:
+        return self._by_language[_language(context)].gettext(message)
+
+    @pass_context
+    def ngettext(self, context: Context, one: str, many: str, count: int) -> str:
+        return self._by_language[_language(context)].ngettext(one, many, count)
+
+
+WORDS = Words()
+
+
+def N_(message: str) -> str:
+    """Marks a message that a page says later."""
+    return message
+
+
+def when(language: Language, time: datetime | str, *, seconds: bool = False) -> Markup:
+    """A moment as people in Korea read it, with the zone printed, as a `time` element."""
+    moment = parse_moment(time) if isinstance(time, str) else time
+    shown = _DATES[language] + (":ss" if seconds else "")
+    text = format_datetime(moment.astimezone(KST), shown, locale=language)
+    return Markup('<time datetime="{}">{} KST</time>').format(
+        moment.astimezone(UTC).isoformat().replace("+00:00", "Z"), text
+    )
+
+
+def number(language: Language, value: int | str | Decimal) -> str:
+    """A number as written in that language: every digit of it, grouped."""
+    exact = Decimal(value)
+    places = max(0, -cast(int, exact.as_tuple().exponent))
+    return format_decimal(exact, "#,##0." + "0" * places if places else "#,##0", locale=language)
+
+
+def environment() -> Environment:
+    """Templates of ours and of the design system, with `_`, `ngettext`, `when`, `instant` and `number` in the
+    reader's language, and `asset` for addresses of what a page loads."""
+    made = Environment(
+        loader=ChoiceLoader(
+            [FileSystemLoader(HERE / "templates"), PackageLoader("govuk_frontend_jinja", "templates")]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_callables(WORDS.gettext, WORDS.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.globals |= {
+        "asset": asset,
+        "language": pass_context(_language),
+        "languages": NAMES,
+        "when": pass_context(lambda context, time: when(_language(context), time)),
+        "instant": pass_context(lambda context, time: when(_language(context), time, seconds=True)),
+        "number": pass_context(lambda context, value: number(_language(context), value)),
+        "here_in": pass_context(_here_in),
+        "path": pass_context(lambda context: context["request"].url.path),
+    }
+    return made
+
+
+def _language(context: Context) -> Language:
+    return language_of(context["request"])
+
+
+def _here_in(context: Context, language: Language) -> str:
+    """This page's address in another language."""
+    url = context["request"].url
+    query = [(name, value) for name, value in parse_qsl(url.query) if name != CHOSEN]
+    return f"{url.path}?{urlencode([*query, (CHOSEN, language)])}"
+
+
+# ── files that pages load ────────────────────────────────────────────────────────────────────────────
+
+
+def _load() -> tuple[Mapping[str, str], Mapping[str, bytes]]:
+    folder = HERE / "assets"
+    try:
+        names = json.loads((folder / "manifest.json").read_bytes())
+    except FileNotFoundError as error:
+        raise RuntimeError("the site's styles and scripts are not built: make setup") from error
+    return names, {each.name: each.read_bytes() for each in folder.iterdir() if each.name != "manifest.json"}
+
+
+MANIFEST, ASSETS = _load()
+"""Hashed names by plain ones, and contents by hashed name: no address is ever taken for a path."""
+
+
+def asset(name: str) -> str:
+    """The address of a style sheet, script or picture, which changes when its content does."""
+    return f"/assets/{MANIFEST[name]}"
+
+
+@get(
+    "/assets/{name:str}",
+    include_in_schema=False,
+    cache_control=CacheControlHeader(max_age=YEAR, public=True, immutable=True),
+    opt={"uncompressed": True} | UNGATED,
+)
+async def read_asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A style sheet, a script or a picture, for ever: another content has another name."""
+    kind = _TYPES.get(Path(name).suffix)
+    if kind is None or name not in ASSETS:
+        raise NotFoundException("nothing is here")
+    accepted = request.headers.get("Accept-Encoding", "")
+    coding = next((each for each in _CODINGS if each in accepted), None)
+    headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": coding} if coding else {})
+    content = ASSETS[name + _CODINGS[coding]] if coding else ASSETS[name]
+    return Response(content, media_type=kind, headers=headers)
+
+
+router = Router("/", route_handlers=[read_asset])
