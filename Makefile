@@ -29,7 +29,7 @@ setup: .venv/ready $(ASSETS)/manifest.json
 	@touch $@
 
 node_modules/ready: package.json package-lock.json | .venv/ready
-	$(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --omit=dev
+	$(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 SOURCES = $(shell find procurement/web/styles procurement/web/images {crypto,bids,procurement,procurement/web}/browser -type f)
