@@ -4,7 +4,7 @@
 //     node procurement/web/assets.mjs
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -62,10 +62,21 @@ async function scripts() {
   for (const { path, contents } of made.outputFiles) keep(basename(path), contents, nameOf[basename(path)]);
 }
 
+// For receipts on paper; no browser loads them.
+function fonts() {
+  const folder = join(root, "node_modules", "@expo-google-fonts", "nanum-gothic");
+  mkdirSync(join(assets, "fonts"));
+  for (const weight of ["400Regular", "700Bold"]) {
+    const name = `NanumGothic_${weight}.ttf`;
+    copyFileSync(join(folder, weight, name), join(assets, "fonts", name));
+  }
+}
+
 rmSync(assets, { recursive: true, force: true });
 mkdirSync(assets);
 styles();
 for (const name of readdirSync(join(here, "images"))) keepHashed(name, readFileSync(join(here, "images", name)));
 await scripts();
+fonts();
 manifest.sort((one, other) => (one.file < other.file ? -1 : 1));
 writeFileSync(join(assets, "manifest.json"), JSON.stringify(manifest, null, 1));
