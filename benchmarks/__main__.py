@@ -6,11 +6,19 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import evaluation, intake, log, opening, records, uploads
+from benchmarks import evaluation, intake, log, opening, records, site, uploads
 from benchmarks.measuring import Measure, Scale
 
 Bench = Callable[[Scale], Iterator[Measure]]
 
+SITE: dict[str, Bench] = {
+    "list_page_bytes": site.list_page_bytes,
+    "sealing_bytes": site.sealing_bytes,
+    "first_paint_s": site.first_paint,
+    "lighthouse_min": site.lighthouse,
+    "seal_chromium_ms": site.seal_chromium,
+}
+"""Those that need a browser."""
 BENCHES: dict[str, Bench] = {
     "open_bid_ratio": opening.open_bid,
     "open_5000_s": opening.open_many,
@@ -25,7 +33,7 @@ BENCHES: dict[str, Bench] = {
     "bid_cost_growth": intake.bid_cost_growth,
     "upload_memory_mib": uploads.upload_memory,
     "slow_uploads_ratio": uploads.slow_uploads,
-}
+} | SITE
 FULL = Scale()
 RESULTS = Path("build/bench.json")
 

@@ -61,6 +61,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """Bids in a tender that has few."""
     upload: int = 200
     """MiB of a file that comes in."""
+    audits: int = 100
+    """Pages that are audited, at most."""
     rounds: int = 5
     """How often anything is measured. Short work is repeated more often."""
 

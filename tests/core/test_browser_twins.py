@@ -6,7 +6,6 @@ The vectors first, then fresh data both ways: made by one side, judged by the ot
 import json
 import random
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,42 +20,24 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids.envelope import (
-    Envelope,
     Part,
-    SealedFile,
     SubmissionTerms,
-    check,
-    compose,
-    entropy_size,
-    open_part,
-    open_restricted,
-    seal_restricted,
-    verify_sealed,
 )
-from bids.errors import EnvelopeError
-from bids.receipts import commitment
-from crypto import bls, checkpoint, stream
-from crypto.beacon import QUICKNET, Network
+from crypto import bls
+from crypto.beacon import QUICKNET
 from crypto.certificates import Authority, Certificate, PrivateKey, Request, Role, Roots, SigningKey, request
-from crypto.checkpoint import TlogProof, VerifyingKey, cosign, sign_checkpoint
 from crypto.committee import Committee, verify_committee
 from crypto.encoding import decode, encode, from_base64, milliseconds, moment, sha256, to_base64
 from crypto.errors import CertificateError, MalformedError, VerificationError
-from crypto.locks import Capsule, Lock, Opener, seal
-from crypto.merkle import Frontier, leaf_hash, plan_consistency, verify_consistency
-from crypto.revocation import Standing, Status
-from crypto.statements import Statement
-from crypto.trust import Trust
-from tests.builders import START, Entropy, World, a_bidder, consistency, inclusion, root_of, the_world
-from tests.core.test_envelope import ONE, TWO, opener
-from tests.twins import TwinError, Twins
+from crypto.locks import Capsule, Lock, seal
+from tests.builders import START, World, a_bidder, the_world
+from tests.core.test_envelope import ONE
+from tests.twins import Twins
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ROOT = VECTORS.parents[1]
@@ -256,7 +237,9 @@ def test_tlock_is_that_of_the_vectors(twins: Twins) -> None:
     tlock, rounds = vector("tlock"), {each["round"]: each["signature"] for each in vector("beacon")["rounds"]}
     lock = handed_lock(QUICKNET.lock(tlock["round"]))
     for case in tlock["sealed"]["cases"]:
-        made = twins("seal", locks=[lock], message=case["message"], sigma=case["sigma"][: len(case["message"])])
+        made = twins(
+            "seal", locks=[lock], message=case["message"], sigma=case["sigma"][: len(case["message"])]
+        )
         assert made == {name: case[name] for name in ("u", "v", "w")}
     for case in tlock["openedFromTlockJs"]["cases"]:
         capsule = {name: case[name] for name in ("u", "v", "w")}
@@ -275,7 +258,10 @@ def test_capsules_are_the_same_and_open_with_both_keys_only(
     given = [handed_lock(each) for each in locks]
     assert twins("seal", locks=given, message=message.hex(), sigma=sigma.hex()) == handed_capsule(capsule)
     time, mandate = signatures(terms, "bid", "00" * 16)
-    assert twins("open", locks=given, signatures=[time, mandate], capsule=handed_capsule(capsule)) == message.hex()
+    assert (
+        twins("open", locks=given, signatures=[time, mandate], capsule=handed_capsule(capsule))
+        == message.hex()
+    )
     wrong = {"locks": given, "signatures": [mandate, time], "capsule": handed_capsule(capsule)}
     assert twins.code("open", **wrong) == "lock-mismatch"
     spoilt = handed_capsule(capsule) | {"v": flipped(capsule.v, 0, 0).hex()}
@@ -378,7 +364,9 @@ def test_certificates_and_requests_are_read_alike(
 @pytest.mark.parametrize("algorithm", ["P-256", "Ed25519"])
 def test_a_request_made_in_a_browser_is_one(twins: Twins, algorithm: str, name: str) -> None:
     for role in (Role.BUSINESS, Role.REGISTRAR):
-        der = bytes.fromhex(twins("generate", algorithm=algorithm, role=role, name=name, registration="1.a_B-2"))
+        der = bytes.fromhex(
+            twins("generate", algorithm=algorithm, role=role, name=name, registration="1.a_B-2")
+        )
         made = Request(der)
         assert (made.role, made.name, made.registration) == (role, name, "1.a_B-2")
 
@@ -386,7 +374,11 @@ def test_a_request_made_in_a_browser_is_one(twins: Twins, algorithm: str, name: 
 def test_a_request_by_ed25519_is_the_same_byte_for_byte(twins: Twins) -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     raw = key.public_key().public_bytes_raw()
-    jwk = {"kty": "OKP", "crv": "Ed25519", "x": to_base64(raw).rstrip("=").replace("+", "-").replace("/", "_")}
+    jwk = {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": to_base64(raw).rstrip("=").replace("+", "-").replace("/", "_"),
+    }
     given = {"algorithm": "Ed25519", "pkcs8": pkcs8(key), "jwk": jwk, "role": "business"}
     for name in NAMES:
         made = twins("makeRequest", **given, name=name, registration="123-45-67890_x")
@@ -395,7 +387,15 @@ def test_a_request_by_ed25519_is_the_same_byte_for_byte(twins: Twins) -> None:
 
 @pytest.mark.parametrize(
     ("name", "registration"),
-    [("책" * 22, "1"), ("", "1"), ("a\nb", "1"), ("a\u202eb", "1"), ("Kim", ""), ("Kim", "ä"), ("Kim", "1" * 65)],
+    [
+        ("책" * 22, "1"),
+        ("", "1"),
+        ("a\nb", "1"),
+        ("a\u202eb", "1"),
+        ("Kim", ""),
+        ("Kim", "ä"),
+        ("Kim", "1" * 65),
+    ],
 )
 def test_both_ask_for_no_certificate_that_nobody_could_hold(
     twins: Twins, name: str, registration: str
@@ -466,8 +466,14 @@ def test_a_chain_ends_with_its_root(twins: Twins, days: float) -> None:
     certificate = authority.issue(request(key, Role.BUSINESS, "Kim", "1"), START)
     at, roots = START + timedelta(days=days), Roots({Role.BUSINESS: [authority.root]})
     assert verdict(lambda: roots.verify(certificate, Role.BUSINESS, at)) == "certificate-invalid"
-    given = {"der": certificate.der.hex(), "roots": {"business": [authority.root.public_bytes(Encoding.DER).hex()]}}
-    assert twins.code("verifyChain", **given, role="business", at=int(at.timestamp() * 1000)) == "certificate-invalid"
+    given = {
+        "der": certificate.der.hex(),
+        "roots": {"business": [authority.root.public_bytes(Encoding.DER).hex()]},
+    }
+    assert (
+        twins.code("verifyChain", **given, role="business", at=int(at.timestamp() * 1000))
+        == "certificate-invalid"
+    )
 
 
 SUBJECT = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Root")])
