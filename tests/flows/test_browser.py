@@ -1,4 +1,4 @@
-"""A bidder's browser against the real service: from the notice to the receipts of its files, over a line that drops."""
+"""A bidder's browser against the real service: from the notice to all receipts, over a line that drops."""
 
 import asyncio
 import secrets
@@ -38,7 +38,7 @@ def twins() -> Iterator[Twins]:
 
 
 class Cutting:
-    """A line that breaks each connection after so many bytes from the browser, until it has done so often enough."""
+    """A line that breaks a connection after so many bytes from the browser, as many times as it is told."""
 
     def __init__(self, target: str, after: int, times: int) -> None:
         parts = urlsplit(target)

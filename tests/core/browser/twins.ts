@@ -79,7 +79,7 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
   hashToG1: ({ message, dst }) => toHex(bls.hashToG1(fromHex(message), dst).toBytes()),
   parseG1: ({ data }) => toHex(bls.parseG1(fromHex(data)).toBytes()),
   parseG2: ({ data }) => toHex(bls.parseG2(fromHex(data)).toBytes()),
-  timesG2: ({ scalar }) => toHex(bls.timesG2(BigInt(`0x${scalar}`)).toBytes()),
+  timesG2: ({ scalar }) => toHex(bls.bytesOfG2(bls.timesG2(BigInt(`0x${scalar}`)))),
   pairing: ({ g1, g2, power }) =>
     toHex(bls.Gt.pairing(bls.parseG1(fromHex(g1)), bls.parseG2(fromHex(g2))).power(BigInt(`0x${power}`)).bytes()),
   seal: ({ locks: given, message, sigma }) => hexCapsule(locks.seal(given.map(lockOf), fromHex(message), fromHex(sigma))),
