@@ -571,6 +571,32 @@ def test_closings_are_looked_at_alike(twins: Twins) -> None:
             assert twins("closing", data=data.hex()) == list(changed.counted())
 
 
+def test_a_closing_that_does_not_list_a_receipt_breaks_its_word(twins: Twins) -> None:
+    life = Life()
+    life.submit(a_bidder(life.world, 1), "1000000")
+    life.close()
+    (listed,) = life.submitted
+    said = {name: getattr(listed, name) for name in listed.__struct_fields__ if name != "index"}
+    about = {"signer": life.world.service.fingerprint, "tender": life.notice.tender, "notice": life.notice_id}
+    closing = next(
+        each for each in life.statements.values() if b"closing" in Statement(each).payload_type.encode()
+    )
+    given = {"data": closing.hex(), "index": listed.index}
+
+    def code(changes: dict[str, Any], index: int = listed.index) -> str | None:
+        receipt = Receipt(**(about | said | changes))
+        return twins.code(
+            "closing", **(given | {"index": index}), receipt=sign(receipt, life.world.service).hex()
+        )
+
+    assert code({}) is None
+    assert code({}, index=listed.index + 1) == "log-invalid"
+    for name in ("notice", "salt", "statement", "status"):
+        assert code({name: "0" * 64}) == "log-invalid"
+    for name, value in (("bidder", "1"), ("time", moment(START)), ("in_doubt", True), ("tender", "t")):
+        assert code({name: value}) == "log-invalid"
+
+
 def a_missing(envelope: str) -> MissingDocument:
     return MissingDocument(envelope=envelope, number=1)
 
