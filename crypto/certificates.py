@@ -34,6 +34,7 @@ takes the bids of those who got theirs today."""
 _ARC = "2.25.329800735698586629295641978511506172918"  # a UUID's arc (ITU-T X.667): ours without a registry
 
 _REGISTRATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_WRITABLE = re.compile(r"[A-Za-z0-9.-]{1,64}")
 HIDDEN = "\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 """Marks by which two names look like one, as a regular expression has them in a set."""
 _NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f{HIDDEN}\ud800-\udfff]{{1,300}}")
@@ -325,6 +326,10 @@ def _policy(roots: Sequence[x509.Certificate], role: Role) -> verification.Polic
 
 
 def _subject(name: str, registration: str) -> x509.Name:
+    """Raises CertificateError for a registration number that X.520 has no characters for: its serialNumber is a
+    PrintableString, which knows no underscore."""
+    if not _WRITABLE.fullmatch(registration):
+        raise CertificateError("a registration number has characters that no certificate holds")
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, name),

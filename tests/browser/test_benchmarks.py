@@ -1,4 +1,4 @@
-"""The benchmarks that need a browser work, too: each in a thread of its own, as a browser's loop is in this."""
+"""The benchmarks that need a browser work, too: each in a thread of its own, as a browser's loop is here."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -516,3 +516,9 @@ def test_a_signer_needs_its_own_request() -> None:
 def test_a_request_for_another_role_than_the_authoritys_is_refused() -> None:
     with pytest.raises(CertificateError, match="certifies nobody as officer"):
         authority().issue(request(p256(), Role.OFFICER, "Kim", "1"), START)
+
+
+@pytest.mark.parametrize("registration", ["a_b", "가", ""])
+def test_nobody_asks_for_a_certificate_that_could_not_be_written(registration: str) -> None:
+    with pytest.raises(CertificateError, match="characters"):
+        request(p256(), Role.BUSINESS, "Kim", registration)
