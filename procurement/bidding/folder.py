@@ -23,7 +23,7 @@ from typing import Literal
 
 from msgspec import structs
 
-from bids.envelope import Envelope, Part, SealedFile, Withdrawal
+from bids.envelope import Envelope, SealedFile, Section, Withdrawal
 from bids.receipts import DocumentReceipt, Held, Promise, Receipt, Refusal
 from crypto import durable
 from crypto.certificates import SigningKey
@@ -65,9 +65,9 @@ class Shown(Value, frozen=True, kw_only=True):
     """What `sealed.json` holds: an envelope with what is in it. Who reads it reads the bid."""
 
     envelope: Base64
-    contents: dict[Part, Base64]
+    contents: dict[Section, Base64]
     entropy: Base64
-    restricted: dict[Part, Base64]
+    restricted: dict[Section, Base64]
 
     @classmethod
     def of(cls, sealed: Sealed) -> "Shown":

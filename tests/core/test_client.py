@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bids.client import RefusedError, Service, ServiceError
-from bids.envelope import CoSignature, Envelope, Part, compose, entropy_size
+from bids.envelope import CoSignature, Envelope, Part, Section, compose, entropy_size
 from bids.errors import EnvelopeError, Unopenable
 from bids.orders import OpeningPartial, OrderRefusal
 from bids.receipts import Receipt, Refusal, commitment_entry
@@ -1112,7 +1112,7 @@ async def test_prices_are_ordered_open_only_after_every_counted_bid_was_opened_o
 
 
 async def test_the_price_of_a_bid_whose_technical_part_did_not_open_is_not_ordered_open() -> None:
-    contents: dict[Part, bytes] = {"technical": b"nothing that reads", "price": b"{}"}
+    contents: dict[Section, bytes] = {"technical": b"nothing that reads", "price": b"{}"}
     life = a_panel_life(contents=contents)
     life.score_sheet()
     front = Front(life)

@@ -23,12 +23,14 @@ from bids.envelope import (
     Envelope,
     Part,
     SealedFile,
+    Section,
     SubmissionTerms,
     check,
     compose,
     entropy_size,
     open_part,
     open_restricted,
+    place,
     seal_restricted,
     verify_sealed,
 )
@@ -92,20 +94,20 @@ def terms_of(*parts: Part) -> SubmissionTerms:
 
 
 ONE, TWO = terms_of("bid"), terms_of("technical", "price")
-CONTENTS: dict[Part, bytes] = {"bid": b"the bid", "technical": b"the proposal", "price": b"the price"}
+CONTENTS: dict[Section, bytes] = {"bid": b"the bid", "technical": b"the proposal", "price": b"the price"}
 
 
 def sealed(
-    terms: SubmissionTerms, restricted: dict[Part, bytes], seed: str = "seal"
-) -> tuple[Envelope, dict[Part, bytes]]:
+    terms: SubmissionTerms, restricted: dict[Section, bytes], seed: str = "seal"
+) -> tuple[Envelope, dict[Section, bytes]]:
     """An envelope that lists the sealed restricted contents, and those."""
     entropy = Entropy(seed)(entropy_size(terms))
     files = seal_restricted(restricted, terms, KIM.fingerprint, entropy)
     listed = [
-        SealedFile(number=i, sha256=sha256(data).hex(), size=len(data), part=part)
-        for i, (part, data) in enumerate(files.items(), 1)
+        SealedFile(number=i, sha256=sha256(data).hex(), size=len(data), part=place(name)[0])
+        for i, (name, data) in enumerate(files.items(), 1)
     ]
-    contents = {part: CONTENTS[part] for part in terms.parts}
+    contents = {name: CONTENTS[name] for name in terms.sections}
     data = compose(contents, terms, KIM, entropy, documents=listed)
     return Statement(data).verify(Envelope, KIM.certificate), files
 
@@ -178,12 +180,12 @@ def test_another_bids_restricted_content_does_not_open_here() -> None:
 
 def test_restricted_content_has_at_most_a_mebibyte_and_a_part_of_the_tender() -> None:
     entropy = Entropy("large")(entropy_size(ONE))
-    whole: dict[Part, bytes] = {"bid": bytes(LARGEST_RESTRICTED)}
+    whole: dict[Section, bytes] = {"bid": bytes(LARGEST_RESTRICTED)}
     assert len(seal_restricted(whole, ONE, KIM.fingerprint, entropy)["bid"]) == LARGEST_RESTRICTED + 16
-    over: dict[Part, bytes] = {"bid": bytes(LARGEST_RESTRICTED + 1)}
+    over: dict[Section, bytes] = {"bid": bytes(LARGEST_RESTRICTED + 1)}
     for contents, code in ((over, "wrong-size"), ({"price": b""}, "wrong-parts")):
         with pytest.raises(EnvelopeError) as caught:
-            seal_restricted(contents, ONE, KIM.fingerprint, entropy)  # type: ignore[arg-type]
+            seal_restricted(contents, ONE, KIM.fingerprint, entropy)
         assert caught.value.code == code
     with pytest.raises(EnvelopeError):
         seal_restricted(whole, ONE, KIM.fingerprint, entropy[:-1])
@@ -199,12 +201,12 @@ def test_an_envelope_whose_restricted_content_cannot_be_one_is_turned_away(size:
 
 
 def test_whoever_is_shown_the_restricted_content_can_tell_that_it_is_listed() -> None:
-    restricted: dict[Part, bytes] = {"technical": CONFIDENTIAL}
+    restricted: dict[Section, bytes] = {"technical": CONFIDENTIAL}
     envelope, _ = sealed(TWO, restricted)
     entropy = Entropy("seal")(entropy_size(TWO))
-    contents = {part: CONTENTS[part] for part in TWO.parts}
+    contents = {name: CONTENTS[name] for name in TWO.sections}
     verify_sealed(envelope, contents, TWO, entropy, restricted)
-    others: list[dict[Part, bytes]] = [
+    others: list[dict[Section, bytes]] = [
         {},
         {"technical": b"other"},
         {"price": CONFIDENTIAL},
@@ -306,7 +308,7 @@ def test_a_content_that_names_a_number_twice_is_wrong_and_comes_last_in_the_orde
         ("price", offer(documents=twice)),
     ):
         with pytest.raises(Unopenable, match="documents-wrong"):
-            read_part(part, wrong, notice_of("technical", "price"))  # type: ignore[arg-type]
+            read_part(part, wrong, notice_of("technical", "price"))
     with pytest.raises(Unopenable, match="documents-wrong"):
         read_restricted(padded(Restricted(documents=twice)))
     with pytest.raises(Unopenable, match="content-malformed"):
@@ -381,11 +383,11 @@ def test_every_document_is_said_once_and_what_is_restricted_is_never_called_publ
 def test_a_bidders_machine_is_told_before_it_seals() -> None:
     notice = notice_of("technical", "price")
     proposal = padded(Proposal(proposal="", documents=(DOCUMENT,)))
-    contents: dict[Part, bytes] = {"technical": proposal, "price": offer()}
+    contents: dict[Section, bytes] = {"technical": proposal, "price": offer()}
     second = msgspec.structs.replace(DOCUMENT, number=2)
     both = [FILE, msgspec.structs.replace(FILE, number=2)]
     check_before_sealing(notice, contents, {}, [FILE])
-    withheld: dict[Part, bytes] = {"price": padded(Restricted(documents=(second,)))}
+    withheld: dict[Section, bytes] = {"price": padded(Restricted(documents=(second,)))}
     check_before_sealing(notice, contents, withheld, both)
     for restricted, files, code in (
         ({}, [], "not-enclosed"),
@@ -394,7 +396,7 @@ def test_a_bidders_machine_is_told_before_it_seals() -> None:
         ({"price": padded(Restricted(documents=(DOCUMENT,)))}, [FILE], "named-twice"),
     ):
         with pytest.raises(EnvelopeError) as caught:
-            check_before_sealing(notice, contents, restricted, files)  # type: ignore[arg-type]
+            check_before_sealing(notice, contents, restricted, files)
         assert caught.value.code == code
     with pytest.raises(Unopenable, match="content-malformed"):
         check_before_sealing(notice, {**contents, "price": b"{}"}, {}, [FILE])
@@ -407,7 +409,7 @@ def a_record() -> tuple[str, bytes]:
     """The envelope's id of a bid with a document, and the award record."""
     world = the_world()
     life = Life(world, notice_of("bid"))
-    contents: dict[Part, bytes] = {"bid": offer(documents=(DOCUMENT,))}
+    contents: dict[Section, bytes] = {"bid": offer(documents=(DOCUMENT,))}
     entropy = world.entropy(entropy_size(life.terms))
     life.submit(LEE, "2000")
     id = life.accept(KIM, compose(contents, life.terms, KIM, entropy, documents=[FILE]))
@@ -429,7 +431,7 @@ def test_the_verdict_says_of_documents_what_is_odd_about_them() -> None:
     world = the_world()
     life = Life(world, notice_of("bid"))
     absent = msgspec.structs.replace(DOCUMENT, number=7)
-    contents: dict[Part, bytes] = {"bid": offer(documents=(DOCUMENT, absent))}
+    contents: dict[Section, bytes] = {"bid": offer(documents=(DOCUMENT, absent))}
     entropy = world.entropy(entropy_size(life.terms))
     id = life.accept(KIM, compose(contents, life.terms, KIM, entropy, documents=[FILE]))
     verdict = verify(life.to_award().record(), world.trust)
@@ -474,7 +476,7 @@ def test_a_document_that_does_not_open_to_what_its_bid_says_is_not_written(
     world, other = the_world(), sealed_text(b"Something else entirely.", bytes(32))
     file = SealedFile(number=1, sha256=sha256(other).hex(), size=len(other))
     life = Life(world, notice_of("bid"))
-    contents: dict[Part, bytes] = {"bid": offer(documents=(DOCUMENT,))}
+    contents: dict[Section, bytes] = {"bid": offer(documents=(DOCUMENT,))}
     entropy = world.entropy(entropy_size(life.terms))
     life.accept(KIM, compose(contents, life.terms, KIM, entropy, documents=[file]))
     record, sealed_file, out = (tmp_path / each for each in ("record.zip", "1.sealed", "opened.txt"))

@@ -16,6 +16,7 @@ from bids.envelope import (
     Context,
     Envelope,
     Part,
+    Section,
     SubmissionTerms,
     bid_id,
     check,
@@ -33,7 +34,7 @@ from crypto.locks import Opener
 from crypto.statements import Statement, sign
 from tests.builders import DEADLINE, Entropy, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 
-CONTENTS: dict[Part, bytes] = {"bid": b"{}", "technical": b"the proposal", "price": b"the price"}
+CONTENTS: dict[Section, bytes] = {"bid": b"{}", "technical": b"the proposal", "price": b"the price"}
 IDENTITY = "c0" + "00" * 95
 NO_POINT = "80" + "00" * 94 + "01"
 
@@ -55,7 +56,7 @@ def sealed(
     previous: str | None = None,
     consortium: Sequence[str] = (),
 ) -> Envelope:
-    contents = {part: CONTENTS[part] for part in terms.parts}
+    contents = {name: CONTENTS[name] for name in terms.sections}
     data = compose(contents, terms, key, Entropy(seed)(entropy_size(terms)), previous, consortium)
     return Statement(data).verify(Envelope, key.certificate)
 
@@ -215,12 +216,12 @@ def test_more_partners_than_there_may_be_are_not_even_read() -> None:
 def test_whoever_is_shown_contents_and_entropy_can_tell_that_they_are_what_is_sealed(
     terms: SubmissionTerms,
 ) -> None:
-    contents = {part: CONTENTS[part] for part in terms.parts}
+    contents = {name: CONTENTS[name] for name in terms.sections}
     entropy = Entropy("seal")(entropy_size(terms))
     verify_sealed(sealed(terms, consortium=[LEE.fingerprint]), contents, terms, entropy)
-    for part in terms.parts:
+    for name in terms.sections:
         with pytest.raises(EnvelopeError) as caught:
-            verify_sealed(sealed(terms), {**contents, part: b"another price"}, terms, entropy)
+            verify_sealed(sealed(terms), {**contents, name: b"another price"}, terms, entropy)
         assert caught.value.code == "sealed-otherwise"
 
 

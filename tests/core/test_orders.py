@@ -186,7 +186,7 @@ def mandate(message: bytes) -> str:
         {"notice": "00" * 32},
         {"tender": "ocds-0s3al1-t2"},
         {"round": "403802"},
-        {"lot": "1"},
+        {"part": "price", "bid": "00" * 16, "lot": "1"},
         {"part": "bid"},
         {"part": "price", "bid": "00" * 16},
     ],
