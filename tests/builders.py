@@ -85,6 +85,8 @@ from procurement.evaluation import (
     KrPriceFloor,
     LowestPrice,
     Rules,
+    TwoEnvelope,
+    WeightedCriterion,
     criteria,
 )
 from procurement.evaluation.reserve_prices import commitment as commitment_to_prices
@@ -228,6 +230,12 @@ def a_lot(rules: Rules | None = None, id: str = "1") -> Lot:
 def panel_rules(budget: str = "110000000") -> KrNegotiation:
     criteria = (Criterion(id="quality", title="Quality", points="90"),)
     return KrNegotiation(technical_points="90", price_points="10", budget=budget, criteria=criteria)
+
+
+def two_envelopes(**changes: Any) -> TwoEnvelope:
+    """A bid passes with 54 of 90 points."""
+    criteria = (WeightedCriterion(id="quality", title="Quality", points="90", weight="90"),)
+    return msgspec.structs.replace(TwoEnvelope(criteria=criteria, pass_mark="60"), **changes)
 
 
 def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
@@ -685,12 +693,19 @@ class Life:
         self.draw = msgspec.structs.replace(draw, **changes)
         self.say(EventType.PANEL_DRAWN, self.draw, self.world.service)
 
-    def score_sheet(self, points: dict[str, str] | None = None, evaluator: SigningKey | None = None) -> None:
-        evaluator = evaluator or self.world.evaluator
+    def score_sheet(
+        self,
+        points: Mapping[str | tuple[str, str], str] | None = None,
+        evaluator: SigningKey | None = None,
+    ) -> None:
+        """Everybody gets 80 points but those in `points`, by envelope or by envelope and lot."""
+        evaluator, given = evaluator or self.world.evaluator, points or {}
         self.now += timedelta(seconds=1)
         self.declare(evaluator)
         scores = tuple(
-            CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
+            CriterionScore(
+                bid=bid, lot=lot, criterion=criterion, score=given.get((bid, lot), given.get(bid, "80"))
+            )
             for bid, lot, criterion in expected_scores(self.notice, proposed(self.counted))
         )
         salt = self.world.entropy(32).hex()

@@ -56,7 +56,7 @@ from procurement.tenders import (
     read_bid,
     read_restricted,
 )
-from tests.builders import Entropy, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.builders import Entropy, Life, a_bidder, a_lot, a_notice, panel_rules, the_world, two_envelopes
 from tests.core.test_envelope import opener
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -112,7 +112,7 @@ def sealed(
     return Statement(data).verify(Envelope, KIM.certificate), files
 
 
-def opens(envelope: Envelope, part: Part, file: bytes, terms: SubmissionTerms) -> bytes:
+def opens(envelope: Envelope, part: Section, file: bytes, terms: SubmissionTerms) -> bytes:
     return open_restricted(envelope, part, opener(terms, part, envelope.context.bid), file)
 
 
@@ -198,6 +198,33 @@ def test_an_envelope_whose_restricted_content_cannot_be_one_is_turned_away(size:
     with pytest.raises(EnvelopeError) as caught:
         check(msgspec.structs.replace(envelope, documents=(listed,)), ONE)
     assert caught.value.code == "wrong-size"
+
+
+def test_the_restricted_content_of_a_lots_price_opens_with_that_lots_order() -> None:
+    notice = a_notice(the_world(), *(a_lot(two_envelopes(), id=lot) for lot in ("1", "2", "3")))
+    terms = Life(notice=msgspec.structs.replace(notice, document_limit=9, document_size=1 << 20)).terms
+    restricted: dict[Section, bytes] = {"price-1": CONFIDENTIAL, "price-2": b"of the other lot"}
+    entropy = Entropy("lots")(entropy_size(terms))
+    contents = dict.fromkeys(("technical", "price-1", "price-2"), b"{}")
+    files = seal_restricted(restricted, terms, KIM.fingerprint, entropy)
+    listed = [SealedFile.restricted(i, *each) for i, each in enumerate(files.items(), 1)]
+    envelope = Statement(compose(contents, terms, KIM, entropy, documents=listed)).read(Envelope)
+    assert [(each.part, each.lot) for each in envelope.documents] == [("price", "1"), ("price", "2")]
+    verify_sealed(envelope, contents, terms, entropy, restricted)
+    for name, plain in restricted.items():
+        assert opens(envelope, name, files[name], terms) == plain
+    with pytest.raises(Unopenable, match="ciphertext-invalid"):
+        opens(envelope, "price-1", files["price-2"], terms)
+    elsewhere = SealedFile.restricted(1, "price-3", bytes(20))  # of a lot that is not bid for
+    with pytest.raises(EnvelopeError) as caught:
+        compose(contents, terms, KIM, entropy, documents=[elsewhere])
+    assert caught.value.code == "wrong-restricted"
+
+
+@pytest.mark.parametrize("part", [None, "bid", "technical"])
+def test_a_sealed_file_is_of_a_lot_only_if_it_is_of_a_price_part(part: Part | None) -> None:
+    with pytest.raises(MalformedError, match="of a lot"):
+        SealedFile(number=1, sha256="00" * 32, size=1, part=part, lot="1")
 
 
 def test_whoever_is_shown_the_restricted_content_can_tell_that_it_is_listed() -> None:
