@@ -695,7 +695,7 @@ class Life:
 
     def score_sheet(
         self,
-        points: Mapping[str | tuple[str, str], str] | None = None,
+        points: Mapping[Any, str] | None = None,
         evaluator: SigningKey | None = None,
     ) -> None:
         """Everybody gets 80 points but those in `points`, by envelope or by envelope and lot."""

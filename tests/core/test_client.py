@@ -1180,13 +1180,9 @@ def scored_lots(life: Life, *points: tuple[str, str | None]) -> Life:
     life.close()
     life.open("technical")
     ids = [each.id for each in life.counted]
-    given = {
-        (id, lot): each
-        for id, of in zip(ids, points, strict=True)
-        for lot, each in zip("12", of, strict=True)
-    }
+    of_lots = [(id, lot, of["12".index(lot)]) for id, of in zip(ids, points, strict=True) for lot in "12"]
     for each in life.panel():
-        life.score_sheet({key: score for key, score in given.items() if score is not None}, each)
+        life.score_sheet({(id, lot): score for id, lot, score in of_lots if score is not None}, each)
     return life
 
 
