@@ -252,9 +252,8 @@ class CoSignature(Payload, frozen=True, kw_only=True):
 
 def sections(parts: Sequence[Part], lots: Sequence[str]) -> tuple[Section, ...]:
     """The names of the `parts`, and in place of the price part those of each lot's where there are `lots`."""
-    return tuple(
-        section(part, lot) for part in parts for lot in ((lots or (None,)) if part == "price" else (None,))
-    )
+    prices = [section("price", lot) for lot in lots] or ["price"]
+    return tuple(name for part in parts for name in (prices if part == "price" else [part]))
 
 
 def entropy_size(terms: SubmissionTerms) -> int:
