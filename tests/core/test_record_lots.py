@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bids.envelope import Envelope, compose, entropy_size, section
 from bids.orders import OpeningPartial, RoundKeys, Subject
@@ -219,6 +221,31 @@ def test_prices_that_stand_under_each_others_lots_open_in_neither() -> None:
     assert verified(files).steps[6].findings[1] == "price: 3 opened, 2 unopenable"
     assert not any(life.ids["swapped"] in path for path in files if ".price." in path)
     assert life.ids["swapped"] not in {each.bid for lot in (0, 1) for each in ranking(life, lot)}
+
+
+MARKS = st.sampled_from(["0", "53.9999", "54", "90"])
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.fixed_dictionaries(dict.fromkeys(AMOUNTS, MARKS)))
+def test_whatever_the_panel_says_prices_are_opened_of_those_lots_in_which_a_bid_passes(
+    marks: dict[tuple[str, str], str],
+) -> None:
+    class Marked(Apart):
+        def points(self) -> Mapping[Any, str]:
+            return {(self.ids[who], lot): mark for (who, lot), mark in marks.items()}
+
+    life = begun(Marked())
+    files = all_of(life)
+    verified(files)
+    passed = {(who, lot) for (who, lot), mark in marks.items() if mark in ("54", "90")}
+    assert {each.subject for each in life.openings["price"].keys} == {
+        Subject(life.of(who), lot) for who, lot in passed
+    }
+    known = {
+        key for key, amount in AMOUNTS.items() if any(amount.encode() in data for data in files.values())
+    }
+    assert known == passed
 
 
 @pytest.mark.parametrize("lots", [("A", "a"), ("1.5", "1-5"), ("x" * 64, "y" * 64)])
