@@ -7,19 +7,27 @@ from typing import Annotated, ClassVar, NamedTuple
 
 import msgspec
 
-from bids.envelope import Envelope, Part, SubmissionTerms, open_part
+from bids.envelope import Envelope, Part, Section, SubmissionTerms, open_part, section
 from bids.envelope import open_restricted as restricted_content
 from bids.errors import Unopenable
 from crypto.certificates import Role, SigningKey
 from crypto.committee import Committee, JointKey, Partial, Share
 from crypto.encoding import Hex16, Hex32, HexG1, Identifier, Moment, RoundNumber, Value, encode, moment
 from crypto.errors import CommitteeError
-from crypto.locks import Lock, Opener
+from crypto.locks import Lock, Opener, OpeningOrder
 from crypto.statements import Payload
 
 
+class Subject(NamedTuple):
+    """What an order opens of a part: one bid's, or one lot's of one bid, or the part of all bids."""
+
+    bid: str | None = None
+    lot: str | None = None
+
+
 class OpeningPartial(Payload, frozen=True, kw_only=True):
-    """One member's part of the key. `bid` only for a price part that is opened bid by bid."""
+    """One member's part of the key. `bid` only for a price part that is opened bid by bid, `lot` only where
+    each lot has one."""
 
     PURPOSE: ClassVar[str] = "opening-partial"
     ROLES: ClassVar[tuple[Role, ...]] = (Role.COMMITTEE,)
@@ -29,9 +37,20 @@ class OpeningPartial(Payload, frozen=True, kw_only=True):
     part: Part
     round: RoundNumber
     bid: Hex16 | None = None
+    lot: Identifier | None = None
     member: Annotated[int, msgspec.Meta(ge=1, le=15)]
     signature: HexG1
     time: Moment
+
+    @property
+    def section(self) -> Section:
+        """The name of what the order opens of a bid, or of all."""
+        return section(self.part, self.lot)
+
+    @property
+    def subject(self) -> Subject:
+        """What the order opens of its part."""
+        return Subject(self.bid, self.lot)
 
 
 class OrderRefusal(Payload, frozen=True, kw_only=True):
@@ -49,10 +68,16 @@ class OrderRefusal(Payload, frozen=True, kw_only=True):
 
 
 class OrderKey(Value, frozen=True, kw_only=True):
-    """A combined signature: the order's key, for one bid or for the whole tender."""
+    """A combined signature: the order's key, for one bid, one lot of one bid, or the whole tender."""
 
     bid: Hex16 | None = None
+    lot: Identifier | None = None
     signature: HexG1
+
+    @property
+    def subject(self) -> Subject:
+        """What the key opens."""
+        return Subject(self.bid, self.lot)
 
 
 class RoundKeys(Value, frozen=True, kw_only=True):
@@ -92,21 +117,28 @@ class Opening(Payload, frozen=True, kw_only=True):
                 return each
         raise CommitteeError("no keys were published for the round that this bid was sealed for")
 
-    def signatures(self, round: str, bid: str) -> tuple[bytes, bytes]:
-        """The round's signature, and the order's that opens `bid`. Raises CommitteeError if there is none."""
+    def signatures(self, round: str, bid: str, lot: str | None = None) -> tuple[bytes, bytes]:
+        """The round's signature, and the order's that opens `bid`, or that `lot` of it. Raises CommitteeError
+        if there is none."""
         found = self.keys_of(round)
         for each in found.keys:
-            if each.bid in (None, bid):
+            if each.bid in (None, bid) and each.lot == lot:
                 return bytes.fromhex(found.beacon), bytes.fromhex(each.signature)
         raise CommitteeError("no opening order was given for this bid")
 
 
 class PartToOpen(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of one envelope with the keys that were published for it."""
+    """One part of one envelope, or one lot's, with the keys that were published for it."""
 
     envelope: Envelope
     terms: SubmissionTerms
     opening: Opening
+    lot: str | None = None
+
+    @property
+    def section(self) -> Section:
+        """Its name in the envelope."""
+        return section(self.opening.part, self.lot)
 
 
 class Member(NamedTuple):
@@ -118,7 +150,7 @@ class Member(NamedTuple):
     def sign_order(
         self,
         terms: SubmissionTerms,
-        part: Part,
+        section: Section,
         bid: str | None,
         now: datetime,
         entropy: Callable[[int], bytes],
@@ -127,16 +159,17 @@ class Member(NamedTuple):
 
         `entropy` gives so many fresh random bytes.
         """
-        signature = self.share.sign(terms.order(part, bid), entropy(48))
+        order = terms.order(section, bid)
         return OpeningPartial(
             signer=self.key.fingerprint,
-            tender=terms.tender,
-            notice=terms.notice,
-            part=part,
-            round=terms.round,
-            bid=bid if part == "price" else None,
+            tender=order.tender,
+            notice=order.notice,
+            part=order.part,
+            round=order.round,
+            bid=order.bid,
+            lot=order.lot,
             member=self.share.member,
-            signature=signature.hex(),
+            signature=self.share.sign(order, entropy(48)).hex(),
             time=moment(now),
         )
 
@@ -148,8 +181,10 @@ def check_partial(
 
     `key` is `verify_committee(committee)`.
     """
-    order = terms.order(partial.part, partial.bid)
     _check_said(partial, committee, terms)
+    if partial.section not in terms.sections:
+        raise CommitteeError("a partial for a lot without a part of its own, or for all where each has one")
+    order = terms.order(partial.section, partial.bid)
     if (partial.round, partial.bid) != (order.round, order.bid):
         raise CommitteeError("a partial for another round or bid")
     return key.verify_partial(partial.member, encode(order), bytes.fromhex(partial.signature))
@@ -171,12 +206,12 @@ def combined(
 
     BLS signatures are unique, so it does not matter whose partials are taken.
     """
-    orders: dict[str | None, list[Partial]] = {}
+    orders: dict[Subject, list[Partial]] = {}
     for partial in partials:
-        orders.setdefault(partial.bid, []).append(check_partial(partial, committee, key, terms))
+        orders.setdefault(partial.subject, []).append(check_partial(partial, committee, key, terms))
     return tuple(
-        OrderKey(bid=bid, signature=key.combine(given, encode(terms.order(part, bid))).hex())
-        for bid, given in sorted(orders.items(), key=lambda item: item[0] or "")
+        _combine(terms.order(section(part, subject.lot), subject.bid), given, key)
+        for subject, given in sorted(orders.items(), key=lambda item: [each or "" for each in item[0]])
         if len(given) >= key.threshold
     )
 
@@ -189,7 +224,7 @@ def open_parts(parts: Sequence[PartToOpen]) -> list[bytes | str]:
 def open_restricted(each: PartToOpen, file: bytes) -> bytes:
     """The restricted content of the part, out of its sealed file. Raises Unopenable, CommitteeError where no
     order opens the bid, or MalformedError for an envelope without the part."""
-    return restricted_content(each.envelope, each.opening.part, _opener_of(each), file)
+    return restricted_content(each.envelope, each.section, _opener_of(each), file)
 
 
 def _check_said(said: OpeningPartial | OrderRefusal, committee: Committee, terms: SubmissionTerms) -> None:
@@ -200,17 +235,22 @@ def _check_said(said: OpeningPartial | OrderRefusal, committee: Committee, terms
         raise CommitteeError("not signed by that member's certificate")
 
 
+def _combine(order: OpeningOrder, given: Sequence[Partial], key: JointKey) -> OrderKey:
+    return OrderKey(bid=order.bid, lot=order.lot, signature=key.combine(given, encode(order)).hex())
+
+
 def _open(each: PartToOpen) -> bytes | str:
     opener = _opener_of(each)
     try:
-        return open_part(each.envelope, each.opening.part, opener)
+        return open_part(each.envelope, each.section, opener)
     except Unopenable as error:
         return error.code
 
 
 def _opener_of(each: PartToOpen) -> Opener:
-    bid, part = each.envelope.context.bid, each.opening.part
-    return _opener(each.terms.locks(part, bid), each.opening.signatures(each.terms.round, bid))
+    bid = each.envelope.context.bid
+    signatures = each.opening.signatures(each.terms.round, bid, each.lot)
+    return _opener(each.terms.locks(each.section, bid), signatures)
 
 
 @lru_cache(maxsize=16)

@@ -1,12 +1,13 @@
 """SQL of the bid box. Ids are hex outside and bytes in the database."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from bids.envelope import Section
 from bids.receipts import Kind
 
 
@@ -258,25 +259,27 @@ async def find_leads(connection: Any, asked: Sequence[Key]) -> dict[Key, str]:
     return {(row["tender_id"], row["registration"]): row["lead"] for row in rows}
 
 
-async def add_opened(connection: Any, tender_id: UUID, part: str, results: dict[str, bytes | str]) -> None:
-    """Per envelope id the content of its part, or the code of the reason why there is none."""
+async def add_opened(
+    connection: Any, tender_id: UUID, results: Mapping[tuple[str, Section], bytes | str]
+) -> None:
+    """By envelope id and section the content, or the code of the reason why there is none."""
     await connection.executemany(
         "INSERT INTO opened_part (tender_id, envelope_id, part, content, reason) VALUES ($1, $2, $3, $4, $5)",
         [
             (
                 tender_id,
                 bytes.fromhex(id),
-                part,
+                section,
                 result if isinstance(result, bytes) else None,
                 result if isinstance(result, str) else None,
             )
-            for id, result in results.items()
+            for (id, section), result in results.items()
         ],
     )
 
 
-async def load_opened(connection: Any, tender_id: UUID) -> dict[tuple[str, str], bytes | str]:
-    """By envelope id and part: the content, or the code of the reason why there is none."""
+async def load_opened(connection: Any, tender_id: UUID) -> dict[tuple[str, Section], bytes | str]:
+    """By envelope id and section: the content, or the code of the reason why there is none."""
     query = "SELECT envelope_id, part, content, reason FROM opened_part WHERE tender_id = $1"
     return {
         (row["envelope_id"].hex(), row["part"]): row["reason"] or bytes(row["content"])
@@ -284,8 +287,8 @@ async def load_opened(connection: Any, tender_id: UUID) -> dict[tuple[str, str],
     }
 
 
-async def load_opened_parts(connection: Any, tender_id: UUID, id: str) -> dict[str, bytes | str]:
-    """Of one envelope by part: the content, or the code of the reason why there is none."""
+async def load_opened_parts(connection: Any, tender_id: UUID, id: str) -> dict[Section, bytes | str]:
+    """Of one envelope by section: the content, or the code of the reason why there is none."""
     query = "SELECT part, content, reason FROM opened_part WHERE tender_id = $1 AND envelope_id = $2"
     rows = await connection.fetch(query, tender_id, bytes.fromhex(id))
     return {row["part"]: row["reason"] or bytes(row["content"]) for row in rows}

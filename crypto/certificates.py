@@ -326,8 +326,8 @@ def _policy(roots: Sequence[x509.Certificate], role: Role) -> verification.Polic
 
 
 def _subject(name: str, registration: str) -> x509.Name:
-    """Raises CertificateError for a registration number that X.520 has no characters for: its serialNumber is a
-    PrintableString, which knows no underscore."""
+    """Raises CertificateError for a registration number that X.520 has no characters for: its serialNumber
+    is a PrintableString, which knows no underscore."""
     if not _WRITABLE.fullmatch(registration):
         raise CertificateError("a registration number has characters that no certificate holds")
     return x509.Name(

@@ -35,7 +35,8 @@ Layer = Literal["content", "restricted"]
 class OpeningOrder(Value, frozen=True, kw_only=True, tag_field="kind", tag="openseal/opening-order/v1"):
     """What a committee signs to open a tender; the signature *is* the mandate lock's key.
 
-    Price parts open bid by bid, the other parts all at once: `bid` stands with part `price`, only there.
+    Price parts open bid by bid, the other parts all at once: `bid` stands with part `price`, only there, and
+    `lot` where a bid has a price part for each lot.
     """
 
     tender: Identifier
@@ -43,7 +44,6 @@ class OpeningOrder(Value, frozen=True, kw_only=True, tag_field="kind", tag="open
     notice: Hex32
     """Id of the tender's first notice."""
     lot: Identifier | None = None
-    """Only where lots close separately."""
     part: Literal["bid", "technical", "price"]
     bid: Hex16 | None = None
     round: RoundNumber
@@ -51,6 +51,8 @@ class OpeningOrder(Value, frozen=True, kw_only=True, tag_field="kind", tag="open
     def __post_init__(self) -> None:
         if (self.bid is not None) != (self.part == "price"):
             raise MalformedError("an opening order names a bid if it opens a price part, and only then")
+        if self.lot is not None and self.part != "price":
+            raise MalformedError("an opening order names a lot only if it opens a price part")
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bids.envelope import Envelope, Part, Withdrawal
+from bids.envelope import Envelope, Section, Withdrawal, place
 from bids.receipts import Closing
 from crypto.certificates import Certificate
 from crypto.encoding import Base64, Hex32, Small, Value, decode, encode, from_base64, parse_moment, sha256
@@ -83,8 +83,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """By id: every withdrawal that ends a bidder's chain."""
     co_signatures: Mapping[tuple[str, str], bytes]
     """By envelope id and partner's certificate: every co-signature of a counted envelope."""
-    contents: Mapping[tuple[str, Part], bytes]
-    """What opened, by envelope id and part."""
+    contents: Mapping[tuple[str, Section], bytes]
+    """What opened, by envelope id and section."""
     certificates: Sequence[bytes]
     """DER of everybody who signed, of the committee's members and of the panel."""
     statuses: Mapping[str, bytes]
@@ -111,7 +111,7 @@ def files_of(facts: Facts) -> dict[str, bytes]:
     files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
     files |= {f"withdrawals/{id}.json": data for id, data in facts.withdrawals.items()}
     files |= {co_signature_path(*key): data for key, data in facts.co_signatures.items()}
-    files |= {content_path(id, part): data for (id, part), data in facts.contents.items()}
+    files |= {content_path(*key): data for key, data in facts.contents.items()}
     files |= {f"certificates/{sha256(der).hex()}.der": der for der in facts.certificates}
     return files | {f"status/{id}.json": data for id, data in facts.statuses.items()}
 
@@ -144,9 +144,14 @@ def statuses_of(history: Iterable[Entry], closing: Closing) -> set[str]:
     return taken | {entry.status for entry in history if entry.status}
 
 
-def content_path(id: str, part: str | None) -> str:
-    """Where the content of one part of the envelope with that id lies."""
-    return f"contents/{id}.{part}.json"
+def content_path(id: str, section: Section) -> str:
+    """Where the content of one section of the envelope with that id lies; lots are told apart by their ids'
+    bytes, since a path has no capitals. Raises MalformedError for what is no section."""
+    part, lot = place(section)
+    if lot is None:
+        return f"contents/{id}.{part}.json"
+    apart = lot.encode().hex()
+    return f"contents/{id}.{part}.{apart}.json"
 
 
 def co_signature_path(id: str, partner: str) -> str:
@@ -277,12 +282,12 @@ class Record:
             for id, envelope in self.envelopes.items()
         }
         for entry in self.events(EventType.BID_OPENED):
-            if entry.statement not in bids or entry.part not in self.notice.parts:
+            if entry.statement not in bids or entry.section not in self.notice.sections:
                 raise RecordError("a bid was opened that does not count")
-            part = entry.part
-            content = self.file(content_path(entry.statement, part))
+            content = self.file(content_path(entry.statement, entry.section))
             notice = self.edition(entry.statement).notice
-            bids[entry.statement] = with_part(bids[entry.statement], read_part(part, content, notice))
+            said = read_part(entry.section, content, notice)
+            bids[entry.statement] = with_part(bids[entry.statement], said)
         return list(bids.values())
 
     @cached_property
@@ -335,7 +340,7 @@ class Record:
             | {f"bids/{id}.json" for id in self.envelopes}
             | {f"withdrawals/{id}.json" for id in self.withdrawals}
             | {co_signature_path(id, each) for id, bid in self.envelopes.items() for each in bid.consortium}
-            | {content_path(entry.statement, entry.part) for entry in opened}
+            | {content_path(entry.statement, entry.section) for entry in opened}
             | {f"certificates/{each}.der" for each in signers}
             | {f"status/{each}.json" for each in statuses_of(self.history, self.closing)}
         )

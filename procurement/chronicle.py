@@ -196,9 +196,9 @@ class Chronicle:
         closing = await self.said(connection, situation, closed[0], Closing)
         stored = {each.id: each for each in await box.load_envelopes(connection, situation.row.tender_id)}
         opened = await box.load_opened(connection, situation.row.tender_id)
-        notice = situation.tender.notice
+        names = situation.tender.terms.sections
         return [
-            opened_bid(stored[id], {part: opened.get((id, part)) for part in notice.parts}, situation.tender)
+            opened_bid(stored[id], {name: opened.get((id, name)) for name in names}, situation.tender)
             for id in closing.counted()
         ]
 
@@ -395,12 +395,13 @@ def one(situation: Situation, type_: EventType) -> Entry:
 
 
 def opened_bid(stored: StoredEnvelope, parts: Mapping[str, bytes | str | None], tender: Tender) -> OpenedBid:
-    """An envelope with what can be read of it: `parts` are contents, or the codes why there is none."""
+    """An envelope with what can be read of it: `parts` are contents by section, or the codes why there is
+    none."""
     envelope = Statement(stored.body).read(Envelope)
     notice = tender.edition(envelope).notice
     bid = OpenedBid(id=stored.id, registration=stored.registration, envelope=envelope)
-    for part in notice.parts:
-        content = parts.get(part)
+    for name in tender.terms.sections:
+        content = parts.get(name)
         if isinstance(content, bytes):
-            bid = with_part(bid, read_part(part, content, notice))
+            bid = with_part(bid, read_part(name, content, notice))
     return bid

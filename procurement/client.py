@@ -18,15 +18,18 @@ from bids.envelope import (
     Envelope,
     Part,
     SealedFile,
+    Section,
     SubmissionTerms,
+    check,
     compose,
     entropy_size,
     seal_restricted,
+    section,
     verify_sealed,
 )
 from bids.errors import EnvelopeError
 from bids.orders import Member, Opening, OpeningPartial
-from bids.receipts import Closing, Receipt
+from bids.receipts import Closing, Committed, Receipt
 from crypto.certificates import Certificate, Role, SigningKey
 from crypto.encoding import decode, encode, moment, parse_moment, sha256
 from crypto.errors import LogError
@@ -48,7 +51,7 @@ from procurement.editions import Amendment, Edition, Extension
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, EDITIONS, SELECTION_EVENTS, Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, verify_draw
-from procurement.scoring import check_sheet, to_price
+from procurement.scoring import Scored, check_sheet, lots_of, to_price
 from procurement.selection import SAID, Selection, check_may_say
 from procurement.tenders import (
     Notice,
@@ -95,10 +98,10 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     """A sealed bid and all that shows what is in it: for its bidder and partners, and nobody else's eyes."""
 
     envelope: bytes
-    contents: dict[Part, bytes]
+    contents: dict[Section, bytes]
     entropy: bytes
-    restricted: dict[Part, bytes] = {}
-    """What only officials read, by the part it belongs to."""
+    restricted: dict[Section, bytes] = {}
+    """What only officials read, by what it belongs to."""
     files: dict[int, bytes] = {}
     """The restricted contents as they are sent after the envelope, by their number in it."""
 
@@ -118,10 +121,12 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(NamedTuple):
-    """What is opened: what was sealed for `round`, of one bid or of nobody's in particular."""
+    """What is opened: what was sealed for `round`, of one bid or of nobody's in particular, of one lot or of
+    all."""
 
     round: str
-    bid: str | None
+    bid: str | None = None
+    lot: str | None = None
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,11 +138,16 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     closed: Closed
     late: str | None
 
+    def section(self, order: Order) -> Section:
+        """What of an envelope one of them opens."""
+        return section(self.part, order.lot)
+
 
 class PublishedPart(msgspec.Struct, frozen=True):
-    """A part of an opened bid as the service tells it, not verified."""
+    """A part of an opened bid, or one lot's, as the service tells it, not verified."""
 
     part: str
+    lot: str | None = None
     content: msgspec.Raw = msgspec.Raw()
     reason: str | None = None
 
@@ -208,7 +218,7 @@ async def submit_bid(
     service: Service,
     tender: Announced,
     key: SigningKey,
-    contents: Mapping[Part, bytes],
+    contents: Mapping[Section, bytes],
     partners: Sequence[SigningKey] = (),
     previous: str | None = None,
 ) -> Receipt:
@@ -225,11 +235,11 @@ async def seal_bid(
     service: Service,
     tender: Stated,
     key: SigningKey,
-    contents: Mapping[Part, bytes],
+    contents: Mapping[Section, bytes],
     consortium: Sequence[str] = (),
     previous: str | None = None,
     documents: Sequence[SealedFile] = (),
-    restricted: Mapping[Part, bytes] | None = None,
+    restricted: Mapping[Section, bytes] | None = None,
 ) -> Sealed:
     """`contents`, sealed and signed here; partners, named by their certificates, have yet to co-sign it.
 
@@ -242,11 +252,8 @@ async def seal_bid(
     check_before_sealing(tender.notice, contents, withheld, documents)
     entropy = secrets.token_bytes(entropy_size(tender.terms))
     sealed = seal_restricted(withheld, tender.terms, key.fingerprint, entropy)
-    files = {len(documents) + i: (part, sealed[part]) for i, part in enumerate(sealed, start=1)}
-    listed = [
-        SealedFile(number=number, sha256=sha256(file).hex(), size=len(file), part=part)
-        for number, (part, file) in files.items()
-    ]
+    files = {len(documents) + i: (name, sealed[name]) for i, name in enumerate(sealed, start=1)}
+    listed = [SealedFile.restricted(number, *each) for number, each in files.items()]
     follow = (*documents, *listed)
     envelope = await asyncio.to_thread(
         compose, contents, tender.terms, key, entropy, previous, tuple(consortium), follow
@@ -335,7 +342,7 @@ async def verify_orders(service: Service, tender: Announced, part: Part) -> Orde
     if part == "price":
         orders = await _to_price(service, tender, closed)
     else:
-        orders = [Order(round, None) for round in _rounds(closed)]
+        orders = [Order(round) for round in _rounds(closed)]
     return Orders(part=part, orders=tuple(orders), closed=closed, late=reason)
 
 
@@ -362,13 +369,14 @@ async def send_orders(
     service: Service, tender: Announced, member: Member, orders: Orders
 ) -> list[OpeningPartial]:
     """Sign what `verify_orders` gave, and send it."""
-    part, made = orders.part, orders.closed.tender.editions
+    made = orders.closed.tender.editions
     limit = asyncio.Semaphore(AT_ONCE)
 
     async def send(order: Order) -> OpeningPartial:
         async with limit:
             terms = editions.under(made, order.round)
-            partial = member.sign_order(terms, part, order.bid, service.now(), secrets.token_bytes)
+            name, now = orders.section(order), service.now()
+            partial = member.sign_order(terms, name, order.bid, now, secrets.token_bytes)
             await service.post(f"{path_of(tender.notice.tender)}/opening-partials", sign(partial, member.key))
             return partial
 
@@ -621,25 +629,38 @@ async def _words(service: Service, tender: Announced, opening: str | None = None
 
 
 async def _to_price(service: Service, tender: Announced, closed: Closed) -> list[Order]:
-    """The bids whose price is opened, each read from an envelope that the closing counted.
+    """The bids whose price is opened, and of which lots, each read from an envelope that the closing counted.
 
-    Whose price the rules keep closed this member finds out from the sheets itself. Raises TenderError unless
-    every evaluator has signed a whole sheet before, ScoresError for a score that the rules do not admit.
+    Whose price for which lot the rules keep closed this member finds out from the sheets itself. Raises
+    TenderError unless every evaluator has signed a whole sheet before, ScoresError for a score that the rules
+    do not admit, and what `_envelope` raises.
     """
-    orders = []
-    index = {each.statement: each.index for each in closed.closing.commitments}
     opening, opened = await _opened(service, tender, closed)
-    sheets = await _sheets(service, tender, opening, to_score=bool(opened))
+    committed = {each.statement: each for each in closed.closing.commitments}
+    envelopes = {id: await _envelope(service, tender, committed[id]) for id in opened}
+    bids = [Scored(id, lots_of(each)) for id, each in envelopes.items()]
+    sheets = await _sheets(service, tender, opening, to_score=bool(bids))
     for sheet in sheets:
-        check_sheet(tender.notice, opened, sheet)
-    for envelope in to_price(tender.notice, opened, sheets):
-        path = f"{path_of(tender.notice.tender)}/statements/{envelope}"
-        statement = Statement(await service.get(path))
-        if statement.id != envelope:
-            raise LogError("the service shows another envelope than the one asked for")
-        round = tender.in_force(index[envelope]).terms.round
-        orders.append(Order(round, statement.read(Envelope).context.bid))
-    return orders
+        check_sheet(tender.notice, bids, sheet)
+    contexts = {id: each.context for id, each in envelopes.items()}
+    return [
+        Order(contexts[id].round, contexts[id].bid, lot) for id, lot in to_price(tender.notice, bids, sheets)
+    ]
+
+
+async def _envelope(service: Service, tender: Announced, committed: Committed) -> Envelope:
+    """An envelope that the closing counts: its bidder's, and as this tender takes them.
+
+    Or else an order on one bid's price would open another's, whose id it names. Raises LogError,
+    EnvelopeError, and what `Service.verified` raises.
+    """
+    path = f"{path_of(tender.notice.tender)}/statements/{committed.statement}"
+    statement = Statement(await service.get(path))
+    if statement.id != committed.statement:
+        raise LogError("the service shows another envelope than the one asked for")
+    envelope, _ = await service.verified(statement, Envelope, parse_moment(committed.time), committed.status)
+    check(envelope, tender.in_force(committed.index).terms)
+    return envelope
 
 
 async def _opened(service: Service, tender: Announced, closed: Closed) -> tuple[str, list[str]]:

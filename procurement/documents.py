@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bids.envelope import Part, SealedFile
+from bids.envelope import SealedFile, Section
 from bids.errors import EnvelopeError
 from crypto import stream
 from crypto.errors import MalformedError
@@ -65,8 +65,8 @@ def enclosed(
 
 def check_before_sealing(
     notice: Notice,
-    contents: Mapping[Part, bytes],
-    restricted: Mapping[Part, bytes],
+    contents: Mapping[Section, bytes],
+    restricted: Mapping[Section, bytes],
     files: Sequence[SealedFile],
 ) -> None:
     """What a bidder's machine asks before it seals: everything that will be asked after the opening.
@@ -75,8 +75,8 @@ def check_before_sealing(
     envelope will list them. Raises Unopenable for content that would not count, EnvelopeError for documents
     that nobody could read.
     """
-    opened = [read_part(part, contents[part], notice) for part in notice.parts if part in contents]
-    withheld = [read_restricted(restricted[part]) for part in notice.parts if part in restricted]
+    opened = [read_part(name, contents[name], notice) for name in notice.sections if name in contents]
+    withheld = [read_restricted(restricted[name]) for name in notice.sections if name in restricted]
     public = [document for each in opened for document in each.documents]
     for each in enclosed(files, public, documents_of(withheld)):
         if each.fault:

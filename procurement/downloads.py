@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 import bids.store as box
-from bids.envelope import Part, SealedFile
+from bids.envelope import SealedFile, Section, place
 from bids.errors import Unopenable
 from bids.orders import Opening, PartToOpen, open_restricted
 from bids.store import StoredDocument
@@ -118,7 +118,7 @@ class Downloads:
             bidder=Certificate(certificate).name,
             registration=bid.opened.registration,
             documents=[_shown(each, bid.stored) for each in known],
-            texts={part: each.text for part, (_, each) in restricted.items()},
+            texts={name: each.text for name, (_, each) in restricted.items()},
         )
 
     async def opened(self, ocid: str, envelope: str, number: int, visitor: Visitor) -> Download:
@@ -128,9 +128,9 @@ class Downloads:
         """
         bid = await self._bid(ocid, envelope, visitor)
         restricted = await self._restricted(bid)
-        for part, (plain, _) in restricted.items():
-            if number in {each.number for each in bid.opened.envelope.documents if each.part == part}:
-                return Download(name=f"restricted-{part}.json", size=len(plain), chunks=_once(plain))
+        for section, (plain, _) in restricted.items():
+            if number in {each.number for each in bid.opened.envelope.documents if each.section == section}:
+                return Download(name=f"restricted-{section}.json", size=len(plain), chunks=_once(plain))
         known = enclosed(bid.opened.envelope.documents, public_documents(bid.opened), _named(restricted))
         for each in known:
             if each.number == number and each.document and each.file and each.fault != "not-enclosed":
@@ -157,25 +157,27 @@ class Downloads:
             raise _absent()
         return opened_bid(stored, parts, situation.tender)
 
-    async def _restricted(self, bid: _Bid) -> dict[Part, tuple[bytes, Restricted]]:
-        """Of each open part that has restricted content: its bytes, and what it says."""
+    async def _restricted(self, bid: _Bid) -> dict[Section, tuple[bytes, Restricted]]:
+        """Of each open section that has restricted content: its bytes, and what it says."""
+        events = bid.situation.of(EventType.BID_OPENED)
+        is_open = {each.section for each in events if each.statement == bid.opened.id}
         found = {}
-        for part in bid.situation.tender.notice.parts:
+        for name in bid.situation.tender.terms.sections:
             for file in bid.opened.envelope.documents:
-                is_open = any(
-                    each.statement == bid.opened.id for each in bid.situation.of(EventType.BID_OPENED, part)
-                )
-                if file.part == part and is_open and file.number in bid.stored:
+                if file.section == name and name in is_open and file.number in bid.stored:
                     with suppress(Unopenable):  # its bidder's own doing: then there is none
-                        found[part] = await self._restricted_content(bid, part, file)
+                        found[name] = await self._restricted_content(bid, name, file)
         return found
 
-    async def _restricted_content(self, bid: _Bid, part: Part, file: SealedFile) -> tuple[bytes, Restricted]:
+    async def _restricted_content(
+        self, bid: _Bid, section: Section, file: SealedFile
+    ) -> tuple[bytes, Restricted]:
+        part, lot = place(section)
         entry = bid.situation.of(EventType.OPENED, part)[0]
         opening = await self._procedure.said(self._procedure.pool, bid.situation, entry, Opening)
         sealed = b"".join([chunk async for chunk in self._read(bid, file)])
         terms = bid.situation.tender.edition(bid.opened.envelope).terms
-        to_open = PartToOpen(envelope=bid.opened.envelope, terms=terms, opening=opening)
+        to_open = PartToOpen(envelope=bid.opened.envelope, terms=terms, opening=opening, lot=lot)
         plain = await asyncio.to_thread(open_restricted, to_open, sealed)
         return plain, read_restricted(plain)
 
@@ -195,7 +197,7 @@ def _public(bid: _Bid) -> list[Enclosed]:
     return enclosed(bid.opened.envelope.documents, public_documents(bid.opened))
 
 
-def _named(restricted: Mapping[Part, tuple[bytes, Restricted]]) -> list[Document]:
+def _named(restricted: Mapping[Section, tuple[bytes, Restricted]]) -> list[Document]:
     return documents_of([each for _, each in restricted.values()])
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bids.envelope import Section, section
 from crypto.encoding import Hex32, Identifier, Moment, Small, Value, decode, encode, parse_moment, sha256
 from crypto.errors import LogError, MalformedError
 from crypto.statements import Payload
@@ -147,13 +148,15 @@ _OFTEN = (
 
 class Event(Value, frozen=True, kw_only=True):
     """What happened. `statement` is the id of the statement that says so (or, for a bid, of its envelope);
-    for a bid `part` and either the SHA-256 of its `content` or the `reason` why it does not open. `status` is
-    the id of the certificate status under which the statement's signer was looked at."""
+    for a bid `part`, `lot` where that is one lot's, and either the SHA-256 of its `content` or the `reason`
+    why it does not open. `status` is the id of the certificate status under which the statement's signer was
+    looked at."""
 
     t: EventType
     time: Moment
     statement: Hex32
     part: str | None = None
+    lot: Identifier | None = None
     content: Hex32 | None = None
     reason: str | None = None
     status: Hex32 | None = None
@@ -165,6 +168,13 @@ class Event(Value, frozen=True, kw_only=True):
         called_for = self.t in _OF_A_PART, opened, unopenable, self.t not in BID_EVENTS
         if tuple(each is not None for each in optional) != called_for:
             raise MalformedError(f"{self.t} with other fields than such an event has")
+        if self.lot is not None and (self.t not in BID_EVENTS or self.part != "price"):
+            raise MalformedError(f"{self.t} of a lot, where no lot has a part of its own")
+
+    @property
+    def section(self) -> Section:
+        """Of a bid's outcome, what of the envelope it is about."""
+        return section(self.part or "", self.lot)
 
 
 class Entry(Event, frozen=True, kw_only=True):

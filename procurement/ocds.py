@@ -8,7 +8,8 @@ What this mapping decides where OCDS leaves it open:
 - A bid is one envelope's offer for one lot, ``<envelope id>/<lot>``, because value and status differ by lot.
   An envelope that does not open is one disqualified bid: what it offers, and for which lots, nobody knows.
 - An item is ``<lot>/<item>``: item ids are the lot's own, and "/" is in neither.
-- A bid whose price stays closed, because it failed before, is disqualified like one that does not open.
+- A bid whose price stays closed, because it failed before, is disqualified like one that does not open; where
+  lots are priced apart, its envelope tells which lots it is for.
 - A bid is pending until it is evaluated, then valid where it is ranked. A withdrawn one has the withdrawal's
   id; what it offered, and for which lots, nobody knows.
 - Documents of a bid are ``<envelope id>/<number>``, those that came in time and are public.
@@ -46,7 +47,7 @@ from procurement.evaluation import (
 )
 from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
 from procurement.notices import Budget, TenderDocument, Translation
-from procurement.scoring import OpenedBid
+from procurement.scoring import OpenedBid, lots_of
 from procurement.selection import Candidacy
 from procurement.tenders import Item, Lot, Notice, Organisation
 from procurement.words import eligibility_in_words, joint_in_words, legal_in_words, security_in_words
@@ -377,7 +378,9 @@ def _bids(published: Published, statuses: Mapping[tuple[str, str], str]) -> Json
 
 def _offers(published: Published, bid: OpenedBid, statuses: Mapping[tuple[str, str], str]) -> list[Json]:
     received = _received(published, bid.id) | _present(documents=_documents(published, bid) or None)
-    if bid.bid is None:
+    offers = bid.bid.offers if bid.bid else ()
+    offered, lots = {offer.lot for offer in offers}, lots_of(bid.envelope)
+    if not (offers or lots):
         return [{"id": bid.id, "status": "disqualified", **received}]
     return [
         {
@@ -387,7 +390,11 @@ def _offers(published: Published, bid: OpenedBid, statuses: Mapping[tuple[str, s
             "value": _value(offer.amount, published.notice.currency),
             "relatedLots": [offer.lot],
         }
-        for offer in bid.bid.offers
+        for offer in offers
+    ] + [
+        {"id": f"{bid.id}/{lot}", "status": "disqualified", **received, "relatedLots": [lot]}
+        for lot in lots
+        if lot not in offered
     ]
 
 

@@ -42,7 +42,8 @@ class OwnFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     size: int
     state: FileState
     part: str | None = None
-    """Of restricted content, which part's."""
+    lot: str | None = None
+    """Of restricted content, which part's, and which lot's."""
     in_doubt: bool = False
     receipt: Base64 | None = None
     proof: str | None = None
@@ -233,6 +234,7 @@ async def _file(
         sha256=file.sha256,
         size=file.size,
         part=file.part,
+        lot=file.lot,
         state="stored" if stored else _unstored(situation, procedure.now()),
         in_doubt=bool(stored and stored.in_doubt),
         receipt=receipt,
@@ -256,8 +258,8 @@ async def _parts(procedure: Procedure, situation: Situation, id: str | None) -> 
     if id is None or not situation.has(EventType.OPENED):
         return ()
     opened = await box.load_opened_parts(procedure.pool, situation.row.tender_id, id)
-    parts = situation.tender.notice.parts
-    return tuple(published_part(part, opened[part]) for part in parts if part in opened)
+    names = situation.tender.terms.sections
+    return tuple(published_part(name, opened[name]) for name in names if name in opened)
 
 
 async def _results(procedure: Procedure, situation: Situation, id: str | None) -> list[OwnResult]:

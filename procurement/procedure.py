@@ -57,6 +57,7 @@ from procurement.history import Event, EventType
 from procurement.proceedings import Proceedings
 from procurement.registry import store as registry
 from procurement.scoring import (
+    Chosen,
     OpenedBid,
     check_revealed,
     check_sheet,
@@ -205,7 +206,7 @@ class Procedure(Proceedings):
             if now < tender.notice.opens:
                 raise TenderError("too-early", "the round of the time lock has not come")
             await self._check_orderable(connection, situation, given)
-            subject = f"order/{given.part}/{given.round}/{given.bid or ''}/{given.member}"
+            subject = f"order/{given.section}/{given.round}/{given.bid or ''}/{given.member}"
             await self._say_once(
                 connection, situation, EventType.PARTIAL, statement, subject, now, given.part
             )
@@ -251,8 +252,9 @@ class Procedure(Proceedings):
                 return False
             statement = self._signed(opening(**self._about(situation, now)))
             events = [await self._event(connection, EventType.OPENED, statement, now, part)]
-            events += [_opened_event(part, *each, now) for each in results.items()]
-            await box.add_opened(connection, situation.row.tender_id, part, results)
+            events += [_opened_event(each, result, now) for each, result in results]
+            opened = {(each.bid.id, each.section): result for each, result in results}
+            await box.add_opened(connection, situation.row.tender_id, opened)
             await self._record(connection, situation, events, [statement])
         return True
 
@@ -413,8 +415,8 @@ class Procedure(Proceedings):
             situation.check_scored()
             counted = await self.counted(connection, situation)
             priced = await self._to_open(connection, situation, "price", counted)
-            orders = {each.envelope.context.bid: each.envelope.context.round for each in priced}
-            if orders.get(given.bid or "") != given.round:
+            orders = {each.subject: each.bid.envelope.context.round for each in priced}
+            if orders.get(given.subject) != given.round:
                 raise TenderError("no-such-bid", "there is no price of this bid to open")
 
     async def _check_sealed_for(self, connection: Any, situation: Situation, round: str) -> None:
@@ -425,8 +427,8 @@ class Procedure(Proceedings):
 
     async def _to_open(
         self, connection: Any, situation: Situation, part: Part, counted: Sequence[OpenedBid]
-    ) -> list[OpenedBid]:
-        """Of the bids that count, those whose `part` is opened; a price's only once the panel has scored."""
+    ) -> list[Chosen]:
+        """What is opened of the bids that count; of prices only once the panel has scored."""
         sheets = await self._sheets(connection, situation) if part == "price" else []
         return to_open(part, situation.tender.notice, counted, sheets)
 
@@ -440,7 +442,7 @@ class Procedure(Proceedings):
         situation: Situation,
         part: Part,
         counted: Sequence[OpenedBid],
-        chosen: Sequence[OpenedBid],
+        chosen: Sequence[Chosen],
     ) -> dict[str, tuple[OrderKey, ...]] | None:
         """The keys of `part` of the `chosen` bids, by every round that one which counts was sealed for, the
         latest first; or None while an order lacks members."""
@@ -453,20 +455,19 @@ class Procedure(Proceedings):
         return await asyncio.to_thread(_combined, part, partials, counted, chosen, tender)
 
     async def _open_all(
-        self, situation: Situation, opening: Opening, counted: Sequence[OpenedBid]
-    ) -> dict[str, bytes | str]:
-        """By envelope id what comes out of it: readable content, or a reason code."""
-        tender = situation.tender
-        editions = [tender.edition(each.envelope) for each in counted]
+        self, situation: Situation, opening: Opening, chosen: Sequence[Chosen]
+    ) -> list[tuple[Chosen, bytes | str]]:
+        """Each with what comes out of it: readable content, or a reason code."""
+        editions = [situation.tender.edition(each.bid.envelope) for each in chosen]
         parts = [
-            PartToOpen(envelope=each.envelope, terms=edition.terms, opening=opening)
-            for each, edition in zip(counted, editions, strict=True)
+            PartToOpen(envelope=each.bid.envelope, terms=edition.terms, opening=opening, lot=each.lot)
+            for each, edition in zip(chosen, editions, strict=True)
         ]
         results = await asyncio.to_thread(open_in_parallel, parts)
-        return {
-            each.id: outcome(result, opening.part, edition.notice)[1] or result
-            for each, edition, result in zip(counted, editions, results, strict=True)
-        }
+        return [
+            (each, outcome(result, each.section, edition.notice)[1] or result)
+            for each, edition, result in zip(chosen, editions, results, strict=True)
+        ]
 
     async def _inputs(
         self, situation: Situation
@@ -518,14 +519,15 @@ def _manifests(closing: Closing, envelopes: Sequence[StoredEnvelope]) -> dict[st
     return {each.id: Statement(each.body).read(Envelope).documents for each in mine}
 
 
-def _opened_event(part: Part, id: str, result: bytes | str, now: datetime) -> Event:
+def _opened_event(each: Chosen, result: bytes | str, now: datetime) -> Event:
     """`result` is content that can be read, or the reason why there is none."""
     opened = isinstance(result, bytes)
     return Event(
         t=EventType.BID_OPENED if opened else EventType.BID_UNOPENABLE,
         time=moment(now),
-        statement=id,
-        part=part,
+        statement=each.bid.id,
+        part=each.part,
+        lot=each.lot,
         content=sha256(result).hex() if isinstance(result, bytes) else None,
         reason=None if isinstance(result, bytes) else result,
     )
@@ -535,7 +537,7 @@ def _combined(
     part: Part,
     partials: Sequence[OpeningPartial],
     counted: Sequence[OpenedBid],
-    chosen: Sequence[OpenedBid],
+    chosen: Sequence[Chosen],
     tender: Tender,
 ) -> dict[str, tuple[OrderKey, ...]] | None:
     """The keys that k members' partials make, if none lacks that is needed."""
@@ -544,6 +546,6 @@ def _combined(
         given = [each for each in partials if each.round == round]
         terms = under(tender.editions, round)
         keys[round] = combined(part, given, tender.notice.committee, tender.key, terms)
-        if {each.bid for each in keys[round]} != orders_of(part, round, chosen):
+        if {each.subject for each in keys[round]} != orders_of(part, round, chosen):
             return None
     return keys

@@ -11,7 +11,7 @@ import msgspec
 
 import bids.store as box
 from bids.covers import revealed_entry
-from bids.envelope import Envelope, Part
+from bids.envelope import Envelope, Part, Section, place
 from bids.orders import Opening
 from bids.receipts import Closing
 from crypto.certificates import Certificate
@@ -32,6 +32,7 @@ from procurement.history import Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_unknown
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
+from procurement.scoring import lots_of
 
 Status = Literal[
     "active", "closed", "opening", "evaluation", "recused", "standstill", "complete", "terminated"
@@ -48,21 +49,24 @@ class ProvenEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PublishedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one part of a bid says, or the code of the reason why it says nothing."""
+    """What one part of a bid says, or one lot's, or the code of the reason why it says nothing."""
 
     part: Part
+    lot: str | None = None
     content: msgspec.Raw | None = None
     reason: str | None = None
 
 
-class PublishedBid(msgspec.Struct, frozen=True, kw_only=True):
-    """A counted bid after the opening. `envelope` is its statement's id, `bid` the id in opening orders."""
+class PublishedBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A counted bid after the opening. `envelope` is its statement's id, `bid` the id in opening orders;
+    `lots` those that it has a price part of its own for."""
 
     envelope: str
     bid: str
     bidder: str
     registration: str
     parts: tuple[PublishedPart, ...]
+    lots: tuple[str, ...] = ()
 
 
 class PublishedEnquiry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -199,10 +203,11 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
             bidder=names[each.envelope.signer],
             registration=each.registration,
             parts=tuple(
-                published_part(part, opened[each.id, part])
-                for part in situation.tender.notice.parts
-                if (each.id, part) in opened
+                published_part(name, opened[each.id, name])
+                for name in situation.tender.terms.sections
+                if (each.id, name) in opened
             ),
+            lots=lots_of(each.envelope),
         )
         for each in counted
     ]
@@ -374,7 +379,7 @@ async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
         bids=bids,
         withdrawals=withdrawals,
         co_signatures=await _co_signatures(pool, tender_id, envelopes),
-        contents={_key(key): result for key, result in opened.items() if isinstance(result, bytes)},
+        contents={key: result for key, result in opened.items() if isinstance(result, bytes)},
         certificates=list(certificates.values()),
         statuses={id: await registry.load_status(pool, id) for id in statuses},
     )
@@ -465,13 +470,9 @@ async def _names(procedure: Procedure, fingerprints: list[str]) -> dict[str, str
     return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}
 
 
-def published_part(part: Part, result: bytes | str) -> PublishedPart:
-    """The part as it is shown, out of its content or the code of the reason why there is none."""
+def published_part(section: Section, result: bytes | str) -> PublishedPart:
+    """The section as it is shown, out of its content or the code of the reason why there is none."""
+    part, lot = place(section)
     if isinstance(result, str):
-        return PublishedPart(part=part, reason=result)
-    return PublishedPart(part=part, content=msgspec.Raw(result))
-
-
-def _key(key: tuple[str, str]) -> tuple[str, Part]:
-    id, part = key
-    return id, msgspec.convert(part, Part)
+        return PublishedPart(part=part, lot=lot, reason=result)
+    return PublishedPart(part=part, lot=lot, content=msgspec.Raw(result))

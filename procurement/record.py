@@ -19,6 +19,7 @@ from bids.orders import (
     OrderRefusal,
     PartToOpen,
     RoundKeys,
+    Subject,
     check_refusal,
     combined,
     open_parts,
@@ -97,7 +98,7 @@ from procurement.panels import (
     verify_draw,
 )
 from procurement.scoring import (
-    OpenedBid,
+    Chosen,
     check_revealed,
     check_sheet,
     committed_lots,
@@ -293,8 +294,7 @@ class _Check:
         self.officials.check_apart()
         self.check_answers()
         changes = self.amendments()
-        if {entry.part for entry in self.record.history} - {None, *self.notice.parts}:
-            raise LogError("the history names a part that this tender does not have")
+        self.check_parts()
         return [
             f"{len(self.record.history)} entries, {self.notice.tender}: {self.notice.title}",
             f"published by {self.name(self.notice.signer)}",
@@ -353,7 +353,7 @@ class _Check:
         sealed = [self.record.edition(id).terms.terms for id in self.closing.counted()]
         self.rounds = rounds(self.editions, sealed)
         self.openings: dict[str, Opening] = {}
-        self.ordered: dict[str, set[str | None]] = {}
+        self.ordered: dict[str, set[Subject]] = {}
         for entry in self.record.events(EventType.OPENED):
             opening = self.signed(entry, Opening)
             if opening.part != entry.part:
@@ -377,15 +377,11 @@ class _Check:
         for part in self.notice.parts:
             opening, chosen = self.openings[part], self.opened_of(part)
             for each in (RoundKeys.of(opening), *opening.earlier):
-                if {key.bid for key in each.keys} != orders_of(part, each.round, chosen):
+                if {key.subject for key in each.keys} != orders_of(part, each.round, chosen):
                     raise CommitteeError("the committee opened other bids than those that count")
-            parts = [
-                PartToOpen(envelope=each.envelope, terms=self.record.edition(each.id).terms, opening=opening)
-                for each in chosen
-            ]
-            self.compare(part, [each.id for each in chosen], self.opened(parts))
+            self.compare(part, chosen, self.opened([self.part_to_open(each, opening) for each in chosen]))
             failed = [e for e in self.record.events(EventType.BID_UNOPENABLE) if e.part == part]
-            findings.append(f"{part}: {len(parts) - len(failed)} opened, {len(failed)} unopenable")
+            findings.append(f"{part}: {len(chosen) - len(failed)} opened, {len(failed)} unopenable")
         return [*findings, *(f"bid {each.id}: {fault}" for each in counted for fault in odd_documents(each))]
 
     # 8. Each envelope is its bidder's and partners', made for this tender; what files it lists came or are
@@ -496,6 +492,13 @@ class _Check:
         if any(e.t not in unsaid and e.seq not in self.heard for e in self.record.history):
             raise RecordError("the history has a statement that its steps do not call for")
         return []
+
+    def check_parts(self) -> None:
+        """The history is about parts, and about lots' parts, that this tender has."""
+        named = {entry.part for entry in self.record.history} - {None}
+        opened = {entry.section for entry in self.record.events(*BID_EVENTS)}
+        if not (named <= set(self.notice.parts) and opened <= set(self.notice.sections)):
+            raise LogError("the history names a part that this tender does not have")
 
     def amendments(self) -> list[str]:
         """Hears every change of the terms: in time, by an officer in charge and countersigned by another one,
@@ -854,29 +857,36 @@ class _Check:
                 raise CommitteeError("the published keys are not what the committee signed")
             self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
 
-    def opened_of(self, part: Part) -> list[OpenedBid]:
-        """The counted bids whose `part` the committee opened. Whether it is all of those whose price was to
-        be opened depends on the sheets, which come later."""
+    def opened_of(self, part: Part) -> list[Chosen]:
+        """What the committee opened of `part` of the counted bids. Whether it is every price that was to be
+        opened depends on the sheets, which come later."""
         if part != "price":
-            return self.record.counted
-        keys = self.keys_of(part)
+            return [Chosen(each, part) for each in self.record.counted]
         technical = [each for each in self.record.counted if each.proposal is not None]
-        return [each for each in technical if each.envelope.context.bid in keys]
+        lots = self.notice.priced_apart or (None,)
+        prices = [Chosen(each, part, lot) for lot in lots for each in technical]
+        keys = self.keys_of(part)
+        return [each for each in prices if each.subject in keys]
 
-    def keys_of(self, part: Part) -> set[str | None]:
-        """The bids whose `part` has a key, of whatever round."""
+    def part_to_open(self, each: Chosen, opening: Opening) -> PartToOpen:
+        terms = self.record.edition(each.bid.id).terms
+        return PartToOpen(envelope=each.bid.envelope, terms=terms, opening=opening, lot=each.lot)
+
+    def keys_of(self, part: Part) -> set[Subject]:
+        """What of `part` has a key, of whatever round."""
         opening = self.openings[part]
-        return {key.bid for each in (RoundKeys.of(opening), *opening.earlier) for key in each.keys}
+        return {key.subject for each in (RoundKeys.of(opening), *opening.earlier) for key in each.keys}
 
     def check_priced(self) -> None:
-        """Nobody's price was ordered or opened whom the sheets shut out, and everybody else's was opened."""
+        """Nobody's price for a lot was ordered or opened whom the sheets shut out of it, and everybody
+        else's was opened."""
         if "price" not in self.notice.parts:
             return
-        priced = to_open("price", self.notice, self.record.counted, self.signed_sheets)
-        bids = {each.envelope.context.bid for each in priced}
-        if not self.ordered["price"] <= bids:
+        chosen = to_open("price", self.notice, self.record.counted, self.signed_sheets)
+        priced = {each.subject for each in chosen}
+        if not self.ordered["price"] <= priced:
             raise CommitteeError("an order was signed on a price that was to stay closed")
-        if self.keys_of("price") != bids:
+        if self.keys_of("price") != priced:
             raise CommitteeError("not every price was opened that was to be")
 
     def combine(self, part: Part, round: str, before: int) -> tuple[OrderKey, ...]:
@@ -886,7 +896,7 @@ class _Check:
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
         if not {each.round for each in partials} <= set(self.rounds):
             raise CommitteeError("an order was signed for a round that no bid which counts was sealed for")
-        self.ordered[part] = {each.bid for each in partials}
+        self.ordered[part] = {each.subject for each in partials}
         given = [each for each in partials if each.round == round]
         return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
 
@@ -897,23 +907,25 @@ class _Check:
             raise CommitteeError("the refusal is about another part")
         return f"committee member {refusal.member} refused the order on part {refusal.part}: {refusal.reason}"
 
-    def compare(self, part: Part, ids: list[str], results: list[bytes | str]) -> None:
-        """The history says of each envelope once what opening it again gives."""
-        said = {e.statement: e for e in self.record.events(*BID_EVENTS) if e.part == part}
-        if len(said) != len([e for e in self.record.events(*BID_EVENTS) if e.part == part]):
+    def compare(self, part: Part, chosen: list[Chosen], results: list[bytes | str]) -> None:
+        """The history says of each envelope, and of each lot that is opened apart, once what opening it again
+        gives."""
+        entries = [e for e in self.record.events(*BID_EVENTS) if e.part == part]
+        said = {(e.statement, e.section): e for e in entries}
+        if len(said) != len(entries):
             raise RecordError("an envelope was opened twice")
-        if set(said) != set(ids):
+        if set(said) != {(each.bid.id, each.section) for each in chosen}:
             raise RecordError(f"the {part} parts opened are not those that count")
-        for id, result in zip(ids, results, strict=True):
-            if not self.comes_out(said[id], part, result):
-                raise RecordError(f"envelope {id} opens to something else than was published")
+        for each, result in zip(chosen, results, strict=True):
+            if not self.comes_out(said[each.bid.id, each.section], result):
+                raise RecordError(f"envelope {each.bid.id} opens to something else than was published")
 
-    def comes_out(self, entry: Entry, part: Part, result: bytes | str) -> bool:
+    def comes_out(self, entry: Entry, result: bytes | str) -> bool:
         """Whether `result` is what the history says. What was published as opened was read by `counted`."""
         if entry.content is None:
             notice = self.record.edition(entry.statement).notice
-            return outcome(result, part, notice) == (None, entry.reason)
-        published = self.record.file(content_path(entry.statement, part))
+            return outcome(result, entry.section, notice) == (None, entry.reason)
+        published = self.record.file(content_path(entry.statement, entry.section))
         return result == published and sha256(published).hex() == entry.content
 
 

@@ -23,7 +23,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bids.client import POLL, Service, ServiceError, read_trust
-from bids.envelope import Part, Withdrawal
+from bids.envelope import Part, Section, Withdrawal
 from bids.opening import open_in_parallel
 from bids.orders import Member
 from crypto.certificates import Role, SigningKey
@@ -60,7 +60,7 @@ from procurement.evaluation import criteria
 from procurement.practice import convene
 from procurement.registry import applicant
 from procurement.registry.invitation import Invitation
-from procurement.tenders import Bid, Contact, LotOffer, Notice, Proposal, padded
+from procurement.tenders import Bid, Contact, LotOffer, Notice, Proposal, by_section, padded
 
 OCID_PREFIX = "ocds-0s3al1"
 THRESHOLD, MEMBERS = 2, 3
@@ -338,10 +338,10 @@ class _Play:
     ) -> str:
         """The id of an envelope that all its bidders have signed and the service has receipted."""
         bid, (lead, *partners) = bidder
-        price = padded(Bid(offers=offers))
-        contents: dict[Part, bytes] = {"bid": price}
+        prices = by_section(offers, tender.notice)
+        contents: dict[Section, bytes] = {name: padded(Bid(offers=each)) for name, each in prices.items()}
         if tender.notice.parts != ("bid",):
-            contents = {"technical": padded(Proposal(proposal=f"Proposal of {bid.name}")), "price": price}
+            contents["technical"] = padded(Proposal(proposal=f"Proposal of {bid.name}"))
         return (await submit_bid(line, tender, lead, contents, partners, previous)).statement
 
     async def withdraw(self, line: Service, tender: Announced, key: SigningKey, envelope: str) -> str:

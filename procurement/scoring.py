@@ -1,12 +1,13 @@
 """From opened bids to a ranking: what service and verifier compute alike, from published things only."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from bids.envelope import Envelope, Part
+from bids.envelope import Envelope, Part, Section, place, section
 from bids.errors import Unopenable
-from bids.orders import Opening
+from bids.orders import Opening, Subject
 from crypto.draws import PublicRandomness
 from crypto.encoding import decode, parse_moment, sha256
 from procurement import evaluation
@@ -29,30 +30,62 @@ class OpenedBid(msgspec.Struct, frozen=True, kw_only=True):
     bid: Bid | None = None
 
 
-def read_part(part: Part, content: bytes, notice: Notice) -> Proposal | Bid:
-    """The decoded content of one part. Raises Unopenable."""
-    return read_proposal(content, notice) if part == "technical" else read_bid(content, notice)
+class Scored(NamedTuple):
+    """An envelope whose technical part opened: what the panel scores. `lots` are those that it has a price
+    part of its own for."""
+
+    id: str
+    lots: tuple[str, ...]
 
 
-def read_opened(part: Part, content: bytes) -> Proposal | Bid:
-    """A part that opened: it was checked under the terms that it was sealed under. Raises MalformedError."""
-    form: type[Proposal] | type[Bid] = Proposal if part == "technical" else Bid
+class Chosen(NamedTuple):
+    """What is opened of one bid: a part, or a lot's."""
+
+    bid: OpenedBid
+    part: Part
+    lot: str | None = None
+
+    @property
+    def section(self) -> Section:
+        """Its name in the envelope."""
+        return section(self.part, self.lot)
+
+    @property
+    def subject(self) -> Subject:
+        """What the order that opens it names."""
+        return Subject(self.bid.envelope.context.bid, self.lot) if self.part == "price" else Subject()
+
+
+def read_part(section: Section, content: bytes, notice: Notice) -> Proposal | Bid:
+    """The decoded content of one section. Raises Unopenable."""
+    part, lot = place(section)
+    return read_proposal(content, notice) if part == "technical" else read_bid(content, notice, lot)
+
+
+def read_opened(section: Section, content: bytes) -> Proposal | Bid:
+    """What opened was checked under the terms that it was sealed under. Raises MalformedError."""
+    form: type[Proposal] | type[Bid] = Proposal if section == "technical" else Bid
     return decode(content, form, limit=LARGEST_CONTENT)
 
 
 def with_part(opened: OpenedBid, content: Proposal | Bid) -> OpenedBid:
-    """`opened` with one more part."""
+    """`opened` with what one more section holds; the prices of several lots together make the bid."""
     if isinstance(content, Proposal):
         return msgspec.structs.replace(opened, proposal=content)
-    return msgspec.structs.replace(opened, bid=content)
+    if opened.bid is None:
+        return msgspec.structs.replace(opened, bid=content)
+    offers = (*opened.bid.offers, *content.offers)
+    documents = (*opened.bid.documents, *content.documents)
+    bid = msgspec.structs.replace(opened.bid, offers=offers, documents=documents)
+    return msgspec.structs.replace(opened, bid=bid)
 
 
-def outcome(result: bytes | str, part: Part, notice: Notice) -> tuple[str | None, str | None]:
-    """What is said of an opened part: the SHA-256 of its content, or the reason why there is none."""
+def outcome(result: bytes | str, section: Section, notice: Notice) -> tuple[str | None, str | None]:
+    """What is said of an opened section: the SHA-256 of its content, or the reason why there is none."""
     try:
         if isinstance(result, str):
             raise Unopenable(result)
-        read_part(part, result, notice)
+        read_part(section, result, notice)
     except Unopenable as error:
         return None, error.code
     return sha256(result).hex(), None
@@ -60,51 +93,63 @@ def outcome(result: bytes | str, part: Part, notice: Notice) -> tuple[str | None
 
 def to_open(
     part: Part, notice: Notice, counted: Sequence[OpenedBid], sheets: Sequence[SignedScores]
-) -> list[OpenedBid]:
+) -> list[Chosen]:
     """Whose `part` is opened: everybody's, but a price only beside a technical part that opened and, where
-    the rules keep the others closed, that passed. `sheets` are the whole panel's. Raises what `to_price`
-    raises."""
+    the rules of its lot keep the others closed, that passed. `sheets` are the whole panel's. Raises what
+    `to_price` raises."""
     if part != "price":
-        return list(counted)
-    priced = set(to_price(notice, proposed(counted), sheets))
-    return [each for each in counted if each.id in priced]
+        return [Chosen(each, part) for each in counted]
+    by_id = {each.id: each for each in counted}
+    return [Chosen(by_id[id], part, lot) for id, lot in to_price(notice, proposed(counted), sheets)]
 
 
-def orders_of(part: Part, round: str, counted: Sequence[OpenedBid]) -> set[str | None]:
-    """Ids of the bids that have an order each to open their `part`, among those sealed for `round`; or None
-    for the one order that opens all."""
+def orders_of(part: Part, round: str, chosen: Sequence[Chosen]) -> set[Subject]:
+    """What the orders are about that open the `part` of the `chosen`, among those sealed for `round`: one
+    order for all, or one for each price."""
     if part != "price":
-        return {None}
-    return {each.envelope.context.bid for each in counted if each.envelope.context.round == round}
+        return {Subject()}
+    return {each.subject for each in chosen if each.bid.envelope.context.round == round}
 
 
-def proposed(counted: Sequence[OpenedBid]) -> list[str]:
-    """Ids of the envelopes whose technical part opened: what the panel scores."""
-    return [each.id for each in counted if each.proposal is not None]
+def proposed(counted: Sequence[OpenedBid]) -> list[Scored]:
+    """What the panel scores: the envelopes whose technical part opened."""
+    return [Scored(each.id, lots_of(each.envelope)) for each in counted if each.proposal is not None]
 
 
-def to_price(notice: Notice, bids: Sequence[str], sheets: Sequence[SignedScores]) -> list[str]:
-    """Those of `bids`, envelopes whose technical part opened, whose price is opened.
+def lots_of(envelope: Envelope) -> tuple[str, ...]:
+    """The lots that the envelope has a price part of its own for, whatever the part says."""
+    return tuple(each.lot for each in envelope.parts if each.lot is not None)
+
+
+def to_price(
+    notice: Notice, bids: Sequence[Scored], sheets: Sequence[SignedScores]
+) -> list[tuple[str, str | None]]:
+    """Of `bids` those whose price is opened, by envelope id, and of which lot where each has a part.
 
     Raises ScoresError where that depends on the panel and a sheet does not score all of them.
     """
-    first, ids = notice.lots[0], set(bids)  # rules that keep prices closed are the tender's only ones
-    if not evaluation.keeps_prices_closed(first.rules):
-        return list(bids)
-    return list(evaluation.to_price(first.rules, bids, [_sheet(each, first, ids) for each in sheets]))
-
-
-def expected_scores(notice: Notice, bids: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Every (envelope id, lot, criterion) that a score sheet has to score, where `bids` were `proposed`."""
+    if not notice.priced_apart:
+        return [(id, None) for id in _passing(notice.lots[0], [each.id for each in bids], sheets)]
     return [
-        (bid, lot.id, criterion.id)
+        (id, lot.id)
+        for lot in notice.lots
+        for id in _passing(lot, [each.id for each in bids if lot.id in each.lots], sheets)
+    ]
+
+
+def expected_scores(notice: Notice, bids: Sequence[Scored]) -> list[tuple[str, str, str]]:
+    """Every (envelope id, lot, criterion) that a score sheet has to score: for which lots a bid is, where one
+    part holds all prices, nobody knows yet."""
+    return [
+        (bid.id, lot.id, criterion.id)
         for bid in bids
         for lot in notice.lots
+        if lot.id in bid.lots or not notice.priced_apart
         for criterion in evaluation.criteria(lot.rules)
     ]
 
 
-def check_sheet(notice: Notice, bids: Sequence[str], sheet: SignedScores) -> None:
+def check_sheet(notice: Notice, bids: Sequence[Scored], sheet: SignedScores) -> None:
     """The sheet scores every one of `bids` by every criterion, once and within its points.
 
     Raises TenderError or ScoresError.
@@ -156,15 +201,15 @@ def score(
 ) -> tuple[LotEvaluation, ...]:
     """Each lot evaluated by its rule set. Raises EvaluationError where inputs are missing or contradict."""
     bids = [(each.id, each.registration, each.bid) for each in counted if each.bid is not None]
-    closed = _closed(notice, counted, sheets)
-    scored = {id for id, _, _ in bids} | {each.envelope_id for each in closed}
+    closed = {lot.id: _closed(lot, notice, counted, sheets) for lot in notice.lots}
+    scored = {id for id, _, _ in bids} | {each.envelope_id for lot in closed.values() for each in lot}
     return tuple(
         LotEvaluation(
             lot=lot.id,
             evaluation=evaluation.evaluate(
                 lot.rules,
                 offers(lot, bids),
-                unpriced=closed,
+                unpriced=closed[lot.id],
                 sheets=[_sheet(each, lot, scored) for each in sheets if evaluation.criteria(lot.rules)],
                 committed=_prices(revealed.get(lot.id)),
                 randomness=randomness(notice, notice_id, lot, opening),
@@ -175,12 +220,23 @@ def score(
     )
 
 
-def _closed(notice: Notice, counted: Sequence[OpenedBid], sheets: Sequence[SignedScores]) -> list[Unpriced]:
-    """The bids that the panel has scored and whose price the rules keep closed."""
-    opened = proposed(counted)
-    priced = set(to_price(notice, opened, sheets))
+def _passing(lot: Lot, bids: Sequence[str], sheets: Sequence[SignedScores]) -> list[str]:
+    """Those of `bids` whose price for the lot is opened. No panel is asked where all are."""
+    if not evaluation.keeps_prices_closed(lot.rules):
+        return list(bids)
+    return list(evaluation.to_price(lot.rules, bids, [_sheet(each, lot, set(bids)) for each in sheets]))
+
+
+def _closed(
+    lot: Lot, notice: Notice, counted: Sequence[OpenedBid], sheets: Sequence[SignedScores]
+) -> list[Unpriced]:
+    """The bids for the lot that the panel has scored and whose price its rules keep closed."""
+    if not evaluation.keeps_prices_closed(lot.rules):
+        return []
+    scored = [each.id for each in proposed(counted) if lot.id in each.lots or not notice.priced_apart]
+    priced = set(_passing(lot, scored, sheets))
     registrations = {each.id: each.registration for each in counted}
-    return [Unpriced(envelope_id=id, bidder=registrations[id]) for id in opened if id not in priced]
+    return [Unpriced(envelope_id=id, bidder=registrations[id]) for id in scored if id not in priced]
 
 
 def _sheet(sheet: SignedScores, lot: Lot, bids: set[str]) -> ScoreSheet:

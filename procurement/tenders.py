@@ -9,7 +9,16 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
-from bids.envelope import MOST_DOCUMENTS, MOST_PARTNERS, Part, SubmissionTerms
+from bids.envelope import (
+    MOST_DOCUMENTS,
+    MOST_LOTS,
+    MOST_PARTNERS,
+    Part,
+    Section,
+    SubmissionTerms,
+    section,
+    sections,
+)
 from bids.errors import Unopenable
 from crypto.beacon import Network
 from crypto.ceremony import Transcript, check_seats, digest
@@ -158,7 +167,7 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     procuring_entity: Organisation
     contact: Contact
     currency: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
-    lots: Annotated[tuple[Lot, ...], msgspec.Meta(min_length=1, max_length=100)]
+    lots: Annotated[tuple[Lot, ...], msgspec.Meta(min_length=1, max_length=MOST_LOTS)]
     declarations: tuple[Declaration, ...] = ()
     published: Moment
     deadline: Moment
@@ -215,6 +224,18 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
         """The parts every envelope has: technical and price apart where a panel scores any lot, else one."""
         scored = any(evaluation.criteria(lot.rules) for lot in self.lots)
         return ("technical", "price") if scored else ("bid",)
+
+    @property
+    def priced_apart(self) -> tuple[str, ...]:
+        """Ids of the lots with a price part each: of several lots all, where the rules of one keep prices
+        closed. Else one price part holds all of them."""
+        closed = any(evaluation.keeps_prices_closed(lot.rules) for lot in self.lots)
+        return tuple(lot.id for lot in self.lots) if closed and len(self.lots) > 1 else ()
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Everything that an envelope may seal apart, in its order."""
+        return sections(self.parts, self.priced_apart)
 
     @property
     def closes(self) -> datetime:
@@ -309,6 +330,13 @@ def padded(content: C) -> bytes:
     return encode(msgspec.structs.replace(content, padding=" " * (-bare % PADDED_TO)))
 
 
+def by_section(offers: Sequence[LotOffer], notice: Notice) -> dict[Section, tuple[LotOffer, ...]]:
+    """Offers by what they are sealed in: of lots that are priced apart each by itself."""
+    if notice.priced_apart:
+        return {section("price", each.lot): (each,) for each in offers}
+    return {notice.parts[-1]: tuple(offers)}
+
+
 def terms(notice: Notice, notice_id: str, *amendments: str) -> SubmissionTerms:
     """What the bid box is handed of a tender, whose notice reads so after these amendments (ids)."""
     return SubmissionTerms(
@@ -323,6 +351,7 @@ def terms(notice: Notice, notice_id: str, *amendments: str) -> SubmissionTerms:
         document_limit=notice.document_limit,
         document_size=notice.document_size,
         partner_limit=notice.partner_limit,
+        lots=notice.priced_apart,
     )
 
 
@@ -343,11 +372,6 @@ def check_notice(notice: Notice) -> JointKey:
         _check_ids("items-repeat", [item.id for item in lot.items])
     money.places_of(notice.currency)
     _check_described(notice)
-    _require(
-        len(notice.lots) == 1 or not any(evaluation.keeps_prices_closed(lot.rules) for lot in notice.lots),
-        "two-envelope-alone",
-        "an envelope has one price part: whose price can stay closed is the tender's only lot",
-    )
     _require(
         bool(notice.evaluators) == (notice.parts != ("bid",)),
         "panel-missing",
@@ -455,8 +479,9 @@ def read_proposal(content: bytes, notice: Notice) -> Proposal:
     return proposal
 
 
-def read_bid(content: bytes, notice: Notice) -> Bid:
-    """A bid or price part. Raises Unopenable with the first reason in a fixed order of checks.
+def read_bid(content: bytes, notice: Notice, lot: str | None = None) -> Bid:
+    """A bid or price part, or that of one `lot`, which offers for no other. Raises Unopenable with the first
+    reason in a fixed order of checks.
 
     Declarations stand in the first part, and in no other.
     """
@@ -465,7 +490,7 @@ def read_bid(content: bytes, notice: Notice) -> Bid:
         _declared(bid, notice)
     elif bid.declarations:
         raise Unopenable("declarations-wrong")
-    lots = {lot.id: lot for lot in notice.lots}
+    lots = {each.id: each for each in notice.lots if lot in (None, each.id)}
     offered = [offer.lot for offer in bid.offers]
     if len(set(offered)) != len(offered) or not set(offered) <= set(lots):
         raise Unopenable("lots-wrong")

@@ -144,7 +144,7 @@ def _moves(notice: Notice) -> Facts:
 
 def _how(notice: Notice) -> Facts:
     facts = [
-        ("Parts", " and ".join(notice.parts)),
+        ("Parts", " and ".join(notice.parts) + (" of each lot" if notice.priced_apart else "")),
         ("Documents", _documents(notice)),
         ("Consortium", joint_in_words(notice)),
     ]

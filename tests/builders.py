@@ -15,8 +15,20 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bids.envelope import CoSignature, Envelope, Part, SealedFile, Withdrawal, compose, entropy_size
-from bids.orders import Member, Opening, OpeningPartial, PartToOpen, RoundKeys, combined, open_parts
+from bids.envelope import (
+    CoSignature,
+    Envelope,
+    Part,
+    SealedFile,
+    Section,
+    SubmissionTerms,
+    Withdrawal,
+    compose,
+    entropy_size,
+    place,
+    section,
+)
+from bids.orders import Member, Opening, OpeningPartial, PartToOpen, RoundKeys, Subject, combined, open_parts
 from bids.receipts import (
     Closing,
     Committed,
@@ -73,6 +85,8 @@ from procurement.evaluation import (
     KrPriceFloor,
     LowestPrice,
     Rules,
+    TwoEnvelope,
+    WeightedCriterion,
     criteria,
 )
 from procurement.evaluation.reserve_prices import commitment as commitment_to_prices
@@ -80,6 +94,7 @@ from procurement.history import Event, EventType, Head
 from procurement.panels import DrawRequest, PanelDraw, tickets
 from procurement.practice import convene
 from procurement.scoring import (
+    Chosen,
     OpenedBid,
     expected_scores,
     orders_of,
@@ -111,6 +126,7 @@ from procurement.tenders import (
     Organisation,
     OutageRule,
     Proposal,
+    by_section,
     check_notice,
 )
 
@@ -216,6 +232,12 @@ def panel_rules(budget: str = "110000000") -> KrNegotiation:
     return KrNegotiation(technical_points="90", price_points="10", budget=budget, criteria=criteria)
 
 
+def two_envelopes(**changes: Any) -> TwoEnvelope:
+    """A bid passes with 54 of 90 points."""
+    criteria = (WeightedCriterion(id="quality", title="Quality", points="90", weight="90"),)
+    return msgspec.structs.replace(TwoEnvelope(criteria=criteria, pass_mark="60"), **changes)
+
+
 def a_notice(world: World, *lots: Lot, **changes: Any) -> Notice:
     lots = lots or (a_lot(),)
     network = world.beacon.network
@@ -300,7 +322,7 @@ class Life:
         self.in_doubt = False
         self.co_signatures: dict[tuple[str, str], bytes] = {}
         self.submitted: list[Committed] = []
-        self.contents: dict[tuple[str, Part], bytes] = {}
+        self.contents: dict[tuple[str, Section], bytes] = {}
         self.openings: dict[Part, Opening] = {}
         self.opening_id = "0" * 64
         self.counted: list[OpenedBid] = []
@@ -441,12 +463,13 @@ class Life:
 
     def contents_for(
         self, amount: str, picks: tuple[int, int] | None, lots: Sequence[str]
-    ) -> dict[Part, bytes]:
+    ) -> dict[Section, bytes]:
         offers = tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot in lots)
-        bid = encode(Bid(offers=offers))
+        prices = by_section(offers, self.notice).items()
+        found: dict[Section, bytes] = {name: encode(Bid(offers=each)) for name, each in prices}
         if self.notice.parts == ("bid",):
-            return {"bid": bid}
-        return {"technical": encode(Proposal(proposal="We have done this before.")), "price": bid}
+            return found
+        return {"technical": encode(Proposal(proposal="We have done this before.")), **found}
 
     def submit(
         self,
@@ -455,7 +478,7 @@ class Life:
         *,
         picks: tuple[int, int] | None = None,
         lots: Sequence[str] | None = None,
-        contents: dict[Part, bytes] | None = None,
+        contents: dict[Section, bytes] | None = None,
         previous: str | None = None,
         partners: Sequence[SigningKey] = (),
         documents: Sequence[SealedFile] = (),
@@ -559,9 +582,9 @@ class Life:
         """The members' signed orders, each logged."""
         self.now = max(self.now + timedelta(seconds=1), self.notice.opens)
         partials = [
-            member.sign_order(under(self.editions, round), part, bid, self.now, self.world.entropy)
+            self.partial(member, part, each, under(self.editions, round))
             for round in self.rounds()
-            for bid in self.ordered(part, round)
+            for each in self.ordered(part, round)
             for member in members or self.world.members[:2]
         ]
         for partial in partials:
@@ -569,8 +592,15 @@ class Life:
             self.say(EventType.PARTIAL, partial, member.key, part)
         return partials
 
-    def to_open(self, part: Part) -> list[OpenedBid]:
-        """Whose `part` the committee opens."""
+    def partial(
+        self, member: Member, part: Part, subject: Subject, terms: SubmissionTerms | None = None
+    ) -> OpeningPartial:
+        """What one member signs to open that of `part`."""
+        name = section(part, subject.lot)
+        return member.sign_order(terms or self.terms, name, subject.bid, self.now, self.world.entropy)
+
+    def to_open(self, part: Part) -> list[Chosen]:
+        """What the committee opens of `part`."""
         return to_open(part, self.notice, self.counted, self.sheets)
 
     def open(self, part: Part, partials: Sequence[OpeningPartial] | None = None) -> None:
@@ -589,22 +619,25 @@ class Life:
         if part == self.notice.parts[0]:
             self.opening_id = id
         chosen = self.to_open(part)
-        parts = [
-            PartToOpen(envelope=e.envelope, terms=self.edition(e.id).terms, opening=opening) for e in chosen
-        ]
-        results = dict(zip([each.id for each in chosen], open_parts(parts), strict=True))
-        self.log(*(self.opened_event(part, id, result) for id, result in results.items()))
-        self.counted = [self.with_result(part, each, results.get(each.id, "")) for each in self.counted]
+        parts = [self.part_to_open(each, opening) for each in chosen]
+        results = list(zip(chosen, open_parts(parts), strict=True))
+        self.log(*(self.opened_event(each.section, each.bid.id, result) for each, result in results))
+        for each, result in results:
+            self.counted = [self.with_result(each, bid, result) for bid in self.counted]
+
+    def part_to_open(self, each: Chosen, opening: Opening) -> PartToOpen:
+        terms = self.edition(each.bid.id).terms
+        return PartToOpen(envelope=each.bid.envelope, terms=terms, opening=opening, lot=each.lot)
 
     def rounds(self) -> list[str]:
         """The rounds that bids which count were sealed for, the latest edition's first."""
         return rounds(self.editions, [self.edition(each.id).terms.terms for each in self.counted])
 
-    def ordered(self, part: Part, round: str) -> list[str | None]:
-        """The bids that have an order each, in the order in which they came; or one order for all."""
-        wanted = orders_of(part, round, self.counted)
-        chosen = [each.envelope.context.bid for each in self.to_open(part)]
-        return [None] if part != "price" else [bid for bid in chosen if bid in wanted]
+    def ordered(self, part: Part, round: str) -> list[Subject]:
+        """What has an order each, lot by lot, in the order in which the bids came; or one order for all."""
+        chosen = self.to_open(part)
+        wanted = orders_of(part, round, chosen)
+        return [Subject()] if part != "price" else [e.subject for e in chosen if e.subject in wanted]
 
     def round_keys(self, part: Part, round: str, partials: Sequence[OpeningPartial]) -> RoundKeys:
         given = [each for each in partials if each.round == round]
@@ -612,17 +645,25 @@ class Life:
         beacon = self.world.beacon.sign(int(round), self.now).signature.hex()
         return RoundKeys(round=round, beacon=beacon, keys=keys)
 
-    def opened_event(self, part: Part, id: str, result: bytes | str) -> Event:
-        content, reason = outcome(result, part, self.edition(id).notice)
-        type_ = EventType.BID_OPENED if content else EventType.BID_UNOPENABLE
-        return Event(t=type_, time=moment(self.now), statement=id, part=part, content=content, reason=reason)
+    def opened_event(self, name: Section, id: str, result: bytes | str) -> Event:
+        content, reason = outcome(result, name, self.edition(id).notice)
+        part, lot = place(name)
+        return Event(
+            t=EventType.BID_OPENED if content else EventType.BID_UNOPENABLE,
+            time=moment(self.now),
+            statement=id,
+            part=part,
+            lot=lot,
+            content=content,
+            reason=reason,
+        )
 
-    def with_result(self, part: Part, each: OpenedBid, result: bytes | str) -> OpenedBid:
-        notice = self.edition(each.id).notice
-        if isinstance(result, str) or outcome(result, part, notice)[0] is None:
-            return each
-        self.contents[each.id, part] = result
-        return with_part(each, read_part(part, result, notice))
+    def with_result(self, each: Chosen, bid: OpenedBid, result: bytes | str) -> OpenedBid:
+        notice, name = self.edition(bid.id).notice, each.section
+        if bid.id != each.bid.id or isinstance(result, str) or outcome(result, name, notice)[0] is None:
+            return bid
+        self.contents[bid.id, name] = result
+        return with_part(bid, read_part(name, result, notice))
 
     def request_draw(
         self, ahead: timedelta = timedelta(minutes=10), seen: timedelta = timedelta(seconds=1), **changes: Any
@@ -652,12 +693,19 @@ class Life:
         self.draw = msgspec.structs.replace(draw, **changes)
         self.say(EventType.PANEL_DRAWN, self.draw, self.world.service)
 
-    def score_sheet(self, points: dict[str, str] | None = None, evaluator: SigningKey | None = None) -> None:
-        evaluator = evaluator or self.world.evaluator
+    def score_sheet(
+        self,
+        points: Mapping[Any, str] | None = None,
+        evaluator: SigningKey | None = None,
+    ) -> None:
+        """Everybody gets 80 points but those in `points`, by envelope or by envelope and lot."""
+        evaluator, given = evaluator or self.world.evaluator, points or {}
         self.now += timedelta(seconds=1)
         self.declare(evaluator)
         scores = tuple(
-            CriterionScore(bid=bid, lot=lot, criterion=criterion, score=(points or {}).get(bid, "80"))
+            CriterionScore(
+                bid=bid, lot=lot, criterion=criterion, score=given.get((bid, lot), given.get(bid, "80"))
+            )
             for bid, lot, criterion in expected_scores(self.notice, proposed(self.counted))
         )
         salt = self.world.entropy(32).hex()

@@ -324,10 +324,10 @@ def _words(found: Folder, question: str, yes: bool) -> None:
 
 
 def _show_sealed(sealed: Sealed, notice: Notice) -> None:
-    for part, content in sealed.contents.items():
-        _facts([("Part", part), *draft.in_words(read_part(part, content, notice), notice)])
-    for part, content in sealed.restricted.items():
-        _facts([("Restricted", part), *draft.in_words(read_restricted(content), notice)])
+    for name, content in sealed.contents.items():
+        _facts([("Part", name), *draft.in_words(read_part(name, content, notice), notice)])
+    for name, content in sealed.restricted.items():
+        _facts([("Restricted", name), *draft.in_words(read_restricted(content), notice)])
 
 
 def _show_element(element: Element, notice: Notice, successor: Element | None) -> None:
@@ -367,7 +367,8 @@ def _show_fate(fate: Fate, notice: Notice) -> None:
     if fate.opened:
         for part in fate.opened.parts:
             said = "opened" if part.reason is None else draft.WORDS.get(part.reason, part.reason)
-            say(f"part {part.part}: {said}")
+            of_lot = f" of lot {part.lot}" if part.lot else ""
+            say(f"part {part.part}{of_lot}: {said}")
     language = explain.language_of(notice.language)
     for lot, ranked in fate.results:
         rank = f"rank {ranked.rank}" if ranked.rank else "out of line"

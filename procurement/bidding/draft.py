@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from bids.envelope import LARGEST_RESTRICTED, MOST_DOCUMENTS, Part
+from bids.envelope import LARGEST_RESTRICTED, MOST_DOCUMENTS, Part, Section, place, section
 from bids.errors import Unopenable
 from crypto.encoding import encode
 from crypto.errors import MalformedError, VerificationError
@@ -26,6 +26,7 @@ from procurement.tenders import (
     Proposal,
     Restricted,
     StatedCost,
+    by_section,
     padded,
     read_bid,
     read_restricted,
@@ -74,13 +75,14 @@ class DraftDeclaration(_Edited, frozen=True, kw_only=True):
 
 class DraftDocument(_Edited, frozen=True, kw_only=True):
     """A file beside the draft, or anywhere. `restricted`: never published, for officials alone. `part` is the
-    one with which it opens, by default the first."""
+    one with which it opens, by default the first; `lot` whose price part it is, where each lot has one."""
 
     file: str
     title: str = ""
     format: str = ""
     restricted: bool = False
     part: Part | None = None
+    lot: str | None = None
 
 
 class Draft(_Edited, frozen=True, kw_only=True):
@@ -96,8 +98,8 @@ class Draft(_Edited, frozen=True, kw_only=True):
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What is sealed of each part, and what is restricted."""
 
-    open: dict[Part, bytes]
-    restricted: dict[Part, bytes]
+    open: dict[Section, bytes]
+    restricted: dict[Section, bytes]
 
     def __repr__(self) -> str:
         return "Contents()"
@@ -147,38 +149,34 @@ def contents(draft: Draft, notice: Notice, documents: Sequence[Document]) -> Con
     declared = tuple(each.id for each in draft.declarations if each.declared)
     given = list(zip(draft.documents, documents, strict=True))
 
-    def of(part: Part, restricted: bool) -> tuple[Document, ...]:
+    def of(name: Section, restricted: bool) -> tuple[Document, ...]:
         return tuple(
             document
             for each, document in given
-            if (each.part or first, each.restricted) == (part, restricted)
+            if (_section(each, notice), each.restricted) == (name, restricted)
         )
 
-    priced = notice.parts[-1]
-    bid = Bid(
-        offers=tuple(_offer(each) for each in draft.offers),
-        declarations=declared if priced == first else (),
-        documents=of(priced, False),
-    )
-    found: dict[Part, bytes] = {priced: padded(bid)}
-    if priced != first:
+    found: dict[Section, bytes] = {}
+    if first == "technical":
         proposal = Proposal(proposal=draft.proposal, declarations=declared, documents=of(first, False))
-        found = {first: padded(proposal), **found}
+        found[first] = padded(proposal)
+    for name, offers in by_section([_offer(each) for each in draft.offers], notice).items():
+        made = declared if name == first else ()
+        found[name] = padded(Bid(offers=offers, declarations=made, documents=of(name, False)))
     withheld = {
-        part: Restricted(text=draft.restricted if part == first else "", documents=of(part, True))
-        for part in notice.parts
+        name: Restricted(text=draft.restricted if name == first else "", documents=of(name, True))
+        for name in found
     }
     return Contents(
         open=found,
-        restricted={part: padded(each) for part, each in withheld.items() if each.text or each.documents},
+        restricted={name: padded(each) for name, each in withheld.items() if each.text or each.documents},
     )
 
 
-def restricted_parts(draft: Draft, notice: Notice) -> set[Part]:
-    """The parts that have restricted content."""
-    first = notice.parts[0]
-    parts = {each.part or first for each in draft.documents if each.restricted}
-    return parts | ({first} if draft.restricted else set())
+def restricted_parts(draft: Draft, notice: Notice) -> set[Section]:
+    """What has restricted content."""
+    names = {_section(each, notice) for each in draft.documents if each.restricted}
+    return names | ({notice.parts[0]} if draft.restricted else set())
 
 
 def title(document: DraftDocument) -> str:
@@ -276,14 +274,26 @@ def _document_faults(draft: Draft, notice: Notice, sizes: Mapping[str, int | Non
         counted = f" (restricted content counts as {len(restricted)})" if restricted else ""
         yield f"{count} documents{counted}, and the tender takes {notice.document_limit or 'none'}"
     for each in draft.documents:
-        if each.part is not None and each.part not in notice.parts:
-            yield f"{each.file}: the tender has no part {each.part}, only {' and '.join(notice.parts)}"
+        yield from _place_faults(each, draft, notice)
         size = sizes.get(each.file)
         if size is None:
             yield f"{each.file}: there is no such file"
         elif sealed_size(size) > notice.document_size:
             most = f"at most {notice.document_size:,} are taken"
             yield f"{each.file}: sealed it has {sealed_size(size):,} bytes, and {most}"
+
+
+def _place_faults(document: DraftDocument, draft: Draft, notice: Notice) -> Iterator[str]:
+    """With what the document opens has to be there."""
+    file, part, apart = document.file, document.part or notice.parts[0], notice.priced_apart
+    if part not in notice.parts:
+        yield f"{file}: the tender has no part {part}, only {' and '.join(notice.parts)}"
+    elif document.lot is None and part == "price" and apart:
+        yield f"{file}: each lot has a price part of its own, and no lot is named"
+    elif document.lot is not None and not (part == "price" and apart):
+        yield f"{file}: the {part} part holds all lots, and lot {document.lot} is named"
+    elif document.lot is not None and document.lot not in {each.lot for each in draft.offers}:
+        yield f"{file}: lot {document.lot} is not offered for"
 
 
 def _proposal_faults(draft: Draft, notice: Notice) -> Iterator[str]:
@@ -308,12 +318,14 @@ def _content_faults(draft: Draft, notice: Notice) -> Iterator[str]:
     ]
     try:
         found = contents(draft, notice, stand_ins)
-        for part, content in found.open.items():
-            yield from _too_long(part, len(content), notice.content_limit)
-            read_part(part, content, notice)
-        for part, content in found.restricted.items():
+        for part in notice.parts:
+            size = sum(len(content) for name, content in found.open.items() if place(name)[0] == part)
+            yield from _too_long(part, size, notice.content_limit)
+        for name, content in found.open.items():
+            read_part(name, content, notice)
+        for name, content in found.restricted.items():
             most = min(LARGEST_RESTRICTED, notice.document_size - TAG)
-            yield from _too_long(f"restricted {part}", len(content), most)
+            yield from _too_long(f"restricted {name}", len(content), most)
             read_restricted(content)
     except VerificationError as error:
         yield WORDS.get(error.code, str(error)) if isinstance(error, Unopenable) else str(error)
@@ -329,6 +341,11 @@ def _asked(rules: evaluation.Rules) -> tuple[DraftCost, ...]:
     single = evaluation.single(rules)
     costs = single.costs if isinstance(single, LifeCycleCost) else ()
     return tuple(DraftCost(id=each.id, title=each.title) for each in costs)
+
+
+def _section(document: DraftDocument, notice: Notice) -> Section:
+    """With what the document opens."""
+    return section(document.part or notice.parts[0], document.lot)
 
 
 def _offer(offer: DraftOffer) -> LotOffer:

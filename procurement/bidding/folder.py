@@ -17,18 +17,29 @@ Everything is durable before anybody is told of it.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from msgspec import structs
 
-from bids.envelope import Envelope, Part, SealedFile, Withdrawal
+from bids.envelope import Envelope, Part, SealedFile, Section, Withdrawal, place, section
 from bids.receipts import DocumentReceipt, Held, Promise, Receipt, Refusal
 from crypto import durable
 from crypto.certificates import SigningKey
 from crypto.checkpoint import Checkpoint
-from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, encode, from_base64, to_base64
+from crypto.encoding import (
+    Base64,
+    Hex32,
+    Identifier,
+    Small,
+    Text,
+    Value,
+    decode,
+    encode,
+    from_base64,
+    to_base64,
+)
 from crypto.statements import PAYLOAD_TYPE, Statement
 from crypto.trust import Trust
 from procurement import folders
@@ -61,31 +72,39 @@ class _Head(Value, frozen=True, kw_only=True):
     root: Hex32
 
 
+class ShownPart(Value, frozen=True, kw_only=True):
+    """What is in one part, or in one lot's."""
+
+    part: Part
+    lot: Identifier | None = None
+    content: Base64
+
+
 class Shown(Value, frozen=True, kw_only=True):
     """What `sealed.json` holds: an envelope with what is in it. Who reads it reads the bid."""
 
     envelope: Base64
-    contents: dict[Part, Base64]
+    contents: tuple[ShownPart, ...]
     entropy: Base64
-    restricted: dict[Part, Base64]
+    restricted: tuple[ShownPart, ...] = ()
 
     @classmethod
     def of(cls, sealed: Sealed) -> "Shown":
         """For the file."""
         return cls(
             envelope=to_base64(sealed.envelope),
-            contents={part: to_base64(each) for part, each in sealed.contents.items()},
+            contents=_shown(sealed.contents),
             entropy=to_base64(sealed.entropy),
-            restricted={part: to_base64(each) for part, each in sealed.restricted.items()},
+            restricted=_shown(sealed.restricted),
         )
 
     def sealed(self) -> Sealed:
         """From the file. Raises MalformedError."""
         return Sealed(
             envelope=from_base64(self.envelope),
-            contents={part: from_base64(each) for part, each in self.contents.items()},
+            contents=_contents(self.contents),
             entropy=from_base64(self.entropy),
-            restricted={part: from_base64(each) for part, each in self.restricted.items()},
+            restricted=_contents(self.restricted),
         )
 
 
@@ -338,3 +357,12 @@ def read_shown(path: Path) -> Sealed:
 
 def _read_if_there(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
+
+
+def _shown(contents: Mapping[Section, bytes]) -> tuple[ShownPart, ...]:
+    named = [(*place(name), to_base64(each)) for name, each in contents.items()]
+    return tuple(ShownPart(part=part, lot=lot, content=content) for part, lot, content in named)
+
+
+def _contents(shown: Sequence[ShownPart]) -> dict[Section, bytes]:
+    return {section(each.part, each.lot): from_base64(each.content) for each in shown}

@@ -296,7 +296,7 @@ def _show_orders(seat: Seat, orders: Orders) -> None:
     say(f"  you are member {seat.holding.own_share.member}; {notice.committee.threshold} of you open")
     for order in orders.orders:
         terms = under(closed.tender.editions, order.round)
-        say(f"  {encode(terms.order(orders.part, order.bid)).decode()}")
+        say(f"  {encode(terms.order(orders.section(order), order.bid)).decode()}")
     if not orders.orders:
         say("  there is nothing to open")
 

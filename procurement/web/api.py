@@ -137,6 +137,7 @@ class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     time: Moment
     statement: str
     part: str | None = None
+    lot: str | None = None
     reason: str | None = None
 
 
@@ -447,5 +448,6 @@ def _event(entry: Entry) -> TimelineEvent:
         time=entry.time,
         statement=entry.statement,
         part=entry.part,
+        lot=entry.lot,
         reason=entry.reason,
     )

@@ -10,7 +10,17 @@ import msgspec
 import pytest
 
 from bids.client import RefusedError, Service, ServiceError
-from bids.envelope import CoSignature, Envelope, Part, compose, entropy_size
+from bids.envelope import (
+    Context,
+    CoSignature,
+    Envelope,
+    Part,
+    SealedPart,
+    Section,
+    compose,
+    entropy_size,
+    part_context,
+)
 from bids.errors import EnvelopeError, Unopenable
 from bids.orders import OpeningPartial, OrderRefusal
 from bids.receipts import Receipt, Refusal, commitment_entry
@@ -28,6 +38,7 @@ from crypto.errors import (
     StatusError,
     VerificationError,
 )
+from crypto.locks import encrypt_content, seal
 from crypto.merkle import HASH_SIZE, Tile, leaf_hash
 from crypto.revocation import Status
 from crypto.statements import Payload, Statement, sign
@@ -47,7 +58,7 @@ from procurement.client import (
 from procurement.errors import TenderError
 from procurement.evaluation import TwoEnvelope, WeightedCriterion
 from procurement.history import BID_EVENTS, Event, EventType
-from procurement.tenders import Bid, LotOffer
+from procurement.tenders import Bid, LotOffer, Proposal
 from tests.builders import (
     DEADLINE,
     START,
@@ -1112,7 +1123,7 @@ async def test_prices_are_ordered_open_only_after_every_counted_bid_was_opened_o
 
 
 async def test_the_price_of_a_bid_whose_technical_part_did_not_open_is_not_ordered_open() -> None:
-    contents: dict[Part, bytes] = {"technical": b"nothing that reads", "price": b"{}"}
+    contents: dict[Section, bytes] = {"technical": b"nothing that reads", "price": b"{}"}
     life = a_panel_life(contents=contents)
     life.score_sheet()
     front = Front(life)
@@ -1154,6 +1165,82 @@ async def test_a_member_orders_no_price_of_a_bid_that_fails_by_the_sheets_that_i
     signed = {Statement(partial).read(OpeningPartial).bid for partial in front.sent["opening-partials"]}
     first, _, third = (each.envelope.context.bid for each in life.counted)
     assert signed == {first, third}
+
+
+def lots_scored_with(*points: tuple[str, str | None], **changes: Any) -> Life:
+    """Bids for two lots that are priced apart, or for the first alone, each with so many of 90 points."""
+    world = the_world()
+    life = Life(world, a_notice(world, *(a_lot(TWO_ENVELOPES, id=lot) for lot in ("1", "2")), **changes))
+    for number, (_, second) in enumerate(points, start=1):
+        life.submit(a_bidder(world, number), lots=["1"] if second is None else ["1", "2"])
+    return scored_lots(life, *points)
+
+
+def scored_lots(life: Life, *points: tuple[str, str | None]) -> Life:
+    life.close()
+    life.open("technical")
+    ids = [each.id for each in life.counted]
+    of_lots = [(id, lot, of["12".index(lot)]) for id, of in zip(ids, points, strict=True) for lot in "12"]
+    for each in life.panel():
+        life.score_sheet({(id, lot): score for id, lot, score in of_lots if score is not None}, each)
+    return life
+
+
+async def test_a_member_orders_the_prices_of_those_lots_in_which_a_bid_passes_by_the_sheets() -> None:
+    life = lots_scored_with(("10", "80"), ("54", "53.9999"), ("80", None))
+    front = Front(life)
+    assert await priced(front) == 3
+    signed = {Statement(partial).read(OpeningPartial).subject for partial in front.sent["opening-partials"]}
+    one, two, three = (each.envelope.context.bid for each in life.counted)
+    assert signed == {(one, "2"), (two, "1"), (three, "1")}
+
+
+def forge(victim: Envelope, life: Life, context: Context) -> tuple[SealedPart, ...]:
+    """A technical part of the thief's own, which opens beside the victim's prices."""
+    message, sigma = life.world.entropy(32), life.world.entropy(32)
+    capsule = seal(life.terms.locks("technical", context.bid), message, sigma)
+    content = encode(Proposal(proposal="The best that there is."))
+    ciphertext = encrypt_content(message, part_context(context, "technical"), capsule, content)
+    fields = {name: getattr(capsule, name).hex() for name in ("u", "v", "w")}
+    return (SealedPart(part="technical", ciphertext=to_base64(ciphertext), **fields), *victim.parts[1:])
+
+
+@pytest.mark.parametrize("who", ["the thief's", "the victim's"])
+async def test_no_order_is_signed_on_a_price_that_somebody_elses_envelope_asks_for(who: str) -> None:
+    """A service and a bidder that passes name a rival's failed bid as theirs. The box would not have taken
+    the envelope; but nobody's price hangs on what a service has looked at."""
+    world = the_world()
+    life = Life(world, a_notice(world, *(a_lot(TWO_ENVELOPES, id=lot) for lot in ("1", "2"))))
+    rival = life.submit(a_bidder(world, 1))
+    victim, thief = Statement(life.bids[rival]).read(Envelope), a_bidder(world, 9)
+    names = {} if who == "the victim's" else {"certificate": thief.fingerprint}
+    context = msgspec.structs.replace(victim.context, **names)
+    forged = Envelope(signer=thief.fingerprint, context=context, parts=forge(victim, life, context))
+    life.accept(thief, sign(forged, thief))
+    front = Front(scored_lots(life, ("10", "10"), ("90", "90")))
+    assert [each.proposal is not None for each in life.counted] == [True, True]
+    with pytest.raises(EnvelopeError, match="is not this tender's or signer's"):
+        await priced(front)
+    assert front.sent == {}
+
+
+async def test_no_order_is_signed_on_a_price_in_an_envelope_that_its_bidder_did_not_sign() -> None:
+    world = the_world()
+    life = Life(world, a_notice(world, *(a_lot(TWO_ENVELOPES, id=lot) for lot in ("1", "2"))))
+    rival = life.submit(a_bidder(world, 1))
+    victim, thief = Statement(life.bids[rival]).read(Envelope), a_bidder(world, 9)
+    forged = msgspec.structs.replace(victim, parts=forge(victim, life, victim.context))
+    body = msgspec.json.decode(sign(msgspec.structs.replace(forged, signer=thief.fingerprint), thief))
+    [signature] = body["signatures"]
+    renamed = encode(
+        body | {"payload": to_base64(encode(forged)), "signatures": [signature | {"keyid": victim.signer}]}
+    )
+    life.accept(a_bidder(world, 1), renamed)
+    life.submitted[-1] = msgspec.structs.replace(life.submitted[-1], bidder="123-45-00009")
+    front = Front(scored_lots(life, ("10", "10"), ("90", "90")))
+    with pytest.raises(SignatureError):
+        await priced(front)
+    assert front.sent == {}
 
 
 async def test_where_nobody_passes_a_member_has_no_price_to_order() -> None:

@@ -23,12 +23,14 @@ from bids.envelope import (
     Envelope,
     Part,
     SealedFile,
+    Section,
     SubmissionTerms,
     check,
     compose,
     entropy_size,
     open_part,
     open_restricted,
+    place,
     seal_restricted,
     verify_sealed,
 )
@@ -54,7 +56,7 @@ from procurement.tenders import (
     read_bid,
     read_restricted,
 )
-from tests.builders import Entropy, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.builders import Entropy, Life, a_bidder, a_lot, a_notice, panel_rules, the_world, two_envelopes
 from tests.core.test_envelope import opener
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -92,25 +94,25 @@ def terms_of(*parts: Part) -> SubmissionTerms:
 
 
 ONE, TWO = terms_of("bid"), terms_of("technical", "price")
-CONTENTS: dict[Part, bytes] = {"bid": b"the bid", "technical": b"the proposal", "price": b"the price"}
+CONTENTS: dict[Section, bytes] = {"bid": b"the bid", "technical": b"the proposal", "price": b"the price"}
 
 
 def sealed(
-    terms: SubmissionTerms, restricted: dict[Part, bytes], seed: str = "seal"
-) -> tuple[Envelope, dict[Part, bytes]]:
+    terms: SubmissionTerms, restricted: dict[Section, bytes], seed: str = "seal"
+) -> tuple[Envelope, dict[Section, bytes]]:
     """An envelope that lists the sealed restricted contents, and those."""
     entropy = Entropy(seed)(entropy_size(terms))
     files = seal_restricted(restricted, terms, KIM.fingerprint, entropy)
     listed = [
-        SealedFile(number=i, sha256=sha256(data).hex(), size=len(data), part=part)
-        for i, (part, data) in enumerate(files.items(), 1)
+        SealedFile(number=i, sha256=sha256(data).hex(), size=len(data), part=place(name)[0])
+        for i, (name, data) in enumerate(files.items(), 1)
     ]
-    contents = {part: CONTENTS[part] for part in terms.parts}
+    contents = {name: CONTENTS[name] for name in terms.sections}
     data = compose(contents, terms, KIM, entropy, documents=listed)
     return Statement(data).verify(Envelope, KIM.certificate), files
 
 
-def opens(envelope: Envelope, part: Part, file: bytes, terms: SubmissionTerms) -> bytes:
+def opens(envelope: Envelope, part: Section, file: bytes, terms: SubmissionTerms) -> bytes:
     return open_restricted(envelope, part, opener(terms, part, envelope.context.bid), file)
 
 
@@ -178,12 +180,12 @@ def test_another_bids_restricted_content_does_not_open_here() -> None:
 
 def test_restricted_content_has_at_most_a_mebibyte_and_a_part_of_the_tender() -> None:
     entropy = Entropy("large")(entropy_size(ONE))
-    whole: dict[Part, bytes] = {"bid": bytes(LARGEST_RESTRICTED)}
+    whole: dict[Section, bytes] = {"bid": bytes(LARGEST_RESTRICTED)}
     assert len(seal_restricted(whole, ONE, KIM.fingerprint, entropy)["bid"]) == LARGEST_RESTRICTED + 16
-    over: dict[Part, bytes] = {"bid": bytes(LARGEST_RESTRICTED + 1)}
+    over: dict[Section, bytes] = {"bid": bytes(LARGEST_RESTRICTED + 1)}
     for contents, code in ((over, "wrong-size"), ({"price": b""}, "wrong-parts")):
         with pytest.raises(EnvelopeError) as caught:
-            seal_restricted(contents, ONE, KIM.fingerprint, entropy)  # type: ignore[arg-type]
+            seal_restricted(contents, ONE, KIM.fingerprint, entropy)
         assert caught.value.code == code
     with pytest.raises(EnvelopeError):
         seal_restricted(whole, ONE, KIM.fingerprint, entropy[:-1])
@@ -198,13 +200,40 @@ def test_an_envelope_whose_restricted_content_cannot_be_one_is_turned_away(size:
     assert caught.value.code == "wrong-size"
 
 
+def test_the_restricted_content_of_a_lots_price_opens_with_that_lots_order() -> None:
+    notice = a_notice(the_world(), *(a_lot(two_envelopes(), id=lot) for lot in ("1", "2", "3")))
+    terms = Life(notice=msgspec.structs.replace(notice, document_limit=9, document_size=1 << 20)).terms
+    restricted: dict[Section, bytes] = {"price-1": CONFIDENTIAL, "price-2": b"of the other lot"}
+    entropy = Entropy("lots")(entropy_size(terms))
+    contents = dict.fromkeys(("technical", "price-1", "price-2"), b"{}")
+    files = seal_restricted(restricted, terms, KIM.fingerprint, entropy)
+    listed = [SealedFile.restricted(i, *each) for i, each in enumerate(files.items(), 1)]
+    envelope = Statement(compose(contents, terms, KIM, entropy, documents=listed)).read(Envelope)
+    assert [(each.part, each.lot) for each in envelope.documents] == [("price", "1"), ("price", "2")]
+    verify_sealed(envelope, contents, terms, entropy, restricted)
+    for name, plain in restricted.items():
+        assert opens(envelope, name, files[name], terms) == plain
+    with pytest.raises(Unopenable, match="ciphertext-invalid"):
+        opens(envelope, "price-1", files["price-2"], terms)
+    elsewhere = SealedFile.restricted(1, "price-3", bytes(20))  # of a lot that is not bid for
+    with pytest.raises(EnvelopeError) as caught:
+        compose(contents, terms, KIM, entropy, documents=[elsewhere])
+    assert caught.value.code == "wrong-restricted"
+
+
+@pytest.mark.parametrize("part", [None, "bid", "technical"])
+def test_a_sealed_file_is_of_a_lot_only_if_it_is_of_a_price_part(part: Part | None) -> None:
+    with pytest.raises(MalformedError, match="of a lot"):
+        SealedFile(number=1, sha256="00" * 32, size=1, part=part, lot="1")
+
+
 def test_whoever_is_shown_the_restricted_content_can_tell_that_it_is_listed() -> None:
-    restricted: dict[Part, bytes] = {"technical": CONFIDENTIAL}
+    restricted: dict[Section, bytes] = {"technical": CONFIDENTIAL}
     envelope, _ = sealed(TWO, restricted)
     entropy = Entropy("seal")(entropy_size(TWO))
-    contents = {part: CONTENTS[part] for part in TWO.parts}
+    contents = {name: CONTENTS[name] for name in TWO.sections}
     verify_sealed(envelope, contents, TWO, entropy, restricted)
-    others: list[dict[Part, bytes]] = [
+    others: list[dict[Section, bytes]] = [
         {},
         {"technical": b"other"},
         {"price": CONFIDENTIAL},
@@ -306,7 +335,7 @@ def test_a_content_that_names_a_number_twice_is_wrong_and_comes_last_in_the_orde
         ("price", offer(documents=twice)),
     ):
         with pytest.raises(Unopenable, match="documents-wrong"):
-            read_part(part, wrong, notice_of("technical", "price"))  # type: ignore[arg-type]
+            read_part(part, wrong, notice_of("technical", "price"))
     with pytest.raises(Unopenable, match="documents-wrong"):
         read_restricted(padded(Restricted(documents=twice)))
     with pytest.raises(Unopenable, match="content-malformed"):
@@ -381,11 +410,11 @@ def test_every_document_is_said_once_and_what_is_restricted_is_never_called_publ
 def test_a_bidders_machine_is_told_before_it_seals() -> None:
     notice = notice_of("technical", "price")
     proposal = padded(Proposal(proposal="", documents=(DOCUMENT,)))
-    contents: dict[Part, bytes] = {"technical": proposal, "price": offer()}
+    contents: dict[Section, bytes] = {"technical": proposal, "price": offer()}
     second = msgspec.structs.replace(DOCUMENT, number=2)
     both = [FILE, msgspec.structs.replace(FILE, number=2)]
     check_before_sealing(notice, contents, {}, [FILE])
-    withheld: dict[Part, bytes] = {"price": padded(Restricted(documents=(second,)))}
+    withheld: dict[Section, bytes] = {"price": padded(Restricted(documents=(second,)))}
     check_before_sealing(notice, contents, withheld, both)
     for restricted, files, code in (
         ({}, [], "not-enclosed"),
@@ -394,7 +423,7 @@ def test_a_bidders_machine_is_told_before_it_seals() -> None:
         ({"price": padded(Restricted(documents=(DOCUMENT,)))}, [FILE], "named-twice"),
     ):
         with pytest.raises(EnvelopeError) as caught:
-            check_before_sealing(notice, contents, restricted, files)  # type: ignore[arg-type]
+            check_before_sealing(notice, contents, restricted, files)
         assert caught.value.code == code
     with pytest.raises(Unopenable, match="content-malformed"):
         check_before_sealing(notice, {**contents, "price": b"{}"}, {}, [FILE])
@@ -407,7 +436,7 @@ def a_record() -> tuple[str, bytes]:
     """The envelope's id of a bid with a document, and the award record."""
     world = the_world()
     life = Life(world, notice_of("bid"))
-    contents: dict[Part, bytes] = {"bid": offer(documents=(DOCUMENT,))}
+    contents: dict[Section, bytes] = {"bid": offer(documents=(DOCUMENT,))}
     entropy = world.entropy(entropy_size(life.terms))
     life.submit(LEE, "2000")
     id = life.accept(KIM, compose(contents, life.terms, KIM, entropy, documents=[FILE]))
@@ -429,7 +458,7 @@ def test_the_verdict_says_of_documents_what_is_odd_about_them() -> None:
     world = the_world()
     life = Life(world, notice_of("bid"))
     absent = msgspec.structs.replace(DOCUMENT, number=7)
-    contents: dict[Part, bytes] = {"bid": offer(documents=(DOCUMENT, absent))}
+    contents: dict[Section, bytes] = {"bid": offer(documents=(DOCUMENT, absent))}
     entropy = world.entropy(entropy_size(life.terms))
     id = life.accept(KIM, compose(contents, life.terms, KIM, entropy, documents=[FILE]))
     verdict = verify(life.to_award().record(), world.trust)
@@ -474,7 +503,7 @@ def test_a_document_that_does_not_open_to_what_its_bid_says_is_not_written(
     world, other = the_world(), sealed_text(b"Something else entirely.", bytes(32))
     file = SealedFile(number=1, sha256=sha256(other).hex(), size=len(other))
     life = Life(world, notice_of("bid"))
-    contents: dict[Part, bytes] = {"bid": offer(documents=(DOCUMENT,))}
+    contents: dict[Section, bytes] = {"bid": offer(documents=(DOCUMENT,))}
     entropy = world.entropy(entropy_size(life.terms))
     life.accept(KIM, compose(contents, life.terms, KIM, entropy, documents=[file]))
     record, sealed_file, out = (tmp_path / each for each in ("record.zip", "1.sealed", "opened.txt"))

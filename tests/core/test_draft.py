@@ -40,7 +40,7 @@ from procurement.tenders import (
     read_restricted,
 )
 from procurement.words import notice_in_words
-from tests.builders import a_lot, a_notice, panel_rules, the_world
+from tests.builders import a_lot, a_notice, panel_rules, the_world, two_envelopes
 from tests.core.evaluation_builders import a_price_floor
 
 DECLARATIONS = (Declaration(id="clean", text="We bribe nobody."), Declaration(id="able", text="We can."))
@@ -233,6 +233,65 @@ def test_each_document_is_in_its_part_open_or_restricted() -> None:
     assert b"Born in" not in b"".join(sealed.open.values())
 
 
+def lots_apart() -> Notice:
+    return a_notice(the_world(), a_lot(two_envelopes()), a_lot(two_envelopes(), id="2"), **TAKES)
+
+
+def test_each_document_is_in_the_price_part_of_its_lot_where_each_has_one() -> None:
+    under = lots_apart()
+    drafts = (
+        DraftDocument(file="method.pdf"),
+        DraftDocument(file="desks.csv", part="price", lot="1"),
+        DraftDocument(file="chairs.csv", part="price", lot="2"),
+        DraftDocument(file="bank.csv", part="price", lot="2", restricted=True),
+    )
+    offers = DraftOffer(lot="2", amount="900"), DraftOffer(lot="1", amount="800")
+    draft = Draft(offers=offers, proposal="As before.", documents=drafts)
+    given_ = [a_document(i, each) for i, each in enumerate(drafts, start=1)]
+    sealed = contents(draft, under, given_)
+    read_back = {name: read_part(name, each, under) for name, each in sealed.open.items()}
+    assert {name: [each.title for each in part.documents] for name, part in read_back.items()} == {
+        "technical": ["method.pdf"],
+        "price-1": ["desks.csv"],
+        "price-2": ["chairs.csv"],
+    }
+    prices = {name: part.offers for name, part in read_back.items() if isinstance(part, Bid)}
+    assert {name: [each.amount for each in offers] for name, offers in prices.items()} == {
+        "price-1": ["800"],
+        "price-2": ["900"],
+    }
+    assert list(sealed.restricted) == ["price-2"]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (DraftDocument(file="a", part="price"), "each lot has a price part of its own, and no lot is named"),
+        (DraftDocument(file="a", part="price", lot="3"), "lot 3 is not offered for"),
+        (DraftDocument(file="a", part="price", lot="2"), "lot 2 is not offered for"),
+        (DraftDocument(file="a", lot="1"), "the technical part holds all lots, and lot 1 is named"),
+        (DraftDocument(file="a", part="technical", lot="1"), "the technical part holds all lots"),
+        (DraftDocument(file="a", part="bid", lot="1"), "the tender has no part bid"),
+    ],
+)
+def test_with_which_lots_price_a_document_opens_has_to_be_said(document: DraftDocument, said: str) -> None:
+    draft = Draft(offers=(DraftOffer(lot="1", amount="900"),), proposal="As before.", documents=(document,))
+    (fault,) = found(draft, lots_apart(), a=1)
+    assert fault.startswith(f"a: {said}")
+    together = a_notice(the_world(), a_lot(panel_rules()), **TAKES)
+    in_one = msgspec.structs.replace(document, part="price", lot="1")
+    (fault,) = found(msgspec.structs.replace(draft, documents=(in_one,)), together, a=1)
+    assert fault == "a: the price part holds all lots, and lot 1 is named"
+
+
+def test_the_prices_of_all_lots_together_are_as_long_as_one_part_may_be() -> None:
+    under = msgspec.structs.replace(lots_apart(), content_limit=500)
+    one = Draft(offers=(DraftOffer(lot="1", amount="900"),), proposal="As before.")
+    assert found(one, under) == []
+    both = msgspec.structs.replace(one, offers=(*one.offers, DraftOffer(lot="2", amount="900")))
+    assert found(both, under) == ["part price: 512 bytes of content, and at most 500 are taken"]
+
+
 def a_document(number: int, draft: DraftDocument) -> Document:
     name, kind = title(draft), media_type(draft)
     return Document(number=number, title=name, format=kind, key="a" * 64, sha256="b" * 64, size=1)
@@ -288,6 +347,7 @@ DRAFTS = some.builds(
             format=TEXTS,
             restricted=some.booleans(),
             part=some.sampled_from([None, "bid", "technical", "price"]),
+            lot=some.sampled_from([None, "1", "2", "3"]),
         ),
         max_size=3,
     ).map(tuple),
@@ -297,22 +357,24 @@ UNDER: list[Callable[[], Notice]] = [
     notice,
     lambda: a_notice(the_world(), a_lot(panel_rules()), **TAKES),
     lambda: a_notice(the_world(), a_lot(a_price_floor())),
+    lots_apart,
 ]
 
 
 @settings(max_examples=150, deadline=None)
-@given(draft=DRAFTS, which=some.integers(0, 2))
+@given(draft=DRAFTS, which=some.integers(0, 3))
 def test_a_draft_without_a_fault_opens_and_no_other_passes(draft: Draft, which: int) -> None:
-    """Whatever somebody writes into it: faults are words, and without any the opening reads every part."""
+    """Whatever somebody writes into it: faults are words, and without any the opening reads every part, and
+    every document is named in one of them."""
     under = UNDER[which]()
     said = faults(draft, under, {each.file: 10 for each in draft.documents})
     given_ = [a_document(i, each) for i, each in enumerate(draft.documents, start=1)]
     try:
         sealed = contents(draft, under, given_)
-        for part, content in sealed.open.items():
-            read_part(part, content, under)
-        for content in sealed.restricted.values():
-            decode(content, Restricted)
+        opened = [read_part(name, content, under) for name, content in sealed.open.items()]
+        withheld = [decode(content, Restricted) for content in sealed.restricted.values()]
+        named = [each.number for part in (*opened, *withheld) for each in part.documents]
+        assert said or sorted(named) == [each.number for each in given_]
     except (Unopenable, MalformedError):
         assert said
     assert all(isinstance(each, str) and each for each in said)

@@ -1,7 +1,8 @@
 """Sealed bids: what opens, what is turned away unread, and why an accepted one does not open."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 from bids.envelope import (
     ENTROPY_PER_PART,
+    MOST_LOTS,
     MOST_PARTNERS,
     NONCE,
     Context,
     Envelope,
     Part,
+    Section,
     SubmissionTerms,
     bid_id,
     check,
@@ -31,9 +34,26 @@ from crypto.encoding import decode, encode, from_base64, sha256, to_base64
 from crypto.errors import LockError, MalformedError, VerificationError
 from crypto.locks import Opener
 from crypto.statements import Statement, sign
-from tests.builders import DEADLINE, Entropy, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.builders import (
+    DEADLINE,
+    Entropy,
+    Life,
+    a_bidder,
+    a_lot,
+    a_notice,
+    panel_rules,
+    the_world,
+    two_envelopes,
+)
 
-CONTENTS: dict[Part, bytes] = {"bid": b"{}", "technical": b"the proposal", "price": b"the price"}
+CONTENTS: dict[Section, bytes] = {
+    "bid": b"{}",
+    "technical": b"the proposal",
+    "price": b"the price",
+    "price-1": b"that of one lot",
+    "price-2": b"that of the other",
+    "price-A.b": b"that of a lot with another kind of id",
+}
 IDENTITY = "c0" + "00" * 95
 NO_POINT = "80" + "00" * 94 + "01"
 
@@ -45,6 +65,10 @@ def terms_of(*parts: Part, **changes: Any) -> SubmissionTerms:
 
 
 ONE, TWO = terms_of("bid"), terms_of("technical", "price")
+LOTS = Life(
+    notice=a_notice(the_world(), *(a_lot(two_envelopes(), id=lot) for lot in ("1", "2", "A.b")))
+).terms
+PRICES = LOTS.sections[1:]
 KIM, LEE = a_bidder(the_world(), 1), a_bidder(the_world(), 2)
 
 
@@ -54,13 +78,14 @@ def sealed(
     seed: str = "seal",
     previous: str | None = None,
     consortium: Sequence[str] = (),
+    without: Collection[Section] = (),
 ) -> Envelope:
-    contents = {part: CONTENTS[part] for part in terms.parts}
+    contents = {name: CONTENTS[name] for name in terms.sections if name not in without}
     data = compose(contents, terms, key, Entropy(seed)(entropy_size(terms)), previous, consortium)
     return Statement(data).verify(Envelope, key.certificate)
 
 
-def opener(terms: SubmissionTerms, part: Part, bid: str) -> Opener:
+def opener(terms: SubmissionTerms, part: Section, bid: str) -> Opener:
     """Both keys: the beacon's of the round and two members' on the order."""
     world = the_world()
     partials = [member.share.sign(terms.order(part, bid), world.entropy(48)) for member in world.members[:2]]
@@ -71,7 +96,7 @@ def opener(terms: SubmissionTerms, part: Part, bid: str) -> Opener:
     return Opener(terms.locks(part, bid), (time, mandate))
 
 
-def opens(envelope: Envelope, part: Part = "bid", terms: SubmissionTerms | None = None) -> bytes:
+def opens(envelope: Envelope, part: Section = "bid", terms: SubmissionTerms | None = None) -> bytes:
     terms = terms or (ONE if part == "bid" else TWO)
     return open_part(envelope, part, opener(terms, part, envelope.context.bid))
 
@@ -113,6 +138,44 @@ def test_two_parts_open_each_with_its_own_order() -> None:
     assert opens(envelope, "price") == CONTENTS["price"]
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.sets(st.sampled_from(PRICES), min_size=1))
+def test_of_lots_with_a_price_part_each_those_are_sealed_that_are_bid_for(bid_for: set[Section]) -> None:
+    envelope = sealed(LOTS, without=set(PRICES) - bid_for)
+    check(envelope, LOTS)
+    assert decode(encode(envelope), Envelope) == envelope
+    assert [each.section for each in envelope.parts] == [
+        each for each in LOTS.sections if each == "technical" or each in bid_for
+    ]
+    for name in ("technical", *bid_for):
+        assert opens(envelope, name, LOTS) == CONTENTS[name]
+    for name in set(PRICES) - bid_for:
+        with pytest.raises(MalformedError, match="no part"):
+            opens(envelope, name, LOTS)
+
+
+def test_the_order_of_one_lots_price_opens_no_other_lots_nor_another_bids() -> None:
+    envelope = sealed(LOTS)
+    bid = envelope.context.bid
+    assert open_part(envelope, "price-1", opener(LOTS, "price-1", bid)) == CONTENTS["price-1"]
+    for name, key in (
+        ("price-1", opener(LOTS, "price-2", bid)),
+        ("price-2", opener(LOTS, "price-1", bid)),
+        ("price-1", opener(LOTS, "technical", bid)),
+        ("price-1", opener(LOTS, "price-1", sealed(LOTS, seed="other").context.bid)),
+        ("price-1", opener(TWO, "price", bid)),
+    ):
+        with pytest.raises(Unopenable) as caught:
+            open_part(envelope, name, key)
+        assert caught.value.code == "locked-otherwise"
+
+
+def test_a_lot_more_makes_a_bid_no_larger_than_its_price_part_is() -> None:
+    sizes = [len(encode(sealed(LOTS, without=PRICES[count:]))) for count in (1, 2, 3)]
+    assert sizes[0] < 2500
+    assert all(more - less < 600 for less, more in pairwise(sizes))
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.binary(max_size=2000))
 def test_any_content_comes_out_as_it_went_in(content: bytes) -> None:
@@ -143,6 +206,13 @@ def test_a_ciphertext_is_bound_to_its_context_and_part() -> None:
     assert decode(encode(context), Context) == context
 
 
+def test_a_lots_ciphertext_is_bound_to_its_lot_and_no_other_is_to_one() -> None:
+    context = sealed(LOTS).context
+    assert json.loads(part_context(context, "price-A.b")).items() >= {"part": "price", "lot": "A.b"}.items()
+    for name in ("technical", "price", "bid"):
+        assert "lot" not in json.loads(part_context(context, name))
+
+
 # ── what is not sealed ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -158,6 +228,35 @@ def test_contents_for_other_parts_are_not_sealed(parts: tuple[Part, ...]) -> Non
     with pytest.raises(EnvelopeError) as caught:
         compose(dict.fromkeys(parts, b""), ONE, KIM, bytes(80))
     assert caught.value.code == "wrong-parts"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("technical",),
+        PRICES,
+        ("technical", "price"),
+        ("technical", "price-3"),
+        ("technical", "price-"),
+        ("technical-1", "price-1"),
+        ("technical", "price", "price-1"),
+    ],
+)
+def test_contents_for_other_lots_are_not_sealed(names: tuple[Section, ...]) -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        compose(dict.fromkeys(names, b""), LOTS, KIM, bytes(entropy_size(LOTS)))
+    assert caught.value.code == "wrong-parts"
+
+
+def test_the_prices_of_all_lots_together_are_within_the_limit() -> None:
+    terms = msgspec.structs.replace(LOTS, content_limit=100)
+    entropy = Entropy("limit")(entropy_size(terms))
+    whole = {"technical": bytes(100), "price-1": bytes(60), "price-2": bytes(40)}
+    check(Statement(compose(whole, terms, KIM, entropy)).read(Envelope), terms)
+    for changes in ({"technical": bytes(101)}, {"price-2": bytes(41)}, {"price-A.b": bytes(1)}):
+        with pytest.raises(EnvelopeError) as caught:
+            compose(whole | changes, terms, KIM, entropy)
+        assert caught.value.code == "wrong-size"
 
 
 def test_content_up_to_the_limit_is_sealed_and_no_more() -> None:
@@ -211,16 +310,16 @@ def test_more_partners_than_there_may_be_are_not_even_read() -> None:
         decode(encode(crowded), Envelope)
 
 
-@pytest.mark.parametrize("terms", [ONE, TWO], ids=["one part", "two parts"])
+@pytest.mark.parametrize("terms", [ONE, TWO, LOTS], ids=["one part", "two parts", "three lots"])
 def test_whoever_is_shown_contents_and_entropy_can_tell_that_they_are_what_is_sealed(
     terms: SubmissionTerms,
 ) -> None:
-    contents = {part: CONTENTS[part] for part in terms.parts}
+    contents = {name: CONTENTS[name] for name in terms.sections}
     entropy = Entropy("seal")(entropy_size(terms))
     verify_sealed(sealed(terms, consortium=[LEE.fingerprint]), contents, terms, entropy)
-    for part in terms.parts:
+    for name in terms.sections:
         with pytest.raises(EnvelopeError) as caught:
-            verify_sealed(sealed(terms), {**contents, part: b"another price"}, terms, entropy)
+            verify_sealed(sealed(terms), {**contents, name: b"another price"}, terms, entropy)
         assert caught.value.code == "sealed-otherwise"
 
 
@@ -322,6 +421,47 @@ def test_technical_and_price_parts_that_changed_places_do_not_open() -> None:
     assert reason(envelope, "price") == "locked-otherwise"
     backwards = msgspec.structs.replace(sealed(TWO), parts=(price, technical))
     assert refusal(backwards, TWO) == "wrong-parts"
+
+
+def test_prices_of_two_lots_that_changed_places_do_not_open() -> None:
+    envelope = sealed(LOTS)
+    technical, one, two, three = envelope.parts
+    renamed = (msgspec.structs.replace(two, lot="1"), msgspec.structs.replace(one, lot="2"))
+    swapped = msgspec.structs.replace(envelope, parts=(technical, *renamed, three))
+    check(swapped, LOTS)  # nobody can see it
+    for name in ("price-1", "price-2"):
+        with pytest.raises(Unopenable) as caught:
+            opens(swapped, name, LOTS)
+        assert caught.value.code == "locked-otherwise"
+    assert opens(swapped, "price-A.b", LOTS) == CONTENTS["price-A.b"]
+
+
+def test_price_parts_of_other_lots_in_another_order_or_of_none_are_turned_away() -> None:
+    envelope = sealed(LOTS)
+    technical, one, two, three = envelope.parts
+    replace = msgspec.structs.replace
+    for parts in (
+        (technical, two, one, three),
+        (technical, one, one),
+        (technical, replace(one, lot=None)),
+        (technical, replace(one, lot="3")),
+        (replace(technical, lot="1"), one),
+        (technical,),
+        (one, two),
+    ):
+        assert refusal(replace(envelope, parts=parts), LOTS) == "wrong-parts"
+    assert refusal(replace(sealed(TWO), parts=(sealed(TWO).parts[0], one)), TWO) == "wrong-parts"
+
+
+def test_more_parts_than_a_tender_can_have_are_not_even_read() -> None:
+    envelope = sealed(LOTS)
+    for count, reads in ((1 + MOST_LOTS, True), (2 + MOST_LOTS, False)):
+        data = encode(msgspec.structs.replace(envelope, parts=envelope.parts[:1] * count))
+        if reads:
+            assert len(decode(data, Envelope).parts) == count
+        else:
+            with pytest.raises(MalformedError):
+                decode(data, Envelope)
 
 
 def test_a_part_that_stands_twice_is_turned_away() -> None:

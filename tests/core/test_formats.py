@@ -51,6 +51,7 @@ from procurement.web.look import ClientReleased
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/formats.md").read_text()
 VECTOR = json.loads((ROOT / "tests/vectors/envelope.json").read_text())
+LOTS = json.loads((ROOT / "tests/vectors/lots.json").read_text())
 RECORD = json.loads((ROOT / "tests/vectors/award-record.json").read_text())
 
 TIME = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
@@ -66,84 +67,80 @@ CURVE_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 def _by_hand(given: dict[str, Any]) -> dict[str, str]:
     """Every value of the worked example, hex or text."""
     nonce, message, sigma = (bytes.fromhex(given["entropy"])[a:b] for a, b in ((0, 16), (16, 48), (48, 80)))
-    fingerprint = _hash(bytes.fromhex(given["certificate"]))
-    bid = _hash(b"openseal/v1/bid-id\n", fingerprint, nonce)[:16]
-    network = given["network"]
+    whose = _whose_by_hand(given, nonce)
+    sealed = _sealed_by_hand(given, whose, {"part": "bid"}, message, sigma, given["content"])
+    signed = _signed_by_hand(given, whose, [sealed])
+    ms = struct.pack(">Q", _milliseconds(given["acceptedAt"]))
+    salt, id = bytes.fromhex(given["salt"]), bytes.fromhex(signed["id"])
+    digest = _hash(b"openseal/v1/commitment\n", b"\x01", bytes.fromhex(given["notice"]), ms, salt, id)
+    entry = rfc8785.dumps({"c": digest.hex(), "t": "commitment"})
+    return {
+        "certificateFingerprint": whose["certificate"],
+        **{name: whose[name] for name in ("nonce", "bid", "chain")},
+        **{name: value for name, value in sealed.items() if name != "part"},
+        **signed,
+        "milliseconds": ms.hex(),
+        "commitment": digest.hex(),
+        "entry": entry.decode(),
+        "leafHash": _hash(b"\x00", entry).hex(),
+    }
+
+
+def _whose_by_hand(given: dict[str, Any], nonce: bytes) -> dict[str, str]:
+    """The context of an envelope, but for the part."""
+    fingerprint, network = _hash(bytes.fromhex(given["certificate"])), given["network"]
     chain = _hash(
         struct.pack(">Iq", network["period"], network["genesis"]),
         bytes.fromhex(network["publicKey"] + network["groupHash"]),
         network["beaconId"].encode(),
     )
-    order = rfc8785.dumps(
-        {
-            "kind": "openseal/opening-order/v1",
-            "notice": given["notice"],
-            "part": "bid",
-            "round": given["round"],
-            "tender": given["tender"],
-        }
-    )
-    context = rfc8785.dumps(
-        {
-            "bid": bid.hex(),
-            "certificate": fingerprint.hex(),
-            "chain": chain.hex(),
-            "committee": given["committee"],
-            "nonce": nonce.hex(),
-            "notice": given["notice"],
-            "part": "bid",
-            "protocol": "openseal/v1",
-            "round": given["round"],
-            "tender": given["tender"],
-            "terms": given["terms"],
-        }
-    )
+    return {
+        "bid": _hash(b"openseal/v1/bid-id\n", fingerprint, nonce)[:16].hex(),
+        "certificate": fingerprint.hex(),
+        "chain": chain.hex(),
+        "nonce": nonce.hex(),
+        "protocol": "openseal/v1",
+        **{name: given[name] for name in ("committee", "notice", "round", "tender", "terms")},
+    }
+
+
+def _sealed_by_hand(
+    given: dict[str, Any],
+    whose: dict[str, str],
+    place: dict[str, str],
+    message: bytes,
+    sigma: bytes,
+    content: str,
+) -> dict[str, str]:
+    """Everything of one part, or of one lot's price part, as `place` names it."""
+    named = {name: given[name] for name in ("notice", "round", "tender")} | place
+    priced = {"bid": whose["bid"]} if place["part"] == "price" else {}
+    order = rfc8785.dumps({"kind": "openseal/opening-order/v1", **named, **priced})
+    context = rfc8785.dumps({**whose, **place})
     time_message = _hash(struct.pack(">Q", int(given["round"])))
-    time_point = G1Point.hash_to_curve(time_message, TIME)
-    mandate_point = G1Point.hash_to_curve(order, MANDATE)
-    public = (network["publicKey"], given["committee"])
+    points = G1Point.hash_to_curve(time_message, TIME), G1Point.hash_to_curve(order, MANDATE)
+    public = (given["network"]["publicKey"], given["committee"])
     keys = [G2Point.from_compressed_bytes(bytes.fromhex(each)) for each in public]
     r = _scalar(sigma, message)
     u = (G2Point() * r).to_compressed_bytes()
-    masked = _gt(GT.multi_pairing([time_point * r, mandate_point * r], keys))
+    masked = _gt(GT.multi_pairing([point * r for point in points], keys))
     v = _xor(sigma, _hash(b"IBE-H2", masked))
     w = _xor(message, _hash(b"IBE-H4", sigma))
     bound = context + u + v + w
     key = HKDF(SHA256(), 32, salt=_hash(bound), info=b"openseal/v1/content").derive(message)
-    ciphertext = ChaCha20Poly1305(key).encrypt(bytes(12), given["content"].encode(), bound)
-    part = {"part": "bid", "u": u.hex(), "v": v.hex(), "w": w.hex(), "ciphertext": _base64(ciphertext)}
-    in_payload = {name: value for name, value in json.loads(context).items() if name != "part"}
-    payload = rfc8785.dumps({"signer": fingerprint.hex(), "context": in_payload, "parts": [part]})
-    kind = "application/vnd.openseal.bid.v1+json"
-    pae = b" ".join([b"DSSEv1", str(len(kind)).encode(), kind.encode(), str(len(payload)).encode(), payload])
-    signature = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(given["bidderSeed"])).sign(pae)
-    statement = rfc8785.dumps(
-        {
-            "payload": _base64(payload),
-            "payloadType": kind,
-            "signatures": [{"keyid": fingerprint.hex(), "sig": _base64(signature)}],
-        }
-    )
-    ms = struct.pack(">Q", _milliseconds(given["acceptedAt"]))
-    salt = bytes.fromhex(given["salt"])
-    digest = _hash(b"openseal/v1/commitment\n", b"\x01", bytes.fromhex(given["notice"]), ms, salt, _hash(pae))
-    entry = rfc8785.dumps({"c": digest.hex(), "t": "commitment"})
     signed = [
         point * Scalar.from_be_bytes(bytes.fromhex(given[secret]))
-        for point, secret in ((time_point, "beaconSecret"), (mandate_point, "committeeSecret"))
+        for point, secret in zip(points, ("beaconSecret", "committeeSecret"), strict=True)
     ]
     opened = _gt(GT.multi_pairing([signed[0] + signed[1]], [G2Point.from_compressed_bytes(u)]))
-    sigma_again = _xor(v, _hash(b"IBE-H2", opened))
+    ciphertext = ChaCha20Poly1305(key).encrypt(bytes(12), content.encode(), bound)
     return {
-        "certificateFingerprint": fingerprint.hex(),
-        "nonce": nonce.hex(),
-        "bid": bid.hex(),
-        "chain": chain.hex(),
+        **place,
         "context": context.decode(),
         "timeMessage": time_message.hex(),
-        "timePoint": time_point.to_compressed_bytes().hex(),
+        "timePoint": points[0].to_compressed_bytes().hex(),
         "order": order.decode(),
-        "mandatePoint": mandate_point.to_compressed_bytes().hex(),
+        "mandatePoint": points[1].to_compressed_bytes().hex(),
         "msg": message.hex(),
         "sigma": sigma.hex(),
         "r": r.to_le_bytes()[::-1].hex(),
@@ -154,18 +151,40 @@ def _by_hand(given: dict[str, Any]) -> dict[str, str]:
         "contentSalt": _hash(bound).hex(),
         "contentKey": key.hex(),
         "ciphertext": ciphertext.hex(),
+        "timeSignature": signed[0].to_compressed_bytes().hex(),
+        "mandateSignature": signed[1].to_compressed_bytes().hex(),
+        "openedMsg": _xor(w, _hash(b"IBE-H4", _xor(v, _hash(b"IBE-H2", opened)))).hex(),
+    }
+
+
+def _signed_by_hand(
+    given: dict[str, Any], whose: dict[str, str], sealed: list[dict[str, str]]
+) -> dict[str, str]:
+    """The bidder's statement over its parts."""
+    fields = ("part", "lot", "u", "v", "w")
+    parts = [
+        {name: each[name] for name in fields if name in each}
+        | {"ciphertext": _base64(bytes.fromhex(each["ciphertext"]))}
+        for each in sealed
+    ]
+    signer, kind = whose["certificate"], "application/vnd.openseal.bid.v1+json"
+    stated: Any = {"signer": signer, "context": whose, "parts": parts}
+    payload = rfc8785.dumps(stated)
+    pae = b" ".join([b"DSSEv1", str(len(kind)).encode(), kind.encode(), str(len(payload)).encode(), payload])
+    signature = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(given["bidderSeed"])).sign(pae)
+    statement = rfc8785.dumps(
+        {
+            "payload": _base64(payload),
+            "payloadType": kind,
+            "signatures": [{"keyid": signer, "sig": _base64(signature)}],
+        }
+    )
+    return {
         "payload": payload.decode(),
         "pae": pae.decode(),
         "id": _hash(pae).hex(),
         "signature": signature.hex(),
         "statement": statement.decode(),
-        "milliseconds": ms.hex(),
-        "commitment": digest.hex(),
-        "entry": entry.decode(),
-        "leafHash": _hash(b"\x00", entry).hex(),
-        "timeSignature": signed[0].to_compressed_bytes().hex(),
-        "mandateSignature": signed[1].to_compressed_bytes().hex(),
-        "openedMsg": _xor(w, _hash(b"IBE-H4", sigma_again)).hex(),
     }
 
 
@@ -346,6 +365,66 @@ def test_the_vectors_envelope_fits_no_other_terms(field: str, value: str) -> Non
     with pytest.raises(EnvelopeError) as refused:
         check(_envelope(VALUES["statement"].encode()), other)
     assert refused.value.code == f"wrong-{field}"
+
+
+# ── the same of an envelope whose lots are priced apart ──────────────────────────────────────────────
+
+
+def _lots_by_hand(given: dict[str, Any]) -> dict[str, Any]:
+    """Every value of an envelope for some of the lots; entropy is counted for all of them."""
+    entropy = bytes.fromhex(given["entropy"])
+    whose = _whose_by_hand(given, entropy[:16])
+    places = [{"part": "technical"}, *({"part": "price", "lot": lot} for lot in given["lots"])]
+    sealed = [
+        _sealed_by_hand(given, whose, place, own[:32], own[32:], given["contents"][name])
+        for i, place in enumerate(places)
+        for own in [entropy[16 + 64 * i :][:64]]
+        for name in ["-".join(place.values())]
+        if name in given["contents"]
+    ]
+    return {"parts": sealed, **_signed_by_hand(given, whose, sealed)}
+
+
+def test_the_document_shows_the_order_of_one_lots_price() -> None:
+    shown = "".join(line.strip() for line in _section("Sealed bid").splitlines())
+    assert f"order = {LOTS['envelope']['parts'][1]['order']}" in shown
+
+
+def _lots_terms() -> SubmissionTerms:
+    given = LOTS["inputs"]
+    about = {name: given[name] for name in ("tender", "notice", "terms", "round", "committee")}
+    parts, lots = ("technical", "price"), tuple(given["lots"])
+    return msgspec.structs.replace(_terms(), **about, parts=parts, lots=lots)
+
+
+def test_the_vector_of_lots_comes_out_of_a_second_computation() -> None:
+    assert _lots_by_hand(LOTS["inputs"]) == LOTS["envelope"]
+
+
+def test_sealing_its_inputs_gives_its_statement_with_price_parts_of_the_lots_that_are_bid_for() -> None:
+    given, contents = LOTS["inputs"], LOTS["inputs"]["contents"]
+    encoded = {name: content.encode() for name, content in contents.items()}
+    data = compose(encoded, _lots_terms(), _bidder(), bytes.fromhex(given["entropy"]))
+    assert data.decode() == LOTS["envelope"]["statement"]
+    envelope = _envelope(data)
+    check(envelope, _lots_terms())
+    assert [each.section for each in envelope.parts] == list(contents)
+    assert len(contents) < len(_lots_terms().sections)
+
+
+@pytest.mark.parametrize("part", LOTS["envelope"]["parts"], ids=lambda part: part.get("lot", part["part"]))
+def test_each_part_of_it_opens_with_its_own_signature_alone(part: dict[str, str]) -> None:
+    envelope, terms = _envelope(LOTS["envelope"]["statement"].encode()), _lots_terms()
+    name = bids.envelope.section(part["part"], part.get("lot"))
+    assert bids.envelope.part_context(envelope.context, name).decode() == part["context"]
+    locks = terms.locks(name, envelope.context.bid)
+    assert locks[1].message.decode() == part["order"]
+    opener = Opener(locks, [bytes.fromhex(part[each]) for each in ("timeSignature", "mandateSignature")])
+    assert open_part(envelope, name, opener).decode() == LOTS["inputs"]["contents"][name]
+    others = [each["mandateSignature"] for each in LOTS["envelope"]["parts"] if each != part]
+    for other in others:
+        with pytest.raises(LockError):
+            Opener(locks, [bytes.fromhex(part["timeSignature"]), bytes.fromhex(other)])
 
 
 # ── the document says what the code does ─────────────────────────────────────────────────────────────

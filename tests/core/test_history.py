@@ -243,6 +243,19 @@ def test_an_entry_of_another_form_is_malformed(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("t", EventType)
+@pytest.mark.parametrize("part", ["price", "technical"])
+def test_what_came_of_a_price_may_be_of_a_lot_and_nothing_else(t: EventType, part: str) -> None:
+    event = an_event(t, part)
+    if t in BID_EVENTS and part == "price":
+        of_lot = msgspec.structs.replace(event, lot="2")
+        assert decode(encode(of_lot), Event) == of_lot
+        assert (of_lot.section, event.section) == ("price-2", "price")
+    else:
+        with pytest.raises(MalformedError, match="of a lot"):
+            msgspec.structs.replace(event, lot="2")
+
+
+@pytest.mark.parametrize("t", EventType)
 def test_an_event_has_exactly_the_fields_of_its_type(t: EventType) -> None:
     right = an_event(t)
     assert decode(encode(right), Event) == right

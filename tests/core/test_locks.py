@@ -220,14 +220,20 @@ def test_locks_that_one_key_holder_opens_alone_are_refused(locks: Sequence[Lock]
         Opener(locks, [TIME_KEY] * len(locks))
 
 
-def test_a_mandate_for_another_part_or_round_does_not_open() -> None:
+def test_a_mandate_for_another_part_round_bid_or_lot_does_not_open() -> None:
     secret = 7
     public_key = bls.times_g2(secret).to_compressed_bytes()
-    order = encode(an_order())
-    for other in (an_order(part="technical"), an_order(round="1001"), an_order(lot="1")):
+    price = {"part": "price", "bid": "ab" * 16, "lot": "1"}
+    for order, other in (
+        (an_order(), an_order(part="technical")),
+        (an_order(), an_order(round="1001")),
+        (an_order(**price), an_order(**price | {"lot": "2"})),
+        (an_order(**price), an_order(**price | {"lot": None})),
+        (an_order(**price), an_order(**price | {"bid": "cd" * 16})),
+    ):
         signature = bls.sign(secret, encode(other), MANDATE_DST, bytes(48))
         with pytest.raises(LockError):
-            Opener([mandate_lock(public_key, order)], [signature])
+            Opener([mandate_lock(public_key, encode(order))], [signature])
 
 
 # Properties
@@ -311,6 +317,12 @@ def test_an_order_names_a_bid_exactly_where_it_opens_a_price_part() -> None:
     assert decode(encode(priced), OpeningOrder) == priced
     for fields in ({"part": "price"}, {"bid": "ab" * 16}, {"part": "technical", "bid": "ab" * 16}):
         with pytest.raises(MalformedError):
+            an_order(**fields)
+
+
+def test_an_order_names_a_lot_only_where_it_opens_a_price_part() -> None:
+    for fields in ({"lot": "1"}, {"part": "technical", "lot": "1"}):
+        with pytest.raises(MalformedError, match="names a lot"):
             an_order(**fields)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bids.envelope import Part
+from bids.envelope import Part, section
 from bids.orders import (
     Member,
     Opening,
@@ -20,7 +20,7 @@ from crypto.committee import Rehearsal
 from crypto.encoding import decode, encode, moment
 from crypto.errors import CommitteeError, LockError, MalformedError, VerificationError
 from crypto.locks import OpeningOrder
-from tests.builders import DEADLINE, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
+from tests.builders import DEADLINE, Life, a_bidder, a_lot, a_notice, panel_rules, the_world, two_envelopes
 
 NOW = DEADLINE
 
@@ -186,7 +186,7 @@ def mandate(message: bytes) -> str:
         {"notice": "00" * 32},
         {"tender": "ocds-0s3al1-t2"},
         {"round": "403802"},
-        {"lot": "1"},
+        {"part": "price", "bid": "00" * 16, "lot": "1"},
         {"part": "bid"},
         {"part": "price", "bid": "00" * 16},
     ],
@@ -227,3 +227,61 @@ def test_beacon_and_mandate_that_change_places_are_no_keys() -> None:
     swapped = replace(opening, beacon=opening.keys[0].signature, keys=(OrderKey(signature=opening.beacon),))
     with pytest.raises(LockError, match="not the key of this lock"):
         opened(swapped)
+
+
+# ── lot by lot ───────────────────────────────────────────────────────────────────────────────────────────
+
+APART = Life(notice=a_notice(the_world(), *(a_lot(two_envelopes(), id=lot) for lot in ("1", "2"))))
+APART.submit(a_bidder(the_world(), 1))
+APART.close()
+[BID] = APART.counted
+
+
+def of_lot(lot: str | None, member: Member = ONE, bid: str = BID.envelope.context.bid) -> OpeningPartial:
+    return member.sign_order(APART.terms, section("price", lot), bid, NOW, the_world().entropy)
+
+
+def lot_keys(*partials: OpeningPartial) -> tuple[OrderKey, ...]:
+    return combined("price", partials, APART.notice.committee, APART.key, APART.terms)
+
+
+def lot_opened(lot: str, *keys: OrderKey) -> bytes | str:
+    opening = replace(an_opening("price", *keys), tender=APART.notice.tender, notice=APART.notice_id)
+    [found] = open_parts([PartToOpen(envelope=BID.envelope, terms=APART.terms, opening=opening, lot=lot)])
+    return found
+
+
+def test_members_who_sign_the_prices_of_different_lots_make_no_key() -> None:
+    assert lot_keys(of_lot("1", ONE), of_lot("2", TWO)) == ()
+
+
+def test_each_lots_price_has_a_key_and_opens_with_no_other_lots() -> None:
+    signed = [of_lot(lot, member) for lot in ("2", "1") for member in (ONE, TWO)]
+    one, two = lot_keys(*signed)
+    assert [key.subject for key in (one, two)] == [(one.bid, "1"), (one.bid, "2")]
+    assert isinstance(lot_opened("1", one), bytes)
+    with pytest.raises(CommitteeError, match="no opening order was given for this bid"):
+        lot_opened("2", one)
+    with pytest.raises(LockError, match="not the key of this lock"):
+        lot_opened("2", replace(one, lot="2"))
+    with pytest.raises(CommitteeError, match="no opening order was given for this bid"):
+        lot_opened("2", replace(one, lot=None))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"lot": "2"}, {"lot": "3"}, {"lot": None}, {"part": "technical"}, {"bid": BIDS[0]}, {"member": 2}],
+    ids=str,
+)
+def test_a_partial_on_one_lot_that_says_anything_else_is_refused(changes: dict[str, Any]) -> None:
+    check_partial(of_lot("1"), APART.notice.committee, APART.key, APART.terms)
+    changed = replace(of_lot("1"), **changes)
+    with pytest.raises(CommitteeError):
+        check_partial(changed, APART.notice.committee, APART.key, APART.terms)
+
+
+def test_a_partial_names_a_lot_only_where_each_has_a_part_and_then_always() -> None:
+    with pytest.raises(CommitteeError, match="without a part of its own"):
+        checked(replace(a_partial(part="price", bid=BIDS[0]), lot="1"))
+    with pytest.raises(CommitteeError, match="for all where each has one"):
+        check_partial(of_lot(None), APART.notice.committee, APART.key, APART.terms)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bids.envelope import Part, SealedFile, Withdrawal
+from bids.envelope import SealedFile, Section, Withdrawal
 from bids.receipts import (
     Closing,
     Committed,
@@ -77,7 +77,7 @@ class BoxLife(Life):
         limits = {"document_limit": 3, "document_size": 1 << 20, "upload_grace": 3600, "round": round_}
         super().__init__(notice=a_notice(the_world(), a_lot(), **limits))
 
-    def with_documents(self, amount: str, *titles: str) -> dict[Part, bytes]:
+    def with_documents(self, amount: str, *titles: str) -> dict[Section, bytes]:
         """Content that makes the first sealed files public."""
         named = tuple(
             Document(number=n, title=title, format="application/pdf", key="aa" * 32, sha256="bb" * 32, size=9)

@@ -26,7 +26,7 @@ from procurement.evaluation import (
 )
 from procurement.history import EventType
 from procurement.record import verify
-from procurement.scoring import OpenedBid
+from procurement.scoring import Chosen
 from procurement.tenders import Bid, LotOffer, StatedCost
 from tests.builders import Life, a_bidder, a_lot, a_notice, packed, the_world
 from tests.core.test_record_lies import Files, Liar, Lie, check_refused, evaluated_as, lies_into
@@ -166,8 +166,10 @@ class Curious(Life):
         super().__init__(**how)
         self.whose = whose
 
-    def to_open(self, part: Any) -> list[OpenedBid]:
-        return [self.counted[i] for i in self.whose] if part == "price" else super().to_open(part)
+    def to_open(self, part: Any) -> list[Chosen]:
+        if part != "price":
+            return super().to_open(part)
+        return [Chosen(self.counted[i], "price") for i in self.whose]
 
 
 @lie(10, "a price that was to stay closed")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bids.envelope import place, section
 from bids.errors import Unopenable
 from crypto.encoding import decode, encode, moment, sha256
 from crypto.errors import BeaconError, CommitteeError, MalformedError
@@ -25,7 +26,7 @@ from procurement.evaluation import (
     TwoEnvelope,
     WeightedCriterion,
 )
-from procurement.scoring import outcome
+from procurement.scoring import outcome, read_part
 from procurement.tenders import (
     Bid,
     Declaration,
@@ -33,6 +34,7 @@ from procurement.tenders import (
     Notice,
     Proposal,
     StatedCost,
+    by_section,
     check_notice,
     check_publication,
     offers,
@@ -69,7 +71,6 @@ def test_an_honest_notice_is_accepted_and_read_back(rules: Rules) -> None:
 
 REFUSED: dict[str, dict[str, Any]] = {
     "lots-repeat": {"lots": (a_lot(), a_lot())},
-    "two-envelope-alone": {"lots": (a_lot(), a_lot(TWO_ENVELOPES, id="2"))},
     "panel-missing": {"evaluators": ("00" * 32,)},
     "opening-too-early": {"round": "1"},
     "deadline-passed": {"published": moment(DEADLINE)},
@@ -336,6 +337,60 @@ def test_a_notice_has_the_parts_that_its_rules_need() -> None:
     assert notice(LowestPrice(), panel_rules()).parts == ("technical", "price")
     assert notice(MultiAward(rules=TWO_ENVELOPES, winners=2)).parts == ("technical", "price")
     assert Life(notice=notice(panel_rules())).terms.parts == ("technical", "price")
+
+
+SEVERAL = MultiAward(rules=TWO_ENVELOPES, winners=2)
+
+
+@pytest.mark.parametrize(
+    ("rules", "apart"),
+    [
+        ((LowestPrice(),), ()),
+        ((LowestPrice(), LowestPrice()), ()),
+        ((panel_rules(), LowestPrice()), ()),
+        ((TWO_ENVELOPES,), ()),
+        ((SEVERAL,), ()),
+        ((TWO_ENVELOPES, TWO_ENVELOPES), ("1", "2")),
+        ((LowestPrice(), SEVERAL), ("1", "2")),
+        ((panel_rules(), LowestPrice(), TWO_ENVELOPES), ("1", "2", "3")),
+    ],
+)
+def test_each_lot_has_a_price_part_where_a_bid_may_fail_in_one_lot_alone(
+    rules: tuple[Rules, ...], apart: tuple[str, ...]
+) -> None:
+    made = notice(*rules)
+    check_notice(made)
+    assert made.priced_apart == Life(notice=made).terms.lots == apart
+    prices = tuple(f"price-{lot}" for lot in apart) or made.parts[-1:]
+    assert made.sections == Life(notice=made).terms.sections == (*made.parts[:-1], *prices)
+
+
+def test_offers_are_sealed_together_or_lot_by_lot() -> None:
+    given = tuple(LotOffer(lot=lot, amount="1") for lot in ("2", "1"))
+    assert by_section(given, notice(LowestPrice(), LowestPrice())) == {"bid": given}
+    assert by_section(given, notice(panel_rules(), panel_rules())) == {"price": given}
+    apart = notice(TWO_ENVELOPES, LowestPrice())
+    assert by_section(given, apart) == {"price-2": given[:1], "price-1": given[1:]}
+    assert by_section(given[:1], apart) == {"price-2": given[:1]}
+
+
+def test_the_price_part_of_a_lot_offers_for_that_lot_alone() -> None:
+    apart = notice(TWO_ENVELOPES, TWO_ENVELOPES)
+    assert read_part("price-2", a_bid(("2", "1")), apart) == Bid(offers=(LotOffer(lot="2", amount="1"),))
+    for content in (a_bid(("1", "1")), a_bid(("2", "1"), ("1", "1")), a_bid(("2", "1"), ("2", "1"))):
+        assert outcome(content, "price-2", apart) == (None, "lots-wrong")
+    assert outcome(a_bid(("2", "1"), declarations=("x",)), "price-2", apart) == (None, "declarations-wrong")
+    assert outcome(a_bid(("2", "0")), "price-2", apart) == (None, "offer-wrong")
+
+
+@given(st.text(max_size=12) | st.sampled_from(["", "-", "bids", "price/1", "Price-1"]))
+def test_what_names_no_part_of_an_envelope_is_malformed(name: str) -> None:
+    if name.partition("-")[0] in ("bid", "technical", "price"):
+        part, lot = place(name)
+        assert section(part, lot) == name
+    else:
+        with pytest.raises(MalformedError):
+            place(name)
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("1000", "KRW"), ("1000.50", "EUR")])

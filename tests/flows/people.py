@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from obstore.store import LocalStore
 
 from bids.client import Service, read_trust
-from bids.envelope import Part, SubmissionTerms, compose, entropy_size
+from bids.envelope import Part, Section, SubmissionTerms, compose, entropy_size
 from bids.orders import Member
 from bids.receipts import Receipt
 from crypto.certificates import PrivateKey, Role, Signer, SigningKey
@@ -77,6 +77,7 @@ from procurement.tenders import (
     Notice,
     Organisation,
     Proposal,
+    by_section,
     padded,
     terms,
 )
@@ -303,13 +304,15 @@ class PracticeTender:
 
     def contents(
         self, amount: str, picks: tuple[int, int] | None = None, lots: Sequence[str] | None = None
-    ) -> dict[Part, bytes]:
+    ) -> dict[Section, bytes]:
         """What a bidder seals: the same amount for each of the lots, all of them by default."""
         names = lots or [lot.id for lot in self.notice.lots]
-        bid = padded(Bid(offers=tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot in names)))
+        offers = [LotOffer(lot=lot, amount=amount, picks=picks) for lot in names]
+        prices = by_section(offers, self.notice).items()
+        found: dict[Section, bytes] = {name: padded(Bid(offers=each)) for name, each in prices}
         if self.notice.parts == ("bid",):
-            return {"bid": bid}
-        return {"technical": padded(Proposal(proposal="We have done this before.")), "price": bid}
+            return found
+        return {"technical": padded(Proposal(proposal="We have done this before.")), **found}
 
     def seal(
         self,
@@ -317,7 +320,7 @@ class PracticeTender:
         amount: str = "1000000",
         *,
         picks: tuple[int, int] | None = None,
-        contents: Mapping[Part, bytes] | None = None,
+        contents: Mapping[Section, bytes] | None = None,
         previous: str | None = None,
         under: SubmissionTerms | None = None,
     ) -> bytes:

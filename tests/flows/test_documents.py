@@ -17,8 +17,8 @@ from litestar.exceptions import LitestarException
 from bids.client import Upload
 from bids.documents import seal_file
 from bids.envelope import (
-    Part,
     SealedFile,
+    Section,
     UploadRequest,
     compose,
     entropy_size,
@@ -78,18 +78,18 @@ def enclose(folder: Path, number: int, title: str, data: bytes, **changes: Any) 
 def seal(
     tender: PracticeTender,
     key: SigningKey,
-    contents: dict[Part, bytes],
+    contents: dict[Section, bytes],
     files: Sequence[Enclosed],
-    restricted: Mapping[Part, bytes],
+    restricted: Mapping[Section, bytes],
     folder: Path,
 ) -> tuple[bytes, list[Enclosed]]:
     """An envelope, and all sealed files that it lists."""
     entropy = secrets.token_bytes(entropy_size(tender.terms))
     sealed = list(files)
-    for part, data in seal_restricted(restricted, tender.terms, key.fingerprint, entropy).items():
-        number, path = len(sealed) + 1, folder / f"{part}.restricted"
+    for name, data in seal_restricted(restricted, tender.terms, key.fingerprint, entropy).items():
+        number, path = len(sealed) + 1, folder / f"{name}.restricted"
         path.write_bytes(data)
-        file = SealedFile(number=number, sha256=sha256(data).hex(), size=len(data), part=part)
+        file = SealedFile.restricted(number, name, data)
         sealed.append(Enclosed(files[0].document, file, path))
     listed = [each.file for each in sealed]
     return compose(contents, tender.terms, key, entropy, documents=listed), sealed
@@ -122,8 +122,8 @@ async def handed_in(tender: PracticeTender, key: SigningKey, folder: Path) -> Ha
     files = [plans, costing, diploma, never]
     proposal = Proposal(proposal="Oak.", documents=(plans.document, never.document))
     price = Bid(offers=(LotOffer(lot="1", amount="1000"),), documents=(costing.document,))
-    contents: dict[Part, bytes] = {"technical": padded(proposal), "price": padded(price)}
-    restricted: dict[Part, bytes] = {
+    contents: dict[Section, bytes] = {"technical": padded(proposal), "price": padded(price)}
+    restricted: dict[Section, bytes] = {
         "technical": padded(Restricted(text=MANAGER, documents=(diploma.document,))),
         "price": padded(Restricted(text="Our bank: Nonghyup")),
     }
@@ -305,7 +305,7 @@ async def test_what_does_not_open_to_what_its_bid_says_is_given_to_nobody_opened
     absent = msgspec.structs.replace(files[4].document, number=9)
     documents = (*(each.document for each in files), absent)
     bid = Bid(offers=(LotOffer(lot="1", amount="1000"),), documents=documents)
-    restricted: dict[Part, bytes] = {"bid": b"no restricted content at all"}
+    restricted: dict[Section, bytes] = {"bid": b"no restricted content at all"}
     envelope, sealed = seal(tender, bidder, {"bid": padded(bid)}, files, restricted, tmp_path)
     handed = Handed((await tender.submit(envelope)).statement, {})
     await asyncio.gather(*(upload(tender, bidder, handed.envelope, each) for each in sealed))

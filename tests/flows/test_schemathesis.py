@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from bids.envelope import CoSignature, Envelope, Part, Withdrawal
+from bids.envelope import CoSignature, Envelope, Section, Withdrawal
 from bids.orders import OrderRefusal
 from crypto.ceremony import Commitment, Convening
 from crypto.certificates import Role, Signer, SigningKey, request
@@ -207,7 +207,7 @@ async def documented(tender: PracticeTender, bidder: SigningKey, folder: Path) -
     """The id of a bid with a document, which is uploaded in all the ways that there are."""
     plan = enclose(folder, 1, "Plan", b"Twelve desks in a row.")
     bid = Bid(offers=(LotOffer(lot="1", amount="100"),), documents=(plan.document,))
-    contents: dict[Part, bytes] = {"bid": padded(bid)}
+    contents: dict[Section, bytes] = {"bid": padded(bid)}
     envelope, _ = seal(tender, bidder, contents, [plan], {}, folder)
     id = (await tender.submit(envelope)).statement
     place, headers = await upload(tender, bidder, id, plan.file, plan.path.read_bytes())

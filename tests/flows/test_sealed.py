@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import pytest
 
-from bids.envelope import Envelope, Part, part_context
+from bids.envelope import Envelope, Section, part_context
 from crypto import bls
 from crypto.beacon import LOCAL
 from crypto.committee import Partial, Rehearsal, verify_committee
@@ -94,12 +94,12 @@ async def test_no_secret_and_no_content_is_anywhere_before_the_opening(
         a_lot(NEGOTIATION), lead=3, committee=convened.committee, transcript=convened.transcript
     )
     bidder = await town.bidder("Bidder")
-    contents: dict[Part, bytes] = {
+    contents: dict[Section, bytes] = {
         "technical": encode(Proposal(proposal=PROPOSAL)),
         "price": encode(Bid(offers=(LotOffer(lot="1", amount=AMOUNT),))),
     }
     bid = await tender.bid(bidder, "1", contents=contents)
-    malformed: dict[Part, bytes] = {**contents, "technical": PROPOSAL.encode() * 2}
+    malformed: dict[Section, bytes] = {**contents, "technical": PROPOSAL.encode() * 2}
     await tender.bid(await town.bidder("Malformed"), "1", contents=malformed)
     await look_everywhere(town, tender)
     await tender.close()

@@ -4,7 +4,7 @@ that the clock is in doubt."""
 from datetime import timedelta
 from pathlib import Path
 
-from bids.envelope import Part
+from bids.envelope import Section
 from procurement.service import House
 from procurement.tenders import Bid, LotOffer, padded
 from procurement.web.look import when
@@ -31,7 +31,7 @@ async def test_a_tenders_page_names_the_grace_who_withdrew_and_which_documents_c
     titles = ("A <plan>", "Never sent")
     files = [enclose(tmp_path, number, title, title.encode()) for number, title in enumerate(titles, 1)]
     bid = Bid(offers=(LotOffer(lot="1", amount="100"),), documents=tuple(each.document for each in files))
-    contents: dict[Part, bytes] = {"bid": padded(bid)}
+    contents: dict[Section, bytes] = {"bid": padded(bid)}
     envelope, _ = seal(tender, bidder, contents, files, {}, tmp_path)
     id = (await tender.submit(envelope)).statement
     await upload(tender, bidder, id, files[0].file, files[0].path.read_bytes())
