@@ -1,11 +1,11 @@
 """Registration numbers. One that begins with `practice-` is for practice tenders only, and names its own key:
-nobody vouches for who holds it."""
+nobody has to vouch for who holds it."""
 
 from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from crypto.certificates import Holder
+from crypto.certificates import PublicKey
 from crypto.encoding import sha256
 from procurement.errors import TenderError
 
@@ -18,16 +18,11 @@ def is_practice(registration: str) -> bool:
     return registration.lower().startswith(PRACTICE)
 
 
-def practice_number(key_info: bytes) -> str:
-    """The number of the key with that SubjectPublicKeyInfo (DER): `practice-` and the first 16 hex digits of
-    its SHA-256."""
+def practice_number(key: PublicKey) -> str:
+    """The only practice number of whoever holds that key: `practice-` and the first 16 hex digits of the
+    SHA-256 of its SubjectPublicKeyInfo (DER)."""
+    key_info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PRACTICE + sha256(key_info).hex()[:DIGITS]
-
-
-def own_practice_number(holder: Holder) -> str:
-    """The only practice number that the holder of this request or certificate can have."""
-    key_info = holder.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return practice_number(key_info)
 
 
 def check_admitted(registrations: Iterable[str], *, practice: bool) -> None:
