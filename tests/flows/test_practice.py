@@ -1,13 +1,15 @@
-"""The practice ground, over HTTP: a stranger learns to bid, alone, from the application to the award record."""
+"""The practice ground, over HTTP: a stranger learns to bid, alone, from application to award record."""
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -35,6 +37,7 @@ from procurement.tenders import Bid, LotOffer, Notice, padded
 from tests.builders import a_lot
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
+from tests.flows.doomed import DoomedService, Point, doomed_service
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_consortium import a_word
 from tests.flows.test_registry import logged
@@ -154,19 +157,21 @@ async def test_a_tender_in_which_nobody_bids_ends_unsuccessful(
 ) -> None:
     """The rivals' certificates are revoked, so that not even they bid."""
     house = House.below(open_folder)
-    async with fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn:
-        async with running(dsn, house, pace=QUICK) as http:
-            town = await Town.settle(http, house, dsn)
-            for rival in casts(house).now.rivals:
-                fingerprint = rival.key.fingerprint
-                await applicant.revoke(town.line(), town.registrar, fingerprint, Reason.SUPERSEDED)
-            ocid = (await asked(http))["tender"]
-            await until_award(http, ocid)
-            timeline = (await http.get(f"{path_of(ocid)}/timeline")).json()
-            assert [each["type"] for each in timeline["events"]][-2:] == [
-                "termination:countersigned",
-                "tender:terminated",
-            ]
+    async with (
+        fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
+        running(dsn, house, pace=QUICK) as http,
+    ):
+        town = await Town.settle(http, house, dsn)
+        for rival in casts(house).now.rivals:
+            fingerprint = rival.key.fingerprint
+            await applicant.revoke(town.line(), town.registrar, fingerprint, Reason.SUPERSEDED)
+        ocid = (await asked(http))["tender"]
+        await until_award(http, ocid)
+        timeline = (await http.get(f"{path_of(ocid)}/timeline")).json()
+        assert [each["type"] for each in timeline["events"]][-2:] == [
+            "termination:countersigned",
+            "tender:terminated",
+        ]
 
 
 def casts(house: House) -> Casts:
@@ -212,6 +217,81 @@ async def test_without_a_ground_that_is_said(bare: Town, method: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "no-practice-ground")
     with refused("no-practice-ground"):
         await practising(bare.line())
+
+
+# ── killed at any point ──────────────────────────────────────────────────────────────────────────────────
+
+UNHURRIED = Pace(lead=25, shared=20, grace=1, margin=5, standstill=2, newcomers=MANY)
+SEEN = ("tender:published", "tender:closed", "order:partial", "conflict:declared", "award:intended")
+
+
+@pytest.fixture
+async def doomed(dsn: str, house: House) -> AsyncIterator[DoomedService]:
+    async with doomed_service(house, dsn, UNHURRIED) as service:
+        yield service
+
+
+@asynccontextmanager
+async def line_to(service: DoomedService) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits, trust_env=False) as http:
+        yield http
+
+
+async def until_seen(dsn: str, event: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for _ in range(6000):
+        if await connection.fetchval("SELECT EXISTS (SELECT FROM event WHERE type = $1)", event):
+            break
+        await asyncio.sleep(0.01)
+    else:
+        raise AssertionError(f"{event} has not happened")
+    await connection.close()
+
+
+async def test_a_practice_tender_goes_on_wherever_its_service_is_killed(
+    dsn: str, doomed: DoomedService
+) -> None:
+    async with line_to(doomed) as http:
+        ocid = (await asked(http))["tender"]
+        for event in SEEN:
+            await until_seen(dsn, event)
+            doomed.kill()
+            await doomed.start()
+        verdict = await verified(http, ocid)
+        assert "2 envelopes, 2 bidders" in verdict.steps[3].findings
+
+
+async def test_an_award_that_waits_for_the_second_officer_is_made_again_after_a_crash(
+    dsn: str, doomed: DoomedService
+) -> None:
+    async with line_to(doomed) as http:
+        ocid = (await asked(http))["tender"]
+        async with doomed.held_at(Point("INSERT ON draft", at_commit=True)) as held:
+            await held()
+            doomed.kill()
+        await doomed.start()
+        await verified(http, ocid)
+
+
+async def test_whoever_asks_again_after_a_crash_gets_a_tender(doomed: DoomedService) -> None:
+    async with line_to(doomed) as http:
+        async with doomed.held_at(Point("INSERT ON draft", at_commit=True)) as held:
+            asking = asyncio.create_task(http.post("/api/v1/practice-tenders"))
+            await held()
+            doomed.kill()
+        with pytest.raises(httpx.TransportError):
+            await asking
+        await doomed.start()
+        found = await asked(http)
+        assert (await asked(http, 200))["tender"] == found["tender"]
+
+
+async def test_a_restart_changes_nobody_on_the_ground(doomed: DoomedService) -> None:
+    before = casts(doomed.house)
+    doomed.kill()
+    await doomed.start()
+    assert casts(doomed.house) == before
 
 
 # ── practice is practice ─────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +365,12 @@ def a_real_notice(town: Town, **changes: Any) -> Notice:
     """One that is held under a law, for twenty days."""
     legal = LegalBasis(jurisdiction="kr-national", procedure="small-value")
     lead = timedelta(days=20).total_seconds() / town.pace
-    real = {"practice": False, "legal": legal, "category": "goods", "estimated_value": "10000000"}
+    real: dict[str, Any] = {
+        "practice": False,
+        "legal": legal,
+        "category": "goods",
+        "estimated_value": "10000000",
+    }
     return town.notice(a_lot(), lead=lead, **(real | changes))
 
 
