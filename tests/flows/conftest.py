@@ -39,10 +39,17 @@ async def http(dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="module")
 async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """The people around one running service, which all tests of a module share."""
-    house = House.below(tmp_path_factory.mktemp("town"))
+    async with a_town(postgres, migrated, tmp_path_factory.mktemp("town")) as town:
+        yield town
+
+
+@asynccontextmanager
+async def a_town(postgres: str, migrated: str, folder: Path, pace: Pace | None = None) -> AsyncIterator[Town]:
+    """The people around a service on a database of its own, with a practice ground where it has a pace."""
+    house = House.below(folder)
     async with (
         fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
-        running(dsn, house) as client,
+        running(dsn, house, pace=pace) as client,
     ):
         yield await Town.settle(client, house, dsn)
 

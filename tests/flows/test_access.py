@@ -16,7 +16,6 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -67,12 +66,10 @@ from procurement.selection import (
     NegotiationResult,
     SupplementRequest,
 )
-from procurement.service import House
 from procurement.tenders import Notice, Proposal, padded
 from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
-from tests.conftest import fresh_database
-from tests.flows.conftest import running
+from tests.flows.conftest import a_town
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_documents import enclose, upload
 from tests.flows.test_documents import seal as sealed_with
@@ -315,12 +312,9 @@ def plain(data: bytes, depth: int = 2) -> Iterator[bytes]:
 @pytest.fixture(scope="module")
 async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """With a practice ground whose tender outlasts all tests of this module."""
-    house, pace = House.below(tmp_path_factory.mktemp("town")), Pace(lead=7200, shared=3600)
-    async with (
-        fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
-        running(dsn, house, pace=pace) as http,
-    ):
-        yield await Town.settle(http, house, dsn)
+    pace = Pace(lead=7200, shared=3600)
+    async with a_town(postgres, migrated, tmp_path_factory.mktemp("town"), pace) as town:
+        yield town
 
 
 @pytest.fixture(scope="module")

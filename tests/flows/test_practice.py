@@ -21,6 +21,7 @@ from crypto.certificates import PrivateKey, Role, Signer, SigningKey, request
 from crypto.encoding import decode, moment
 from crypto.statements import Statement, sign
 from procurement import record
+from procurement.authorities import local_beacon
 from procurement.client import path_of, read_notice, submit_bid
 from procurement.enquiries import Enquiry
 from procurement.errors import TenderError
@@ -32,15 +33,16 @@ from procurement.registry.practice import RATES, PracticeRegistrar, Rate
 from procurement.registry.statements import Approval, CertificateIssued, Reason, Representative
 from procurement.sandbox.offer import DECLARED, GUIDE, Pace
 from procurement.sandbox.people import Casts
-from procurement.service import House
+from procurement.service import House, embedded_witness, working
 from procurement.tenders import Bid, LotOffer, Notice, padded
+from procurement.timekeeping import Clock
 from tests.builders import a_lot
 from tests.conftest import fresh_database
-from tests.flows.conftest import running
+from tests.flows.conftest import a_town, running
 from tests.flows.doomed import DoomedService, Point, doomed_service
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_consortium import a_word
-from tests.flows.test_registry import logged
+from tests.flows.test_registry import Elsewhere, logged
 
 MANY = (Rate(1000, timedelta(hours=1)),)
 FEW = (Rate(3, timedelta(minutes=30)),)
@@ -54,12 +56,8 @@ def in_a_town(pace: Pace | None) -> Any:
     async def town(
         postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory
     ) -> AsyncIterator[Town]:
-        house = House.below(tmp_path_factory.mktemp("town"))
-        async with (
-            fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
-            running(dsn, house, pace=pace) as client,
-        ):
-            yield await Town.settle(client, house, dsn)
+        async with a_town(postgres, migrated, tmp_path_factory.mktemp("town"), pace) as town:
+            yield town
 
     return town
 
@@ -292,6 +290,43 @@ async def test_a_restart_changes_nobody_on_the_ground(doomed: DoomedService) -> 
     doomed.kill()
     await doomed.start()
     assert casts(doomed.house) == before
+
+
+async def test_who_counts_no_more_is_replaced_at_a_start_and_ends_what_is_under_way(
+    dsn: str, doomed: DoomedService
+) -> None:
+    async with line_to(doomed) as http:
+        town, before = await Town.settle(http, doomed.house, dsn), casts(doomed.house).now
+        ocid = (await asked(http))["tender"]
+        learner, tender = await practising(town.line()), await read_notice(town.line(), ocid)
+        await submit_bid(town.line(), tender, learner, a_bid())
+        for rival in before.rivals:
+            fingerprint = rival.key.fingerprint
+            await applicant.revoke(town.line(), town.registrar, fingerprint, Reason.SUPERSEDED)
+        doomed.kill()
+        await doomed.start()
+        after = casts(doomed.house)
+        assert after.before == before
+        old, new = ({each.seed for each in cast.everybody} for cast in (before, after.now))
+        assert not old & new
+        await verified(http, ocid)
+        await verified(http, (await asked(http))["tender"])
+
+
+@pytest.mark.parametrize("role", [Role.REGISTRAR, Role.OFFICER, Role.COMMITTEE, Role.BUSINESS])
+async def test_where_people_are_certified_elsewhere_there_is_no_ground(
+    dsn: str, house: House, tmp_path: Path, role: Role
+) -> None:
+    elsewhere = Elsewhere(tmp_path / "roots", role)
+    witnesses, beacon = embedded_witness(house, "http://127.0.0.1:1"), local_beacon(house.keys, 1)
+    async with (
+        working(house, dsn, witnesses, beacon, Clock(), elsewhere.folder, pace=LONG) as app,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http,
+    ):
+        answer = await http.post("/api/v1/practice-tenders")
+        assert (answer.status_code, answer.json()["code"]) == (404, "no-practice-ground")
+        assert "certified elsewhere" in answer.json()["detail"]
+    assert not (house.keys / "practice").exists()
 
 
 # ── practice is practice ─────────────────────────────────────────────────────────────────────────────────
