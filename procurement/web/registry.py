@@ -12,7 +12,7 @@ from crypto.encoding import Hex32, Moment, moment
 from procurement.registry import store
 from procurement.registry.answers import Registration, Renewed, Revoked
 from procurement.registry.office import Office
-from procurement.web.api import DSSE, PROBLEMS, REQUEST_LIMIT, Hash, Signed
+from procurement.web.api import DSSE, PROBLEMS, REQUEST_LIMIT, Hash, Signed, problems
 
 Registry = NamedDependency[Office]
 
@@ -33,9 +33,10 @@ class CurrentStatus(msgspec.Struct, frozen=True, kw_only=True):
     ends: Moment
 
 
-@take("/registrations")
+@take("/registrations", responses=PROBLEMS | problems({429: "Too many came to practise: later, again."}))
 async def apply(body: RawBody, office: Registry) -> Registration:
-    """Apply: signed with the key that the certificate is for, under its PKCS #10 request or certificate."""
+    """Apply: signed with the key that the certificate is for, under its PKCS #10 request or certificate. A
+    business that does so under the practice number of its key is certified at once."""
     return await office.apply(body)
 
 

@@ -12,6 +12,7 @@ from obstore.store import LocalStore
 
 from procurement.authorities import local_beacon, log_key
 from procurement.clocks import USUAL_SPREAD, Spread
+from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, witness_process, working
 from procurement.settings import Witnesses
 from procurement.timekeeping import Clock
@@ -38,21 +39,32 @@ async def http(dsn: str, house: House) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="module")
 async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """The people around one running service, which all tests of a module share."""
-    house = House.below(tmp_path_factory.mktemp("town"))
+    async with a_town(postgres, migrated, tmp_path_factory.mktemp("town")) as town:
+        yield town
+
+
+@asynccontextmanager
+async def a_town(postgres: str, migrated: str, folder: Path, pace: Pace | None = None) -> AsyncIterator[Town]:
+    """The people around a service on a database of its own, with a practice ground where it has a pace."""
+    house = House.below(folder)
     async with (
         fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
-        running(dsn, house) as client,
+        running(dsn, house, pace=pace) as client,
     ):
         yield await Town.settle(client, house, dsn)
 
 
 @asynccontextmanager
 async def running(
-    dsn: str, house: House, origin: str = ORIGIN, spread: Spread = USUAL_SPREAD
+    dsn: str,
+    house: House,
+    origin: str = ORIGIN,
+    spread: Spread = USUAL_SPREAD,
+    pace: Pace | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A service with its witness."""
+    """A service with its witness, and a practice ground where it has a pace."""
     with witness_process(house, log_key(house.keys)) as url:
-        async with running_under(embedded_witness(house, url), dsn, house, origin, spread) as client:
+        async with running_under(embedded_witness(house, url), dsn, house, origin, spread, pace) as client:
             yield client
 
 
@@ -65,12 +77,17 @@ async def running_with(witness: str, dsn: str, house: House) -> AsyncIterator[ht
 
 @asynccontextmanager
 async def running_under(
-    witnesses: Witnesses, dsn: str, house: House, origin: str = ORIGIN, spread: Spread = USUAL_SPREAD
+    witnesses: Witnesses,
+    dsn: str,
+    house: House,
+    origin: str = ORIGIN,
+    spread: Spread = USUAL_SPREAD,
+    pace: Pace | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A service under the eyes of these witnesses, at that address for browsers."""
     beacon = local_beacon(house.keys, 1)
     async with (
-        working(house, dsn, witnesses, beacon, Clock(), origin=origin, spread=spread) as app,
+        working(house, dsn, witnesses, beacon, Clock(), origin=origin, spread=spread, pace=pace) as app,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
         ) as client,

@@ -9,7 +9,7 @@ import base64
 import copy
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -58,6 +58,7 @@ from procurement.registry.statements import (
     Representative,
     Revocation,
 )
+from procurement.sandbox.offer import Pace
 from procurement.selection import (
     ExaminationDocuments,
     ExaminationRequest,
@@ -68,6 +69,7 @@ from procurement.selection import (
 from procurement.tenders import Notice, Proposal, padded
 from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
+from tests.flows.conftest import a_town
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_documents import enclose, upload
 from tests.flows.test_documents import seal as sealed_with
@@ -305,6 +307,14 @@ def plain(data: bytes, depth: int = 2) -> Iterator[bytes]:
         said = base64.b64decode(run[: len(run) // 4 * 4])
         yield said
         yield from plain(said, depth - 1)
+
+
+@pytest.fixture(scope="module")
+async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """With a practice ground whose tender outlasts all tests of this module."""
+    pace = Pace(lead=7200, shared=3600)
+    async with a_town(postgres, migrated, tmp_path_factory.mktemp("town"), pace) as town:
+        yield town
 
 
 @pytest.fixture(scope="module")
@@ -804,7 +814,7 @@ PLAIN = (
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
-    *("/api", "/api/openapi.json"),
+    *("/api", "/api/openapi.json", "/api/v1/practice-tenders"),
 )
 """What is read without saying more than the tender."""
 
@@ -900,6 +910,7 @@ ASKED: dict[Route, Asked] = {
     Route("POST", "/api/v1/renewals"): signed("/api/v1/renewals", Renewal, renewal),
     Route("POST", "/api/v1/revocations"): revoke,
     Route("GET", "/api/v1/certificate-status/{id}"): read_status,
+    Route("POST", "/api/v1/practice-tenders"): sent("POST", "/api/v1/practice-tenders"),
     Route("POST", "/api/v1/challenges"): sent("POST", "/api/v1/challenges"),
     Route("POST", "/api/v1/log-ins"): log_in,
     Route("POST", "/api/v1/sessions"): begin_session,

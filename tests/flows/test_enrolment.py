@@ -19,11 +19,13 @@ from crypto.encoding import encode, from_base64, to_base64
 from crypto.errors import CertificateError
 from crypto.statements import Statement, sign
 from procurement.authorities import Authorities, local_beacon
+from procurement.numbers import practice_number
 from procurement.registry import applicant
 from procurement.registry.commands import Applied
 from procurement.registry.holding import Holding, load, private
 from procurement.registry.safe import Safe
 from procurement.registry.statements import ANYBODY, Application
+from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, working
 from procurement.settings import SettingsError
 from procurement.timekeeping import Clock
@@ -92,7 +94,7 @@ async def here(
     port, url = an_address()
     async with (
         fresh_database(postgres, f"enrolment_{uuid4().hex}", migrated) as dsn,
-        running(dsn, house, url) as client,
+        running(dsn, house, url, pace=Pace()) as client,
         listening(client._transport.app, port),  # type: ignore[attr-defined]  # the application itself
     ):
         yield await Town.settle(client, house, dsn), url
@@ -138,6 +140,17 @@ async def test_from_an_application_to_a_certificate_a_renewal_and_a_revocation(
     assert "business 도서관 상사, number KR-70" in shown
     assert f"as one came of the other by renewal: {second}" in shown
     assert "the certificate was revoked" in await business.fails("renew")
+
+
+async def test_whoever_practises_has_the_number_of_their_key_at_once(
+    here: tuple[Town, str], tmp_path: Path
+) -> None:
+    person = Person(*here, tmp_path / "learner")
+    out = await person.apply("business", "도서관 상사", "practice", "--representative", "Hong Gil-dong")
+    key = person.holding().signing_key
+    assert out.strip() == key.fingerprint
+    assert key.certificate.registration == practice_number(key.certificate.public_key)
+    assert "a practice number is its key's" in await person.fails("renew")
 
 
 async def test_nothing_is_signed_without_a_yes(

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, product
 from pathlib import Path
@@ -48,8 +48,10 @@ from procurement.awards import (
 from procurement.login.statements import LogIn
 from procurement.registry import applicant
 from procurement.registry.statements import Application, Approval, Reason, Rejection, Renewal, Revocation
+from procurement.sandbox.offer import Pace
 from procurement.tenders import Bid, LotOffer, padded
 from tests.builders import a_lot, panel_rules
+from tests.flows.conftest import a_town
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_ceremony import listening
 from tests.flows.test_documents import enclose, seal
@@ -104,6 +106,14 @@ async def test_whatever_somebody_logged_in_sends_is_answered_as_described(town: 
             visitor = await log_in(town, key)  # anew: the operation before may have ended the session
             came = await asyncio.to_thread(send, operation, mode, url, TO_VISITORS, visitor)
             assert 401 not in came or operation.method == "delete", operation.label
+
+
+@pytest.fixture(scope="module")
+async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """With a practice ground."""
+    pace = Pace(lead=7200, shared=3600)
+    async with a_town(postgres, migrated, tmp_path_factory.mktemp("town"), pace) as town:
+        yield town
 
 
 async def test_a_statement_with_something_wrong_in_it_is_answered_as_described(town: Town) -> None:
@@ -184,6 +194,7 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
     await tender.order("bid")
     await tender.opened("bid")
     await conclude(tender)
+    await town.http.post("/api/v1/practice-tenders")
     for path in (
         f"/api/v1/ceremonies/{await convened(town)}",
         f"/api/v1/tenders/{tender.ocid}",
@@ -193,7 +204,7 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
         f"/api/v1/tenders/{tender.ocid}/receipts/{envelope}",
         f"/api/v1/tenders/{tender.ocid}/bids/{envelope}/documents",
         f"/api/v1/tenders/{tender.ocid}/bids/{envelope}/documents/1",
-        *("/api/v1/tenders", "/api/v1/trust", "/api/v1/outages", "/health"),
+        *("/api/v1/tenders", "/api/v1/practice-tenders", "/api/v1/trust", "/api/v1/outages", "/health"),
         *("/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
         *("/beacon/chains", "/beacon/info", "/beacon/public/latest", "/beacon/public/1"),
     ):
