@@ -279,7 +279,8 @@ async def prepare(
     covers: int,
     spread: Spread,
 ) -> Charter:
-    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file.
+    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, lines
+    of tenders that lists lack.
 
     Raises SettingsError and BeaconUnavailable.
     """
@@ -297,6 +298,7 @@ async def prepare(
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
+        await staff.procedure.relist()
     return charter
 
 
