@@ -70,5 +70,11 @@ CREATE INDEX listed_entity_lexemes ON listed_entity USING gin (lexemes) WITH (fa
 COMMENT ON TABLE listed_entity IS
   'Procuring entities under the name of their latest tender; in_earnest once one was not for practice. citus: local';
 
-GRANT SELECT, INSERT, UPDATE ON listing, listed_entity TO openseal_service;
+GRANT SELECT, INSERT ON listing, listed_entity TO openseal_service;
+GRANT UPDATE (
+  version, ocid, number, language, title, translations, entity, entity_name, buyer, buyer_name, contact, category,
+  jurisdiction, procedure, method, rule_sets, classifications, regions, reserved_for, currency, value, practice,
+  published, deadline, opens, phase, outcome, over, lexemes
+) ON listing TO openseal_service;
+GRANT UPDATE (name, published, in_earnest, lexemes) ON listed_entity TO openseal_service;
 GRANT SELECT, INSERT, DELETE ON listed_award TO openseal_service;

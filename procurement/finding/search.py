@@ -1,4 +1,4 @@
-"""How tenders are asked for, and where a page of them begins: read from an address, as anybody may write it."""
+"""How tenders are asked for, and where a page begins: read from an address, which anybody may write."""
 
 import re
 from collections.abc import Mapping

@@ -215,18 +215,16 @@ async def find(pool: Any, search: Search, now: datetime, limit: int) -> Page:
     return _page([_line(row) for row in rows], search, limit)
 
 
-async def search_entities(
-    pool: Any, text: str | None, after: tuple[str, str] | None, limit: int
-) -> list[Entity]:
-    """Procuring entities with tenders that are not for practice, by name; `after` is the name and the id of
-    the last one that was seen."""
+async def search_entities(pool: Any, text: str | None, after: str | None, limit: int) -> list[Entity]:
+    """Procuring entities with tenders that are not for practice, by name; `after` is the id of the last one
+    that was seen."""
     conditions, values = ["in_earnest"], list[Any]()
     if text is not None:
         values.append(query(text))
         conditions.append("lexemes @@ $1::tsquery")
     if after is not None:
-        values += after
-        conditions.append(f"(name, id) > (${len(values) - 1}, ${len(values)})")
+        values.append(after)
+        conditions.append(f"(name, id) > (SELECT name, id FROM listed_entity WHERE id = ${len(values)})")
     where = " AND ".join(conditions)
     statement = f"SELECT id, name FROM listed_entity WHERE {where} ORDER BY name, id LIMIT {limit}"
     async with _reading(pool) as connection:
