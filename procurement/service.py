@@ -57,6 +57,7 @@ from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
 from procurement.web.connection import Connection
+from procurement.web.look import RELEASED
 from procurement.worker import Worker
 
 Application = Any
@@ -280,7 +281,7 @@ async def prepare(
     spread: Spread,
 ) -> Charter:
     """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, lines
-    of tenders that lists lack.
+    of tenders that lists lack, and the word of which scripts the site has.
 
     Raises SettingsError and BeaconUnavailable.
     """
@@ -299,6 +300,8 @@ async def prepare(
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
         await staff.procedure.relist()
+        async with staff.procedure.pool.acquire() as connection:
+            await staff.log.append(connection, [encode(RELEASED)])
     return charter
 
 
