@@ -307,8 +307,8 @@ async def prepare(
     spread: Spread,
     pace: Pace | None,
 ) -> Charter:
-    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
-    the word of which scripts the site has.
+    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, lines
+    of tenders that lists lack, and the word of which scripts the site has.
 
     Raises SettingsError and BeaconUnavailable.
     """
@@ -326,6 +326,7 @@ async def prepare(
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
+        await staff.procedure.relist()
         async with staff.procedure.pool.acquire() as connection:
             await staff.log.append(connection, [encode(RELEASED)])
         if pace is None or not authorities.embeds(*ROLES):

@@ -37,6 +37,7 @@ from procurement.web import (
     desk,
     documents,
     enquiries,
+    finding,
     log,
     look,
     pages,
@@ -45,8 +46,8 @@ from procurement.web import (
     session,
     uploads,
 )
+from procurement.web.error_pages import HANDLERS
 from procurement.web.gate import UNGATED, Gate
-from procurement.web.problems import HANDLERS
 
 HEADERS = [
     (
@@ -111,6 +112,7 @@ def create_app(
             log.log_router,
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
+            finding.router,
             pages.router,
             look.router,
         ],
