@@ -1,4 +1,4 @@
-"""Practice tenders: anybody may ask for one, on the page or by the interface, and has nothing to sign for it."""
+"""Practice tenders: anybody may ask for one, on the page or elsewhere, and has nothing to sign for it."""
 
 from collections.abc import Sequence
 from typing import Any
