@@ -99,9 +99,7 @@ class Keeper:
                 self._acting[ocid].add_done_callback(partial(self._done, ocid))
 
     async def _act(self, ocid: str, cast: Cast) -> None:
-        situation = await self._ground.procedure.situation(
-            ocid
-        )  # as it is by now
+        situation = await self._ground.procedure.situation(ocid)  # as it is by now
         await _Life(self._ground, self._http, self._relays, situation, cast).advance()
 
     def _done(self, ocid: str, _: "asyncio.Task[None]") -> None:
