@@ -39,6 +39,7 @@ from procurement.web import (
     log,
     look,
     pages,
+    receipts,
     registry,
     session,
     uploads,
@@ -85,6 +86,7 @@ def create_app(
         "downloads": downloads,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
+        "printer": receipts.Printer(),
     }
     return Litestar(
         middleware=[Gate()],
@@ -106,6 +108,7 @@ def create_app(
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
+            receipts.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}
