@@ -8,11 +8,14 @@ from collections.abc import Iterator
 _OBJECT = re.compile(rb"(?:^|\n)(\d+) 0 obj\n(.*?)\nendobj", re.S)
 _STREAM = re.compile(rb"(.*?)\nstream\r?\n(.*)\r?\nendstream", re.S)
 _FONT = re.compile(rb"/(f\d+) (\d+) 0 R")
-_STRING = re.compile(rb"\(((?:[^\\()]|\\.)*)\)", re.S)
+_INSIDE = rb"(?:[^\\()]|\\.)*"
+for _ in range(3):  # brackets in pairs stand for themselves
+    _INSIDE = rb"(?:[^\\()]|\\.|\(" + _INSIDE + rb"\))*"
+_STRING = re.compile(rb"\((" + _INSIDE + rb")\)", re.S)
 _SHOWN = re.compile(
     rb"/ActualText<FEFF(?P<actual>[0-9A-F]*)>.*?EMC"
     rb"|/(?P<font>f\d+) [\d.]+ Tf"
-    rb"|(?P<glyphs>\((?:[^\\()]|\\.)*\)|\[(?:\((?:[^\\()]|\\.)*\)|[-\d. ]+)*\])TJ?",
+    rb"|(?P<glyphs>\(" + _INSIDE + rb"\)|\[(?:\(" + _INSIDE + rb"\)|[-\d. ]+)*\])TJ?",
     re.S | re.I,
 )
 _MAPPED = re.compile(r"<([0-9A-F]{4})> <([0-9A-F]+)>")
