@@ -101,10 +101,6 @@ async def test_whoever_knows_the_id_reads_the_receipt_and_has_it_on_paper(town: 
     assert "root:" not in pdf.text
 
 
-async def paper_proof(tender: PracticeTender, id: str):
-    return Held.parse((await paper(tender, id)).files["receipt.json"]).proof
-
-
 async def test_the_paper_carries_the_receipt_and_leads_back_to_the_page(town: Town) -> None:
     tender = await town.publish(a_lot(), lead=600)
     id = await tender.bid(await town.bidder("Hanbit"), "900")
