@@ -20,11 +20,11 @@ import segno
 import typst
 
 LAYOUT = Path(__file__).parent / "layouts" / "sheet.typ"
-FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", "NanumGothic")
-"""Sans serifs with Hangul and Latin; typst looks for what they lack in all others that it knows."""
-EMBEDDED = ("Libertinus Serif",)
+FACES = Path(__file__).parent / "web" / "assets" / "fonts"
+FONTS = ("NanumGothic", "Libertinus Serif")
+"""Hangul and Latin, the same on every machine; typst looks for what they lack in all others that it knows."""
 CODES = ("DejaVu Sans Mono",)
-"""Faces that typst brings along."""
+"""It comes with typst, and so does Libertinus."""
 LONGEST = 1000
 """Characters of one text that are printed: the rest is where the sheet's code leads."""
 STAND_IN = "\ufffd"
@@ -88,27 +88,6 @@ def write(sheet: Sheet) -> bytes:
     return _compile(_without(said, lacking))
 
 
-def prints(text: str) -> bool:
-    """Whether the fonts of this machine have every character of it."""
-    probe = Sheet(
-        language="en",
-        title=text,
-        lead=[],
-        sections=[],
-        foot="",
-        address="x",
-        address_label="x",
-        lacking="",
-    )
-    try:
-        _compile(_said(probe))
-    except typst.TypstError as error:
-        if _lacking(error):
-            return False
-        raise
-    return True
-
-
 def code(address: str) -> segno.QRCode:
     """The QR code of an address."""
     return segno.make_qr(address, error="m")
@@ -120,7 +99,7 @@ def _said(sheet: Sheet) -> dict[str, Any]:
     code(sheet.address).save(picture, kind="svg", svgclass=None, lineclass=None)
     return {
         "language": sheet.language,
-        "fonts": [*(each for each in FONTS if each in _fonts().families()), *EMBEDDED],
+        "fonts": [*FONTS],
         "code-fonts": [*CODES],
         "title": _printable(sheet.title),
         "lead": [_printable(each) for each in sheet.lead],
@@ -210,4 +189,4 @@ def _unquoted(text: str) -> str:
 
 @cache
 def _fonts() -> typst.Fonts:
-    return typst.Fonts()
+    return typst.Fonts(font_paths=[FACES])

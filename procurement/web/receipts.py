@@ -5,13 +5,10 @@ referrers, and what it says out of caches and indexes.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
-from babel import Locale
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
@@ -30,10 +27,9 @@ from procurement.procedure import Procedure
 from procurement.sheets import Enclosed, Fact, Section, Sheet
 from procurement.web.api import Ocid, Steps
 from procurement.web.gate import Turnstile
-from procurement.web.look import N_, NAMES, WORDS, language_of, number, when
+from procurement.web.look import N_, WORDS, language_of, number, when
 from procurement.web.session import UNSEEN, Here
 
-_LOGGER = logging.getLogger(__name__)
 AT_ONCE, WAITING = 1, 4
 """Sheets that are made at a time in one process, and that may wait for it: a seat of the gate's each."""
 VERIFY = "openseal verify --receipt RECEIPT RECORD"
@@ -64,11 +60,11 @@ class Printer:
     def __init__(self) -> None:
         self._turn = Turnstile(AT_ONCE, WAITING)
 
-    async def print(self, make: Callable[[Language], Sheet], language: Language) -> bytes:
-        """The sheet in that language, or in English where no font here has its letters. Raises Pushback."""
+    async def print(self, sheet: Sheet) -> bytes:
+        """The sheet as a PDF. Raises Pushback."""
         await self._turn.enter()
         try:
-            return await asyncio.to_thread(_print, make, language)
+            return await asyncio.to_thread(sheets.write, sheet)
         finally:
             self._turn.leave()
 
@@ -100,7 +96,7 @@ async def read_receipt(
     held = Held(situation, found, procedure, f"{sessions.origin}/tenders/{ocid}/receipts/{id}")
     language = language_of(request)
     if form:
-        return _paper(await printer.print(partial(sheet, held), language), id)
+        return _paper(await printer.print(sheet(held, language)), id)
     waits = found.receipt is None and not still
     headers = HIDDEN | ({"Refresh": str(LOOK_AGAIN)} if waits else {})
     context = {
@@ -279,23 +275,6 @@ def _enclosed(taken: Taken, say: Say) -> list[Enclosed]:
 def _time(time: str, language: Language) -> str:
     """In Korea, and as it was signed."""
     return f"{when(language, time, seconds=True).striptags()} ({time} UTC)"
-
-
-def _print(make: Callable[[Language], Sheet], language: Language) -> bytes:
-    if _prints(language):
-        return sheets.write(make(language))
-    said = N_("This paper is in English: no font of this service has the letters of %(name)s.")
-    sheet = make("en")
-    line = WORDS.say("en", said, name=Locale.parse(language).english_name)
-    return sheets.write(msgspec.structs.replace(sheet, lead=[*sheet.lead, line]))
-
-
-@cache
-def _prints(language: Language) -> bool:
-    found = sheets.prints(NAMES[language])
-    if not found:
-        _LOGGER.warning("no font has the letters of %s: its receipts are printed in English", language)
-    return found
 
 
 def _paper(pdf: bytes, id: str) -> Response[bytes]:

