@@ -26,6 +26,7 @@ from procurement.own_bids import OwnFile, Taken, taken
 from procurement.procedure import Procedure
 from procurement.sheets import Enclosed, Fact, Section, Sheet
 from procurement.web.api import Ocid, Steps
+from procurement.web.documents import PARTS
 from procurement.web.gate import Turnstile
 from procurement.web.look import N_, WORDS, language_of, number, when
 from procurement.web.session import UNSEEN, Here
@@ -36,12 +37,6 @@ VERIFY = "openseal verify --receipt RECEIPT RECORD"
 LOOK_AGAIN = 10
 """Seconds after which the page of a promise looks for the receipt."""
 HIDDEN = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
-
-PARTS = {
-    "bid": N_("Restricted content of the bid"),
-    "technical": N_("Restricted content of the technical part"),
-    "price": N_("Restricted content of the price part"),
-}
 
 Name = Annotated[
     str,
