@@ -223,7 +223,7 @@ async def test_a_bid_that_was_taken_while_the_clock_was_in_doubt_says_so(town: T
     assert bid["inDoubt"]
     headers = await log_in(town, bidder)
     page = (await town.http.get(f"/desk/bids/{tender.ocid}", headers=headers)).text
-    assert "time in doubt" in page
+    assert "Time in doubt" in page
 
 
 async def test_while_the_log_stands_still_a_bidder_reads_the_promise(town: Town) -> None:
