@@ -275,7 +275,7 @@ class TenderPeriod(Chronicle):
         """A business asks; who it is only officials read."""
         statement, enquiry, business = await self._genuine(data, Enquiry)
         async with self._step(ocid) as (connection, situation, now):
-            check_about(situation, enquiry)
+            check_about(situation, enquiry, business)
             if situation.heard(statement):
                 return statement.id
             self._check_askable(situation, now)
@@ -353,12 +353,12 @@ class TenderPeriod(Chronicle):
             officer = await self.standings.certificate(connection, amendment.signer)
             following = await self._amended(situation, amendment, statement.id, officer, now)
             situation.officials.check_countersigning(officer.registration, second.registration)
-            both = (EventType.AMENDMENT_COUNTERSIGNED, countersignature), (EventType.AMENDED, statement)
-            await self._say(connection, situation, both, now)
-            await self._move_slot(connection, situation.row.deadline, following.notice.closes)
             await store.amend(
                 connection, situation.row.tender_id, following.terms.terms, following.notice.closes
             )
+            both = (EventType.AMENDMENT_COUNTERSIGNED, countersignature), (EventType.AMENDED, statement)
+            await self._say(connection, situation, both, now)
+            await self._move_slot(connection, situation.row.deadline, following.notice.closes)
 
     # ── outages ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -375,11 +375,11 @@ class TenderPeriod(Chronicle):
             statement = self._signed(extension)
             seq = situation.row.head.seq
             following = followed_by(situation.tender.editions, extension, statement.id, seq)[-1]
-            await self._say(connection, situation, [(EventType.EXTENDED, statement)], now)
             before, after = situation.row.deadline, following.notice.closes
+            await store.amend(connection, situation.row.tender_id, following.terms.terms, after)
+            await self._say(connection, situation, [(EventType.EXTENDED, statement)], now)
             for deadline, more in ((before, -1), (after, 1)):  # nobody chose the time: it may be full
                 await store.count_closing(connection, self._spread.slot(deadline), more)
-            await store.amend(connection, situation.row.tender_id, following.terms.terms, after)
         return True
 
     async def extension_due(
@@ -464,6 +464,7 @@ class TenderPeriod(Chronicle):
         statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
         if (given.tender, given.notice) != (ocid, tender.notice_id):
             raise TenderError("another-tender", "the statement is about another tender")
+        (await self.officials(tender)).check_admits(partner.registration)
         tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
         late = now >= tender.notice.closes and not await self.may_move(self.pool, row, tender, now)
         if row.terminated_at is None and (not late or self.watch.check(now)):
@@ -519,15 +520,16 @@ def draft_of(
     )
 
 
-def check_about(situation: Situation, said: OfficialsWord | Enquiry | Said) -> None:
-    """The statement is about this tender. Raises TenderError."""
+def check_about(situation: Situation, said: OfficialsWord | Enquiry | Said, who: Certificate) -> None:
+    """The statement is about this tender, by somebody whom it admits. Raises TenderError."""
+    situation.officials.check_admits(who.registration)
     if (said.tender, said.notice) != (situation.row.ocid, situation.row.notice_id):
         raise TenderError("another-tender", "the statement is about another tender")
 
 
 def check_in_charge(situation: Situation, said: OfficialsWord, officer: Certificate) -> None:
     """About this tender, by one of its two officers. Raises TenderError."""
-    check_about(situation, said)
+    check_about(situation, said, officer)
     situation.officials.check_in_charge(officer.registration)
 
 

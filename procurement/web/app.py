@@ -28,6 +28,7 @@ from procurement.login.sessions import Sessions
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
+from procurement.sandbox.ground import Ground
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
@@ -36,16 +37,18 @@ from procurement.web import (
     desk,
     documents,
     enquiries,
+    finding,
     log,
     look,
     pages,
+    practice,
     receipts,
     registry,
     session,
     uploads,
 )
+from procurement.web.error_pages import HANDLERS
 from procurement.web.gate import UNGATED, Gate
-from procurement.web.problems import HANDLERS
 
 HEADERS = [
     (
@@ -70,8 +73,10 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    ground: Ground | None,
 ) -> Litestar:
-    """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one.
+    """Everything that the service answers over HTTP; `beacon` is the embedded one and `ground` the practice
+    ground, where there is one.
 
     `origin` is the service's address as browsers write it: log-in is bound to it.
     """
@@ -84,6 +89,7 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "ground": ground,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
         "printer": receipts.Printer(),
@@ -98,6 +104,7 @@ def create_app(
             documents.router,
             documents.readings,
             ceremonies.router,
+            practice.router,
             registry.router,
             session.router,
             enquiries.router,
@@ -107,6 +114,7 @@ def create_app(
             log.log_router,
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
+            finding.router,
             pages.router,
             receipts.router,
             look.router,

@@ -15,11 +15,12 @@ from procurement.awards import Evaluated, IntendedAward
 from procurement.chronicle import Situation
 from procurement.evaluation import Ranked, explain
 from procurement.evaluation.explain import Language
+from procurement.finding.listing import Status
 from procurement.history import SELECTION_EVENTS, EventType
 from procurement.login import store as login
 from procurement.own_bids import own_bids
 from procurement.procedure import Procedure
-from procurement.publication import PublishedPart, Status, status
+from procurement.publication import PublishedPart, status
 from procurement.scoring import read_opened
 from procurement.selection import Candidacy
 from procurement.tenders import Bid, Proposal

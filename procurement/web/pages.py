@@ -10,7 +10,7 @@ from litestar.response import Template
 
 from bids.receipts import Closing, Committed
 from crypto.encoding import parse_moment
-from procurement import publication, store
+from procurement import publication
 from procurement.awards import Evaluated, LotEvaluation
 from procurement.chronicle import Situation
 from procurement.evaluation import Line, explain
@@ -22,7 +22,7 @@ from procurement.scoring import read_opened
 from procurement.selection import Candidacy, ExaminationResult
 from procurement.steps import steps as every_step
 from procurement.tenders import Document
-from procurement.web.api import Ocid, Steps, summary
+from procurement.web.api import Ocid, Steps
 from procurement.words import notice_in_words
 
 OUTCOMES = {
@@ -64,15 +64,6 @@ STEPS: dict[EventType, str] = {
     EventType.AWARD_COUNTERSIGNED: "Award countersigned by a second officer",
     EventType.AWARDED: "Awarded",
 }
-
-
-@get("/", include_in_schema=False)
-async def home(procedure: Steps) -> Template:
-    """All tenders."""
-    ocids = await store.list_tenders(procedure.pool)
-    situations = [await procedure.situation(ocid) for ocid in ocids]
-    tenders = [summary(situation, procedure.now()) for situation in situations]
-    return Template("home.html", context={"tenders": tenders})
 
 
 @get("/tenders/{ocid:str}", include_in_schema=False)
@@ -231,4 +222,4 @@ def _sensitivity(lot: LotEvaluation) -> Sequence[Line]:
     return lot.evaluation.sensitivity.lines if lot.evaluation.sensitivity else ()
 
 
-router = Router("/", route_handlers=[home, tender])
+router = Router("/", route_handlers=[tender])

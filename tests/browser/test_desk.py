@@ -279,7 +279,7 @@ def test_another_sites_page_does_nothing_in_a_session(context: BrowserContext, t
 
 
 class Bidding(NamedTuple):
-    """A business, a tender in which it has bid and lost, and one in which it has withdrawn its bid; and the
+    """A business, a tender in which it has bid and won, and one in which it has withdrawn its bid; and the
     officer of both."""
 
     service: Service

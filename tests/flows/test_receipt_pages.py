@@ -242,6 +242,10 @@ async def test_of_what_is_not_in_the_box_there_is_no_receipt(town: Town) -> None
         assert (await page(other, id, more)).status_code == 404
         nowhere = await town.http.get(f"/tenders/ocds-0s3al1-nothing/receipts/{id}{more}")
         assert nowhere.status_code == 404
+    reader = {"Accept": "text/html", "Accept-Language": "ko"}
+    absent = await town.http.get(f"/tenders/{tender.ocid}/receipts/{'0' * 64}", headers=reader)
+    assert absent.status_code == 404
+    assert '<html lang="ko"' in absent.text
     for odd in ("x", id.upper(), f"{id}.exe", f"{id}.pdf.pdf", f"{id}%0a"):
         assert (await page(tender, odd)).status_code in (400, 404)
 
