@@ -124,7 +124,7 @@ async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
     body = found.get(entry.statement)
     data = encode(entry)
-    proof = await _witnessed_proof(procedure.log, data)
+    proof = await _proof_of(procedure.log, data)
     return ProvenEntry(
         entry=to_base64(data), proof=proof.encode(), statement=to_base64(body) if body else None
     )
@@ -152,7 +152,7 @@ async def covers(procedure: Procedure, day: date) -> ProvenEntry:
     if body is None:
         raise TenderError("not-yet", "the covers of this day are not revealed")
     entry = revealed_entry(Statement(body).id)
-    proof = await _witnessed_proof(procedure.log, entry)
+    proof = await _proof_of(procedure.log, entry)
     return ProvenEntry(entry=to_base64(entry), proof=proof.encode(), statement=to_base64(body))
 
 
@@ -426,10 +426,16 @@ async def _with_draw(
     return note, proofs
 
 
-async def _witnessed_proof(log: Log, entry: bytes) -> TlogProof:
+async def _proof_of(log: Log, entry: bytes) -> TlogProof:
     index = await log.index_of(leaf_hash(entry))
     if index is None:
         raise TenderError("not-yet", "the entry is not in the published log yet")
+    return await witnessed_proof(log, index)
+
+
+async def witnessed_proof(log: Log, index: int) -> TlogProof:
+    """The entry at that index under the earliest checkpoint that the witnesses co-signed. Raises TenderError
+    while there is none."""
     note, size = await _witnessed(log, index)
     return TlogProof(index=index, hashes=tuple(await log.inclusion(index, size)), checkpoint=note)
 

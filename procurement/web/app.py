@@ -42,6 +42,7 @@ from procurement.web import (
     look,
     pages,
     practice,
+    receipts,
     registry,
     session,
     uploads,
@@ -91,6 +92,7 @@ def create_app(
         "ground": ground,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
+        "printer": receipts.Printer(),
     }
     return Litestar(
         middleware=[Gate()],
@@ -115,6 +117,7 @@ def create_app(
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             finding.router,
             pages.router,
+            receipts.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}

@@ -822,6 +822,7 @@ FILLED: dict[str, dict[str, Fill]] = {
     f"{TENDER}/entries/{{seq}}": {"seq": lambda *_: 2},
     f"{TENDER}/statements/{{id}}": {"id": envelope},
     f"{TENDER}/receipts/{{id}}": {"id": received},
+    "/tenders/{ocid}/receipts/{name}": {"name": received},
     f"{TENDER}/documents/{{id}}": {"id": lambda *_: "spec"},
     f"{TENDER}/bids/{{envelope}}/documents": {"envelope": opened_bid},
     f"{TENDER}/bids/{{envelope}}/documents/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
@@ -959,7 +960,7 @@ async def test_what_comes_is_what_the_table_says(square: Square, route: Route) -
 ANYHOW = {
     *("/api/v1/session", "/api/v1/journal", "/desk", "/desk/journal", "/api/v1/ceremonies/{id}"),
     *(each.path for each in ASKED if each.path.startswith(("/log", "/beacon"))),
-    *(f"{TENDER}/uploads/{{id}}", f"{TENDER}/receipts/{{id}}"),
+    *(f"{TENDER}/uploads/{{id}}", f"{TENDER}/receipts/{{id}}", "/tenders/{ocid}/receipts/{name}"),
 }
 """Differs from one moment to the next, whoever bids."""
 
