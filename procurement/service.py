@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,7 @@ from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
 from procurement.web.connection import Connection
+from procurement.web.live import Live
 from procurement.worker import Worker
 
 Application = Any
@@ -98,7 +99,15 @@ class House(NamedTuple):
 
 class Server(uvicorn.Server):
     """uvicorn, but a signal only ends `serve`: uvicorn's own way kills the process before anything that
-    was started with it is stopped."""
+    was started with it is stopped. `let_go` ends the answers that have no end of their own."""
+
+    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._let_go = let_go
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._let_go()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -138,6 +147,7 @@ class Staff(NamedTuple):
     reception: Reception
     uploads: Uploads
     downloads: Downloads
+    live: Live
 
 
 def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", workers: int = 2) -> None:
@@ -226,7 +236,7 @@ def _answer(charter: Charter, listening: socket.socket) -> None:
                 proxy_headers=False,  # the peer's address is what the peer cannot choose
                 http=Connection,
             )
-            await Server(config).serve([listening])
+            await Server(config, staff.live.end).serve([listening])
 
     uvloop.run(answer())
 
@@ -359,7 +369,9 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             tasks.create_task(rounds.watch(stop))
         try:
             objects = LocalStore(house.objects)
-            yield Staff(client, log, objects, office, procedure, reception, uploads, downloads)
+            yield Staff(
+                client, log, objects, office, procedure, reception, uploads, downloads, Live(procedure)
+            )
         finally:
             stop.set()
 
@@ -388,16 +400,18 @@ def _application(charter: Charter, staff: Staff) -> Application:
         reception=staff.reception,
         files=staff.uploads,
         downloads=staff.downloads,
+        live=staff.live,
     )
 
 
 @asynccontextmanager
 async def _at_the_door(staff: Staff) -> AsyncIterator[None]:
-    """Bids are taken, and it is kept in the ledger that they are."""
+    """Bids are taken, it is kept in the ledger that they are, and who watches is told what happens."""
     stop = asyncio.Event()
     heartbeat = Heartbeat(staff.reception)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(heartbeat.run(stop))
+        tasks.create_task(staff.live.run(stop))
         try:
             yield
         finally:

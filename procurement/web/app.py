@@ -41,9 +41,14 @@ from procurement.web import (
     pages,
     registry,
     session,
+    tender,
     uploads,
 )
+from procurement.web import (
+    live as live_pages,
+)
 from procurement.web.gate import UNGATED, Gate
+from procurement.web.live import Live
 from procurement.web.problems import HANDLERS
 
 HEADERS = [
@@ -69,6 +74,7 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    live: Live,
 ) -> Litestar:
     """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one.
 
@@ -83,6 +89,7 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "live": live,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
     }
@@ -106,6 +113,8 @@ def create_app(
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
+            tender.router,
+            live_pages.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}

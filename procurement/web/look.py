@@ -72,7 +72,7 @@ async def remember_language(message: Message, scope: Scope) -> None:
 def catalogue(language: Language) -> Catalog:
     """All words of a language: the files in its folder are read as one. Raises ValueError for a message
     that two of them have."""
-    whole = Catalog(locale=language, domain="messages")
+    whole = Catalog(locale=language, domain="messages", fuzzy=False)
     for path in sorted((HERE / "locales" / language).glob("*.po")):
         with path.open("rb") as file:
             part = read_po(file, locale=language, abort_invalid=True)
