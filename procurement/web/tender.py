@@ -25,7 +25,7 @@ from procurement.publication import PublishedEdition
 from procurement.tenders import Item, Lot, Notice
 from procurement.web import charts
 from procurement.web.api import Ocid, Steps
-from procurement.web.look import WORDS, language_of, number, when
+from procurement.web.look import WORDS, N_, language_of, number, when
 from procurement.web.results import EXCERPT, Result, candidates, offered, page_of, results, said
 from procurement.web.timeline import shown
 from procurement.web.wording import ENDS, UNOPENABLE
@@ -215,7 +215,7 @@ async def prices(
     limits = [
         each._replace(label=say(each.label)) for each in result.near(result.limits(situation.tender.notice))
     ]
-    labels = say("In line"), say("Out")
+    labels = say(N_("In line")), say(N_("Out"))
     return _picture(
         charts.prices(result.priced(), limits, labels, partial(_written, language), _colours(scheme))
     )
