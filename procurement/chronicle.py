@@ -25,6 +25,9 @@ from procurement.awards import ConflictDeclaration
 from procurement.duties import Declared, Officials, Word, declared
 from procurement.editions import Edition, after, edition_of, published
 from procurement.errors import TenderError
+from procurement.finding import store as lines
+from procurement.finding.index import Index
+from procurement.finding.listing import Phase
 from procurement.history import EDITIONS, Entry, Event, EventType, check_still
 from procurement.panels import PanelDraw
 from procurement.registry.standings import Standings
@@ -100,6 +103,23 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         scoring = self.to_score and not self.has(EventType.OPENED, "price")
         return scoring and self.officials.is_depleted(self.declared)
 
+    @property
+    def phase(self) -> Phase:
+        """Where the tender is by its history alone."""
+        seen = {entry.t for entry in self.entries}
+        if EventType.AWARDED in seen:
+            return "complete"
+        if EventType.TERMINATED in seen:
+            return "terminated"
+        if EventType.INTENDED in seen:
+            return "standstill"
+        if self.recused:
+            return "recused"
+        opened = len(self.of(EventType.OPENED)) == len(self.tender.notice.parts)
+        if EventType.SCORED in seen or opened:
+            return "evaluation"
+        return "opening" if EventType.PARTIAL in seen else "bidding"
+
     def check_scored(self) -> None:
         """The panel has scored the technical parts that opened. Raises TenderError."""
         if not self.has(EventType.OPENED, "technical"):
@@ -128,6 +148,7 @@ class Chronicle:
         self.standings = standings
         self.clock = clock
         self.now = clock.now
+        self.index = Index(standings)
         self._tenders: dict[str, Tender] = {}
         self._checking = asyncio.Lock()
         self._officials: dict[str, Officials] = {}
@@ -219,20 +240,32 @@ class Chronicle:
     async def _situation(self, connection: Any, row: TenderRow) -> Situation:
         entries = await self._history(connection, row.ocid)
         tender = await self.tender_of(connection, row)
+        return await self._as_of(connection, row, tender, await self.officials(tender), entries)
+
+    async def _as_of(
+        self,
+        connection: Any,
+        row: TenderRow,
+        tender: Tender,
+        officials: Officials,
+        entries: tuple[Entry, ...],
+    ) -> Situation:
+        """Where a tender stands whose whole history these entries are."""
         said = [each for each in entries if each.t is EventType.CONFLICT_DECLARED]
         sheets = [each for each in entries if each.t is EventType.SHEET_SIGNED]
         return Situation(
             row=row,
             tender=tender,
-            officials=await self._seated(connection, tender, entries),
+            officials=await self._seated(connection, tender, officials, entries),
             entries=entries,
             declared=await self._declared(connection, row.tender_id, said),
             scored_by=await self._signers(connection, row.tender_id, sheets),
         )
 
-    async def _seated(self, connection: Any, tender: Tender, entries: Sequence[Entry]) -> Officials:
+    async def _seated(
+        self, connection: Any, tender: Tender, officials: Officials, entries: Sequence[Entry]
+    ) -> Officials:
         """The officials, with the order in which a pool is called once it is drawn."""
-        officials = await self.officials(tender)
         for entry in entries if officials.seats else ():
             if entry.t is EventType.PANEL_DRAWN:
                 drawn = await self._order(connection, tender, entry)
@@ -284,7 +317,8 @@ class Chronicle:
         events: Sequence[Event],
         statements: Sequence[Statement],
     ) -> None:
-        """Statements, history, log: all or nothing. Raises TenderError for what can come no more."""
+        """Statements, history, log, and the tender's line in lists: all or nothing. Where the terms change,
+        its row says so already. Raises TenderError for what can come no more."""
         _check_still(situation, events)
         tender_id, head = situation.row.tender_id, situation.row.head
         for statement in statements:
@@ -297,6 +331,23 @@ class Chronicle:
         await store.add_events(connection, tender_id, rows)
         await store.move_head(connection, tender_id, moved)
         await self.log.append(connection, entries)
+        await self._list(connection, situation, (*situation.entries, *map(_entry, entries)))
+
+    async def _list(self, connection: Any, before: Situation, entries: tuple[Entry, ...]) -> None:
+        """The line of a tender that was in that situation, and whose whole history is this now."""
+        row = await store.load_tender(connection, before.row.ocid)
+        tender = await self.tender_of(connection, row)
+        now = await self._as_of(connection, row, tender, before.officials, entries)
+        await self.index.keep(connection, row.tender_id, tender.notice, now.phase, entries)
+
+    async def relist(self) -> None:
+        """Makes the lines that are missing or were made by another version, one tender at a time."""
+        for ocid in await lines.find_outdated(self.pool):
+            await self.officials(await self.tender(ocid))  # as for a step
+            async with self.pool.acquire() as connection, connection.transaction():
+                row = await store.load_tender(connection, ocid, "FOR SHARE")
+                situation = await self._situation(connection, row)
+                await self._list(connection, situation, situation.entries)
 
     async def _say(
         self,

@@ -25,6 +25,7 @@ What this mapping decides where OCDS leaves it open:
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ from procurement.evaluation import (
     TwoEnvelope,
 )
 from procurement.history import BID_EVENTS, EDITIONS, Entry, EventType
-from procurement.notices import Budget, TenderDocument, Translation
+from procurement.notices import Budget, LegalBasis, TenderDocument, Translation
 from procurement.scoring import OpenedBid
 from procurement.selection import Candidacy
 from procurement.tenders import Item, Lot, Notice, Organisation
@@ -212,11 +213,11 @@ def _tender(notice: Notice) -> Json:
         procuringEntity=_entity(notice),
         **_method(notice),
         mainProcurementCategory=notice.category,
-        value=_whole_value(notice),
+        value=_estimate(notice),
         submissionMethod=["electronicSubmission"],
         submissionMethodDetails=_submission(notice),
         awardCriteria=_criteria(notice),
-        awardCriteriaDetails="; ".join(f"lot {lot.id}: {_rule_set(lot.rules)}" for lot in notice.lots),
+        awardCriteriaDetails="; ".join(f"lot {lot.id}: {rule_set(lot.rules)}" for lot in notice.lots),
         eligibilityCriteria=_eligibility(notice),
         tenderPeriod={"startDate": notice.published, "endDate": notice.deadline},
         lots=[_lot(lot, notice.currency) for lot in notice.lots],
@@ -226,20 +227,36 @@ def _tender(notice: Notice) -> Json:
     )
 
 
-def _whole_value(notice: Notice) -> Json | None:
+def whole_value(notice: Notice) -> Decimal | None:
     """The estimated value, or the sum of the lots' where each states one."""
     if notice.estimated_value:
-        return _value(notice.estimated_value, notice.currency)
+        return money.parse(notice.estimated_value, places=2)
     ceilings = [_ceiling(lot.rules) for lot in notice.lots]
     stated = [money.parse(each, places=2) for each in ceilings if each]
-    return {"amount": sum(stated), "currency": notice.currency} if len(stated) == len(ceilings) else None
+    return sum(stated, Decimal()) if len(stated) == len(ceilings) else None
+
+
+def method(legal: LegalBasis) -> str:
+    """OCDS procurementMethod of its procedure."""
+    return METHODS.get(legal.procedure, "open")
+
+
+def rule_set(rules: Rules) -> str:
+    """Its name, and that of the one by which several are compared."""
+    names = dict.fromkeys(str(each.__struct_config__.tag) for each in (rules, evaluation.single(rules)))
+    return " by ".join(names)
+
+
+def _estimate(notice: Notice) -> Json | None:
+    value = whole_value(notice)
+    return None if value is None else {"amount": value, "currency": notice.currency}
 
 
 def _method(notice: Notice) -> Json:
     if notice.legal is None:
         return _present(procurementMethodDetails=PRACTICE if notice.practice else None)
     return _present(
-        procurementMethod=METHODS.get(notice.legal.procedure, "open"),
+        procurementMethod=method(notice.legal),
         procurementMethodDetails=legal_in_words(notice.legal, notice.practice),
         procurementMethodRationale=notice.legal.urgency,
     )
@@ -468,12 +485,6 @@ def _criteria(notice: Notice) -> str:
     if any(map(evaluation.criteria, rules)):
         return "ratedCriteria"
     return "costOnly" if any(isinstance(each, LifeCycleCost) for each in rules) else "priceOnly"
-
-
-def _rule_set(rules: Rules) -> str:
-    """Its name, and that of the one by which several are compared."""
-    names = dict.fromkeys(str(each.__struct_config__.tag) for each in (rules, evaluation.single(rules)))
-    return " by ".join(names)
 
 
 def _entity(notice: Notice) -> Json:

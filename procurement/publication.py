@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -28,14 +28,11 @@ from procurement.draws import PendingDraw, ShownDraw, lot_draws, panel_draw
 from procurement.editions import Amendment, changes
 from procurement.enquiries import Answer
 from procurement.errors import TenderError
+from procurement.finding.listing import Status, status_at
 from procurement.history import Entry, EventType
 from procurement.panels import DrawRequest, PanelDraw, check_unknown
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
-
-Status = Literal[
-    "active", "closed", "opening", "evaluation", "recused", "standstill", "complete", "terminated"
-]
 
 
 class ProvenEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,20 +101,7 @@ class PublishedEdition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 def status(situation: Situation, now: datetime) -> Status:
     """Where the tender is: derived from its history and, for the deadline alone, the clock."""
-    last = {entry.t for entry in situation.entries}
-    if EventType.AWARDED in last:
-        return "complete"
-    if EventType.TERMINATED in last:
-        return "terminated"
-    if EventType.INTENDED in last:
-        return "standstill"
-    if situation.recused:
-        return "recused"
-    if EventType.SCORED in last or len(situation.of(EventType.OPENED)) == len(situation.tender.notice.parts):
-        return "evaluation"
-    if EventType.PARTIAL in last:
-        return "opening"
-    return "active" if now < situation.row.deadline else "closed"
+    return status_at(situation.phase, situation.row.deadline, now)
 
 
 def beacon_silent_since(procedure: Procedure, situation: Situation) -> datetime | None:

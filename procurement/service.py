@@ -290,8 +290,8 @@ async def prepare(
     covers: int,
     spread: Spread,
 ) -> Charter:
-    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
-    the word of which scripts the site has.
+    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, the
+    word of which scripts the site has, lines of tenders that lists lack.
 
     Raises SettingsError and BeaconUnavailable.
     """
@@ -311,6 +311,7 @@ async def prepare(
         await staff.office.refresh()
         async with staff.procedure.pool.acquire() as connection:
             await staff.log.append(connection, [encode(RELEASED)])
+        await staff.procedure.relist()
     return charter
 
 

@@ -118,12 +118,6 @@ async def load_seqs(connection: Any, tender_ids: Iterable[UUID]) -> dict[UUID, i
     return {row["tender_id"]: row["seq"] for row in rows}
 
 
-async def list_tenders(connection: Any) -> list[str]:
-    """Ocids of all tenders, latest deadline first."""
-    rows = await connection.fetch("SELECT ocid FROM tender ORDER BY deadline DESC")
-    return [row["ocid"] for row in rows]
-
-
 async def list_due(connection: Any, now: datetime) -> list[str]:
     """Ocids of the tenders past their deadline, or terminated, that are not concluded, the oldest deadline
     first."""

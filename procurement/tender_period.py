@@ -353,12 +353,12 @@ class TenderPeriod(Chronicle):
             officer = await self.standings.certificate(connection, amendment.signer)
             following = await self._amended(situation, amendment, statement.id, officer, now)
             situation.officials.check_countersigning(officer.registration, second.registration)
-            both = (EventType.AMENDMENT_COUNTERSIGNED, countersignature), (EventType.AMENDED, statement)
-            await self._say(connection, situation, both, now)
-            await self._move_slot(connection, situation.row.deadline, following.notice.closes)
             await store.amend(
                 connection, situation.row.tender_id, following.terms.terms, following.notice.closes
             )
+            both = (EventType.AMENDMENT_COUNTERSIGNED, countersignature), (EventType.AMENDED, statement)
+            await self._say(connection, situation, both, now)
+            await self._move_slot(connection, situation.row.deadline, following.notice.closes)
 
     # ── outages ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -375,11 +375,11 @@ class TenderPeriod(Chronicle):
             statement = self._signed(extension)
             seq = situation.row.head.seq
             following = followed_by(situation.tender.editions, extension, statement.id, seq)[-1]
-            await self._say(connection, situation, [(EventType.EXTENDED, statement)], now)
             before, after = situation.row.deadline, following.notice.closes
+            await store.amend(connection, situation.row.tender_id, following.terms.terms, after)
+            await self._say(connection, situation, [(EventType.EXTENDED, statement)], now)
             for deadline, more in ((before, -1), (after, 1)):  # nobody chose the time: it may be full
                 await store.count_closing(connection, self._spread.slot(deadline), more)
-            await store.amend(connection, situation.row.tender_id, following.terms.terms, after)
         return True
 
     async def extension_due(

@@ -7,7 +7,7 @@ is sent, so that a broken line or a restart never makes them say something else 
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -63,12 +63,16 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
         return f"{number} {self.members[number - 1].name}"
 
 
+_TENDERS = "/api/v1/tenders"
+
+
 class _Tender(msgspec.Struct, frozen=True):
     tender: str
 
 
 class _Tenders(msgspec.Struct, frozen=True):
     tenders: tuple[_Tender, ...]
+    next: str | None = None
 
 
 class _View(msgspec.Struct, frozen=True):
@@ -194,12 +198,21 @@ class Seat:
         """Ocids of the tenders, of those that the service names, that still wait for this committee to open
         them; what is open is believed only as the log has it."""
         found = []
-        for each in parse(await self.service.get("/api/v1/tenders"), _Tenders).tenders:
-            tender = await read_notice(self.service, each.tender)
+        async for ocid in self._named():
+            tender = await read_notice(self.service, ocid)
             if tender.notice.committee.ceremony == self.holding.ceremony:
                 opened = [entry.part for entry in await read_openings(self.service, tender)]
-                found += [each.tender] if tuple(opened) != tender.notice.parts else []
+                found += [ocid] if tuple(opened) != tender.notice.parts else []
         return found
+
+    async def _named(self) -> AsyncIterator[str]:
+        """Ocids of all tenders that the service names."""
+        address: str | None = _TENDERS
+        while address is not None and address.startswith(_TENDERS):  # of this service, wherever it points
+            listed = parse(await self.service.get(address), _Tenders)
+            for each in listed.tenders:
+                yield each.tender
+            address = listed.next
 
     # ── how it is done ───────────────────────────────────────────────────────────────────────────────
 

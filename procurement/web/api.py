@@ -3,22 +3,26 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
+from urllib.parse import urlencode
 
 import msgspec
-from litestar import Response, Router, get, post
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import PathParameter, QueryParameter, RawBody
 
 from crypto.encoding import Moment, encode, moment
-from procurement import publication, store
+from procurement import money, publication
 from procurement.awards import Evaluated
-from procurement.chronicle import Situation
 from procurement.draws import PendingDraw, ShownDraw
 from procurement.evaluation.explain import Language
+from procurement.finding import store as finding
+from procurement.finding.search import LONGEST_TEXT, Order, Shown, Stage, read
+from procurement.finding.store import Line
 from procurement.history import Entry
+from procurement.notices import ProcedureName, SetAside
 from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, PublishedEdition, status
 from procurement.registry import store as registry
@@ -29,6 +33,45 @@ from procurement.web.problems import MEDIA_TYPE, Problem
 DSSE = "application/vnd.dsse+json"
 STATEMENT_LIMIT = 4 * 1024 * 1024  # bytes: a bid of two parts of a mebibyte each, twice base64
 REQUEST_LIMIT = 64 * 1024
+
+MOST_LISTED = 100
+"""Tenders of one answer."""
+_ID = "^[A-Za-z0-9._-]{1,64}$"
+_AMOUNT = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"
+_DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_CURSOR = r"^(newest|closing-first|closing-last)\.[0-9]{1,17}\.[0-9a-f]{32}$"
+SEARCHED: dict[str, tuple[str, str | tuple[str, ...]]] = {
+    "text": (
+        "Words of title, numbers, lots, items and entities, in any language of the notice: all of them, by"
+        " how they begin, in Korean anywhere in a word.",
+        f"^.{{1,{LONGEST_TEXT}}}$",
+    ),
+    "stage": (
+        "Takes bids, takes them for three more days at most, is past its deadline without an outcome, was"
+        " awarded, ended without an award.",
+        get_args(Stage),
+    ),
+    "entity": ("The procuring entity's id.", _ID),
+    "procedure": ("Of the law that the notice names.", get_args(ProcedureName)),
+    "classification": (
+        "How the code of an item begins, with its scheme before it or without: UNSPSC:5610, 5610.",
+        "^([A-Za-z][A-Za-z0-9-]{1,23}[ :])?[A-Za-z0-9._-]{1,64}$",
+    ),
+    "reserved": ("Whom it is reserved for.", get_args(SetAside)),
+    "currency": ("ISO 4217, of the amounts; needed with them.", "^[A-Z]{3}$"),
+    "least": ("The value is not below.", _AMOUNT),
+    "most": ("The value is not above.", _AMOUNT),
+    "since": ("The deadline's first day, in Korea.", _DAY),
+    "until": ("The deadline's last day, in Korea.", _DAY),
+    "practice": ("Practice tenders: none, among the others (as it is without this), alone.", get_args(Shown)),
+    "order": (
+        "By publication, latest first; by deadline, earliest or latest first (as it is without this).",
+        get_args(Order),
+    ),
+    "after": ("Where the page begins, as `next` has it.", _CURSOR),
+    "before": ("Where it ends, likewise; not with `after`.", _CURSOR),
+}
+"""By parameter of a search: what it asks for, and its form."""
 
 Steps = NamedDependency[Procedure]
 Take = Callable[[Procedure, str, bytes], Awaitable[str]]
@@ -77,6 +120,24 @@ class Signed(Operation):
         )
 
 
+@dataclass
+class Searching(Operation):
+    """Describes an operation that is asked with the parameters of a search."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [
+            Parameter(name=name, param_in="query", description=text, schema=_schema(form))
+            for name, (text, form) in SEARCHED.items()
+        ]
+
+
+def _schema(form: str | tuple[str, ...]) -> Schema:
+    """Of text that matches a pattern, or is one of several words."""
+    if isinstance(form, tuple):
+        return Schema(type=OpenAPIType.STRING, enum=form)
+    return Schema(type=OpenAPIType.STRING, pattern=form)
+
+
 class Drafted(msgspec.Struct, frozen=True, kw_only=True):
     """The ocid and the notice's id of a tender that a second officer has to countersign."""
 
@@ -98,23 +159,34 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A tender in a list."""
+    """A tender in a list: `title` in its own `language`, `translations` of it by theirs; `entity` is the
+    procuring entity's id; `value` is estimated, or the sum of all lots' ceilings."""
 
     tender: str
     number: str
     title: str
+    language: str
+    translations: dict[str, str]
     procuring_entity: str
+    entity: str
     status: str
+    outcome: str | None
+    procedure: str | None
+    classifications: tuple[str, ...]
+    reserved_for: tuple[str, ...]
+    currency: str
+    value: str | None
     published: Moment
     deadline: Moment
     opens: Moment
     practice: bool
 
 
-class TenderList(msgspec.Struct, frozen=True, kw_only=True):
-    """Tenders, latest deadline first."""
+class TenderList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tenders, and the address of the `next` of them, if there are more."""
 
     tenders: list[TenderSummary]
+    next: str | None = None
 
 
 class TenderView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -210,12 +282,19 @@ async def publish_tender(body: RawBody, procedure: Steps) -> Drafted:
     return Drafted(tender=tender.notice.tender, notice=tender.notice_id)
 
 
-@get("/tenders", tags=["tenders"], responses=PROBLEMS)
-async def list_tenders(procedure: Steps) -> TenderList:
-    """All tenders, latest deadline first."""
-    ocids = await store.list_tenders(procedure.pool)
-    situations = [await procedure.situation(ocid) for ocid in ocids]
-    return TenderList(tenders=[summary(situation, procedure.now()) for situation in situations])
+@get("/tenders", tags=["tenders"], operation_class=Searching, responses=PROBLEMS)
+async def list_tenders(request: Request[Any, Any, Any], procedure: Steps) -> TenderList:
+    """Tenders that have all that is asked for, of all by default, latest deadline first; a hundred at a
+    time. Whoever follows `next` sees each one once that was there from the beginning, whatever is published
+    meanwhile."""
+    given = parameters(request)
+    search, now = read(given, "shown", "closing-last"), procedure.now()
+    page = await finding.find(procedure.pool, search, now, MOST_LISTED)
+    more = {name: value for name, value in given.items() if name != "before"} | {"after": page.after or ""}
+    return TenderList(
+        tenders=[_summary(line, now) for line in page.lines],
+        next=f"/api/v1/tenders?{urlencode(more)}" if page.after else None,
+    )
 
 
 @get("/tenders/{ocid:str}", tags=["tenders"], responses=PROBLEMS)
@@ -424,19 +503,31 @@ router = Router(
 )
 
 
-def summary(situation: Situation, now: datetime) -> TenderSummary:
-    """The line of a tender in a list."""
-    notice = situation.tender.notice
+def parameters(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Those of the address, of several with one name the last."""
+    return dict(request.query_params.multi_items())
+
+
+def _summary(line: Line, now: datetime) -> TenderSummary:
     return TenderSummary(
-        tender=notice.tender,
-        number=notice.number,
-        title=notice.title,
-        procuring_entity=notice.procuring_entity.name,
-        status=status(situation, now),
-        published=notice.published,
-        deadline=notice.deadline,
-        opens=moment(notice.opens),
-        practice=notice.practice,
+        tender=line.ocid,
+        number=line.number,
+        title=line.title,
+        language=line.language,
+        translations=line.translations,
+        procuring_entity=line.entity_name,
+        entity=line.entity,
+        status=line.status(now),
+        outcome=line.outcome,
+        procedure=line.procedure,
+        classifications=line.classifications,
+        reserved_for=line.reserved_for,
+        currency=line.currency,
+        value=None if line.value is None else money.text(line.value),
+        published=moment(line.published),
+        deadline=moment(line.deadline),
+        opens=moment(line.opens),
+        practice=line.practice,
     )
 
 

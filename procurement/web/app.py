@@ -36,20 +36,18 @@ from procurement.web import (
     desk,
     documents,
     enquiries,
+    finding,
     log,
     look,
-    pages,
     registry,
     session,
     tender,
     uploads,
 )
-from procurement.web import (
-    live as live_pages,
-)
+from procurement.web import live as live_pages
+from procurement.web.error_pages import HANDLERS
 from procurement.web.gate import UNGATED, Gate
 from procurement.web.live import Live
-from procurement.web.problems import HANDLERS
 
 HEADERS = [
     (
@@ -112,7 +110,7 @@ def create_app(
             log.log_router,
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
-            pages.router,
+            finding.router,
             tender.router,
             live_pages.router,
             look.router,

@@ -25,7 +25,7 @@ from procurement.publication import PublishedEdition
 from procurement.tenders import Item, Lot, Notice
 from procurement.web import charts
 from procurement.web.api import Ocid, Steps
-from procurement.web.look import WORDS, N_, language_of, number, when
+from procurement.web.look import N_, WORDS, language_of, number, when
 from procurement.web.results import EXCERPT, Result, candidates, offered, page_of, results, said
 from procurement.web.timeline import shown
 from procurement.web.wording import ENDS, UNOPENABLE

@@ -12,7 +12,7 @@ from procurement.history import BID_EVENTS, Entry, EventType
 from procurement.publication import status
 from procurement.steps import steps, turns
 from procurement.web.look import N_
-from procurement.web.wording import EVENTS, PARTS, STATUSES
+from procurement.web.wording import EVENTS, PARTS, STATES
 
 
 class Happened(NamedTuple):
@@ -43,7 +43,7 @@ def shown(situation: Situation, signers: dict[str, str], now: datetime, language
     return {
         "notice": notice,
         "status": state,
-        "status_words": STATUSES[state],
+        "status_words": STATES[state],
         "now": moment(now),
         "version": version(situation, now),
         "steps": steps(notice, situation.entries, now, language),

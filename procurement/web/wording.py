@@ -1,20 +1,22 @@
 """What codes of the procedure are called on pages."""
 
 from procurement.history import EventType
-from procurement.publication import Status
 from procurement.web.look import N_
 
-STATUSES: dict[Status, str] = {
+STATES: dict[str, str] = {
     "active": N_("Open for bids"),
-    "closed": N_("Closed, bids still sealed"),
+    "closed": N_("Closed, not opened yet"),
     "opening": N_("Being opened"),
     "evaluation": N_("Being evaluated"),
-    "recused": N_("Held up: nobody may take the next step"),
-    "standstill": N_("Award intended, open to objections"),
+    "recused": N_("Held up: nobody is left who may decide"),
+    "standstill": N_("Award intended"),
     "complete": N_("Awarded"),
+    "awarded": N_("Awarded"),
     "terminated": N_("Ended without an award"),
+    "unsuccessful": N_("Ended without an award"),
+    "cancelled": N_("Cancelled"),
 }
-"""Where a tender stands."""
+"""Where a tender stands, or what came of it."""
 
 EVENTS: dict[EventType, str] = {
     EventType.PUBLISHED: N_("Tender published"),

@@ -1,0 +1,400 @@
+"""SQL of the index: one function per statement. Reading takes no lock: a line is whole, or the one before."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from procurement.finding.lexemes import all_of, beginning, exactly, lexemes, query
+from procurement.finding.listing import (
+    VERSION,
+    Listing,
+    Outcome,
+    Phase,
+    Status,
+    of_classification,
+    of_set_aside,
+    status_at,
+)
+from procurement.finding.search import SOON, AwardCursor, Cursor, Order, Search, begins
+from procurement.tenders import Contact
+
+_COLUMNS = tuple(each for each in Listing.__struct_fields__ if each != "won")
+_SHOWN = (
+    "tender_id, ocid, number, language, title, translations, entity, entity_name, category, procedure,"
+    " reserved_for, classifications, currency, value, practice, published, deadline, opens, phase, outcome,"
+    " over"
+)
+_BY: dict[Order, tuple[str, str]] = {
+    "newest": ("published", "DESC"),
+    "closing-first": ("deadline", "ASC"),
+    "closing-last": ("deadline", "DESC"),
+}
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A tender as lists show it."""
+
+    tender_id: UUID
+    ocid: str
+    number: str
+    language: str
+    title: str
+    translations: dict[str, str]
+    entity: str
+    entity_name: str
+    category: str | None
+    procedure: str | None
+    reserved_for: tuple[str, ...]
+    classifications: tuple[str, ...]
+    currency: str
+    value: Decimal | None
+    practice: bool
+    published: datetime
+    deadline: datetime
+    opens: datetime
+    phase: Phase
+    outcome: Outcome | None
+    over: datetime | None
+
+    def status(self, now: datetime) -> Status:
+        return status_at(self.phase, self.deadline, now)
+
+    def cursor(self, order: Order) -> str:
+        at = self.published if order == "newest" else self.deadline
+        return str(Cursor(order=order, at=at, tender_id=self.tender_id))
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the lines that were asked for, with cursors to those after and before them, where there are
+    any."""
+
+    lines: list[Line]
+    after: str | None
+    before: str | None
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True):
+    """A procuring entity: its id, and its name as in its latest notice."""
+
+    id: str
+    name: str
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an entity's tenders; `days` is the median from deadline to award, where one was made."""
+
+    published: int
+    open: int
+    underway: int
+    awarded: int
+    ended: int
+    days: Decimal | None
+
+
+class Prize(msgspec.Struct, frozen=True, kw_only=True):
+    """An award of one lot to one supplier, with the tender that it is of."""
+
+    tender_id: UUID
+    ocid: str
+    language: str
+    title: str
+    translations: dict[str, str]
+    entity: str
+    entity_name: str
+    practice: bool
+    currency: str
+    lot: str
+    place: int
+    supplier: str
+    name: str
+    leads: bool
+    amount: Decimal
+    at: datetime
+
+    @property
+    def cursor(self) -> str:
+        return str(AwardCursor(at=self.at, tender_id=self.tender_id, lot=self.lot, place=self.place))
+
+
+# ── written ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def save(connection: Any, listing: Listing) -> None:
+    """The tender's line, in place of the one before, with its awards. The caller holds the tender's row."""
+    await connection.execute(_SAVE, VERSION, *(_column(listing, each) for each in _COLUMNS))
+    await connection.execute("DELETE FROM listed_award WHERE tender_id = $1", listing.tender_id)
+    await connection.executemany(
+        "INSERT INTO listed_award (tender_id, lot, place, supplier, name, leads, amount, made, at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        [(listing.tender_id, *msgspec.structs.astuple(each)) for each in listing.won],
+    )
+
+
+async def save_entity(connection: Any, listing: Listing) -> None:
+    """Its procuring entity under the name that the latest notice gives it; nobody waits for its row where
+    that is known already."""
+    await connection.execute(
+        """
+        INSERT INTO listed_entity AS known (id, name, published, in_earnest, lexemes)
+        SELECT $1, $2, $3, $4, array_to_tsvector($5::text[]) WHERE NOT EXISTS (
+          SELECT FROM listed_entity WHERE id = $1 AND published >= $3 AND (in_earnest OR NOT $4)
+        )
+        ON CONFLICT (id) DO UPDATE SET
+          name = CASE WHEN known.published <= $3 THEN $2 ELSE known.name END,
+          lexemes = CASE WHEN known.published <= $3 THEN excluded.lexemes ELSE known.lexemes END,
+          published = greatest(known.published, $3),
+          in_earnest = known.in_earnest OR $4
+        """,
+        listing.entity,
+        listing.entity_name,
+        listing.published,
+        not listing.practice,
+        list(lexemes([listing.entity_name, listing.entity])),
+    )
+
+
+async def find_outdated(connection: Any) -> list[str]:
+    """Ocids of the tenders without a line, or with one of another version."""
+    rows = await connection.fetch(
+        "SELECT t.ocid FROM tender t LEFT JOIN listing l USING (tender_id)"
+        " WHERE l.version IS DISTINCT FROM $1 ORDER BY t.tender_id",
+        VERSION,
+    )
+    return [row["ocid"] for row in rows]
+
+
+def _column(listing: Listing, name: str) -> Any:
+    value = getattr(listing, name)
+    if name in ("translations", "contact"):
+        return msgspec.json.encode(value).decode()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _placed(number: int, name: str) -> str:
+    return f"array_to_tsvector(${number})" if name == "lexemes" else f"${number}"
+
+
+_SAVE = (
+    f"INSERT INTO listing (version, {', '.join(_COLUMNS)})"
+    f" VALUES ($1, {', '.join(_placed(i, name) for i, name in enumerate(_COLUMNS, 2))})"
+    " ON CONFLICT (tender_id) DO UPDATE SET version = excluded.version, "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "tender_id")
+)
+
+
+# ── read ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def find(pool: Any, search: Search, now: datetime, limit: int) -> Page:
+    """The tenders that were asked for, as they are at that time; at most `limit` of them.
+
+    Whoever follows the cursors sees each tender once that was there from the beginning and whose time has
+    not moved, whatever is published meanwhile.
+    """
+    if search.words == "":
+        return Page(lines=[], after=None, before=None)
+    column, direction = _BY[search.order]
+    backwards = search.before is not None
+    if backwards:
+        direction = "ASC" if direction == "DESC" else "DESC"
+    conditions, values = _conditions(search, now)
+    if cursor := search.after or search.before:
+        values += [cursor.at, cursor.tender_id]
+        sign = "<" if direction == "DESC" else ">"
+        conditions.append(f"({column}, tender_id) {sign} (${len(values) - 1}, ${len(values)})")
+    where = " AND ".join(conditions) or "true"
+    order = f"{column} {direction}, tender_id {direction}"
+    statement = f"SELECT {_SHOWN} FROM listing WHERE {where} ORDER BY {order} LIMIT {limit + 1}"
+    async with _reading(pool) as connection:
+        rows = await connection.fetch(statement, *values)
+    return _page([_line(row) for row in rows], search, limit)
+
+
+async def search_entities(pool: Any, text: str | None, after: str | None, limit: int) -> list[Entity]:
+    """Procuring entities with tenders that are not for practice, by name; `after` is the id of the last one
+    that was seen."""
+    conditions, values = ["in_earnest"], list[Any]()
+    if text is not None:
+        values.append(query(text))
+        conditions.append("lexemes @@ $1::tsquery")
+    if after is not None:
+        values.append(after)
+        conditions.append(f"(name, id) > (SELECT name, id FROM listed_entity WHERE id = ${len(values)})")
+    where = " AND ".join(conditions)
+    statement = f"SELECT id, name FROM listed_entity WHERE {where} ORDER BY name, id LIMIT {limit}"
+    async with _reading(pool) as connection:
+        rows = await connection.fetch(statement, *values)
+    return [Entity(id=row["id"], name=row["name"]) for row in rows]
+
+
+async def load_entity(pool: Any, id: str) -> tuple[Entity, Contact] | None:
+    """With the contact that its latest notice names."""
+    row = await pool.fetchrow(
+        "SELECT entity_name, contact FROM listing WHERE entity = $1"
+        " ORDER BY published DESC, tender_id DESC LIMIT 1",
+        id,
+    )
+    if row is None:
+        return None
+    return Entity(id=id, name=row["entity_name"]), msgspec.json.decode(row["contact"], type=Contact)
+
+
+async def load_figures(pool: Any, entity: str, now: datetime, *, practice: bool) -> Figures:
+    """Of its tenders in earnest, or of its practice ones."""
+    row = await pool.fetchrow(
+        """
+        SELECT count(*) AS published,
+          count(*) FILTER (WHERE outcome IS NULL AND deadline > $2) AS open,
+          count(*) FILTER (WHERE outcome IS NULL AND deadline <= $2) AS underway,
+          count(*) FILTER (WHERE outcome = 'awarded') AS awarded,
+          count(*) FILTER (WHERE outcome IN ('unsuccessful', 'cancelled')) AS ended,
+          percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM over - deadline)::float8)
+            FILTER (WHERE outcome = 'awarded') AS seconds
+        FROM listing WHERE entity = $1 AND practice = $3
+        """,
+        entity,
+        now,
+        practice,
+    )
+    counts = {name: row[name] for name in ("published", "open", "underway", "awarded", "ended")}
+    days = None if row["seconds"] is None else Decimal(row["seconds"] / timedelta(days=1).total_seconds())
+    return Figures(**counts, days=None if days is None else days.quantize(Decimal("0.1")))
+
+
+async def load_prizes(
+    pool: Any,
+    by: Literal["supplier", "entity"],
+    id: str,
+    *,
+    practice: bool,
+    after: AwardCursor | None = None,
+    limit: int,
+) -> list[Prize]:
+    """Awards that were made to a supplier, or by an entity, the latest first."""
+    values: list[Any] = [id, practice]
+    condition = ""
+    if after is not None:
+        values += [after.at, after.tender_id, after.lot, after.place]
+        condition = "AND (a.at, a.tender_id, a.lot, a.place) < ($3, $4, $5, $6)"
+    column = "a.supplier" if by == "supplier" else "l.entity"
+    rows = await pool.fetch(
+        "SELECT a.tender_id, ocid, language, title, translations, entity, entity_name, practice, currency,"
+        " a.lot, a.place, a.supplier, a.name, a.leads, a.amount, a.at"
+        " FROM listed_award a JOIN listing l USING (tender_id)"
+        f" WHERE a.made AND {column} = $1 AND l.practice = $2 {condition}"
+        f" ORDER BY a.at DESC, a.tender_id DESC, a.lot DESC, a.place DESC LIMIT {limit}",
+        *values,
+    )
+    return [Prize(**_decoded(row)) for row in rows]
+
+
+async def has_awards(pool: Any, supplier: str, *, practice: bool) -> bool:
+    """Whether any award was made to that supplier."""
+    return bool(
+        await pool.fetchval(
+            "SELECT EXISTS (SELECT FROM listed_award a JOIN listing l USING (tender_id)"
+            " WHERE a.made AND a.supplier = $1 AND l.practice = $2)",
+            supplier,
+            practice,
+        )
+    )
+
+
+@asynccontextmanager
+async def _reading(pool: Any) -> AsyncIterator[Any]:
+    """A connection on which every search is planned by what is searched for: rare words are looked up, for
+    frequent ones the list is walked."""
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield connection
+
+
+def _conditions(search: Search, now: datetime) -> tuple[list[str], list[Any]]:
+    """What the lines have to be like, with the values that it names from $1 on."""
+    asked: list[tuple[str, list[Any]]] = [
+        *_stage(search, now),
+        *_equal("entity", search.entity),
+        *_equal("procedure", search.procedure),
+        *_value(search),
+        *_bound("deadline >= {}", begins(search.since) if search.since else None),
+        *_bound("deadline < {}", begins(search.until) + timedelta(days=1) if search.until else None),
+    ]
+    if search.practice != "shown":
+        asked.append(("practice" if search.practice == "only" else "NOT practice", []))
+    if (terms := _terms(search)) is not None:
+        asked.append(("lexemes @@ {}::tsquery", [terms]))
+    conditions, values = [], list[Any]()
+    for condition, own in asked:
+        numbers = range(len(values) + 1, len(values) + len(own) + 1)
+        conditions.append(condition.format(*(f"${number}" for number in numbers)))
+        values += own
+    return conditions, values
+
+
+def _stage(search: Search, now: datetime) -> list[tuple[str, list[Any]]]:
+    match search.stage:
+        case None:
+            return []
+        case "open":
+            return [("outcome IS NULL AND deadline > {}", [now])]
+        case "closing":
+            return [("outcome IS NULL AND deadline > {} AND deadline <= {}", [now, now + SOON])]
+        case "underway":
+            return [("outcome IS NULL AND deadline <= {}", [now])]
+        case "awarded":
+            return [("outcome = 'awarded'", [])]
+        case "ended":
+            return [("outcome IN ('unsuccessful', 'cancelled')", [])]
+
+
+def _value(search: Search) -> list[tuple[str, list[Any]]]:
+    bounds = [*_bound("value >= {}", search.least), *_bound("value <= {}", search.most)]
+    return [*_equal("currency", search.currency), *bounds] if bounds else []
+
+
+def _equal(column: str, value: Any) -> list[tuple[str, list[Any]]]:
+    return _bound(f"{column} = {{}}", value)
+
+
+def _bound(condition: str, value: Any) -> list[tuple[str, list[Any]]]:
+    return [] if value is None else [(condition, [value])]
+
+
+def _terms(search: Search) -> str | None:
+    """The tsquery for all that the index of lexemes knows, if any of that is asked for."""
+    terms = [search.words] if search.words else []
+    if search.classification:
+        scheme, code = search.classification
+        terms.append(beginning(of_classification(code, scheme)))
+    if search.reserved:
+        terms.append(exactly(of_set_aside(search.reserved)))
+    return all_of(terms) if terms else None
+
+
+def _page(lines: list[Line], search: Search, limit: int) -> Page:
+    """`lines` are one more than `limit` where it goes on, in the direction in which they were read."""
+    more, lines = len(lines) > limit, lines[:limit]
+    if search.before is not None:
+        lines.reverse()
+        after, before = bool(lines), more
+    else:
+        after, before = more, search.after is not None and bool(lines)
+    return Page(
+        lines=lines,
+        after=lines[-1].cursor(search.order) if after else None,
+        before=lines[0].cursor(search.order) if before else None,
+    )
+
+
+def _line(row: Any) -> Line:
+    return Line(**_decoded(row))
+
+
+def _decoded(row: Any) -> dict[str, Any]:
+    values = dict(row) | {"translations": msgspec.json.decode(row["translations"])}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
