@@ -155,23 +155,23 @@ async def enquiries_page(ocid: Ocid, procedure: Steps, request: Asked, page: Num
 
 @get("/tenders/{ocid:str}/bids", include_in_schema=False)
 async def bids_page(ocid: Ocid, procedure: Steps, request: Asked, page: Number = 1) -> Template:
-    """Who bid, and what was opened. Raises TenderError before the opening."""
+    """How many bids there are and who withdrew, and from the opening on who bid what. Raises TenderError before
+    the closing."""
     situation = await procedure.situation(ocid)
-    bids = page_of(await publication.opened_bids(procedure, ocid), page)
     closing = await procedure.said(procedure.pool, situation, one(situation, EventType.CLOSED), Closing)
-    ends = set(closing.withdrawn())
+    opened = await publication.opened_bids(procedure, ocid) if situation.has(EventType.OPENED) else []
+    bids, ends = page_of(opened, page), set(closing.withdrawn())
     found = await results(procedure, situation)
     context = {
         "bids": bids.with_items(offered(bids.items, closing)),
+        "count": len(closing.counted()),
         "placed": {(each.lot.id, ranked.bid): ranked for each in found for ranked in each.evaluation.ranking},
         "withdrawn": [each for each in closing.commitments if each.statement in ends],
         "lots": {lot.id: lot for lot in situation.tender.notice.lots},
         "unopenable": UNOPENABLE,
         "excerpt": EXCERPT,
     }
-    return Template(
-        "tender/bids.html", context=await _of(procedure, situation, language_of(request)) | context
-    )
+    return Template("tender/bids.html", context=await _of(procedure, situation, language_of(request)) | context)
 
 
 @get("/tenders/{ocid:str}/lots/{lot:str}", include_in_schema=False)

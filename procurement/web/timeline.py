@@ -51,7 +51,8 @@ def shown(situation: Situation, signers: dict[str, str], now: datetime, language
         "due": following,
         "left": left(following[1] - now, language) if following and following[1] > now else None,
         "duration": lambda seconds: duration(seconds, language),
-        "results": situation.has(EventType.OPENED),
+        "closed": situation.has(EventType.CLOSED),
+        "opened": situation.has(EventType.OPENED),
         "awarded": situation.has(EventType.AWARDED),
     }
 
