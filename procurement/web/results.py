@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from bids.receipts import Closing
 from procurement import publication
 from procurement.awards import Award, IntendedAward, LotAward
@@ -233,6 +235,15 @@ def _examined(candidacy: Candidacy) -> Sequence[Line]:
     return examined.lines if examined else ()
 
 
-def said(lines: Sequence[Line], language: Language) -> list[str]:
-    """Each line of an explanation as a sentence."""
-    return [explain.sentence(line, language) for line in lines]
+def said(lines: Sequence[Line], language: Language, names: Mapping[str, str] | None = None) -> list[str]:
+    """Each line of an explanation as a sentence, with `names` of evaluators and bidders for their ids."""
+    return [explain.sentence(_named_in(line, names or {}), language) for line in lines]
+
+
+def _named_in(line: Line, names: Mapping[str, str]) -> Line:
+    people = {
+        place: ", ".join(names.get(each, each) for each in line.values[place].split(", "))
+        for place in ("evaluator", "bidders")
+        if place in line.values
+    }
+    return msgspec.structs.replace(line, values={**line.values, **people}) if people else line

@@ -2,6 +2,8 @@
 light, readable without JavaScript; what can be long has a page of its own, and is shown in pages."""
 
 import re
+from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
@@ -49,7 +51,7 @@ FACTS = 150
 TICKETS = 100
 """Of a draw, as many as a page shows; the interface has them all."""
 
-_MOMENT = re.compile(r"\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\b")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)")
 
 Asked = Request[Any, Any, Any]
 Number = Annotated[int, QueryParameter(description="From 1.", ge=1, le=10**6)]
@@ -155,7 +157,7 @@ async def enquiries_page(ocid: Ocid, procedure: Steps, request: Asked, page: Num
 
 @get("/tenders/{ocid:str}/bids", include_in_schema=False)
 async def bids_page(ocid: Ocid, procedure: Steps, request: Asked, page: Number = 1) -> Template:
-    """How many bids there are and who withdrew, and from the opening on who bid what. Raises TenderError before
+    """How many bids there are and who withdrew; from the opening on who bid what. Raises TenderError before
     the closing."""
     situation = await procedure.situation(ocid)
     closing = await procedure.said(procedure.pool, situation, one(situation, EventType.CLOSED), Closing)
@@ -171,7 +173,9 @@ async def bids_page(ocid: Ocid, procedure: Steps, request: Asked, page: Number =
         "unopenable": UNOPENABLE,
         "excerpt": EXCERPT,
     }
-    return Template("tender/bids.html", context=await _of(procedure, situation, language_of(request)) | context)
+    return Template(
+        "tender/bids.html", context=await _of(procedure, situation, language_of(request)) | context
+    )
 
 
 @get("/tenders/{ocid:str}/lots/{lot:str}", include_in_schema=False)
@@ -182,14 +186,16 @@ async def lot_page(ocid: Ocid, lot: LotId, procedure: Steps, request: Asked, pag
     context: dict[str, Any] = {"lot": found, "result": None, "items": len(found.items)}
     if result := await _result(procedure, situation, lot):
         some = page_of(result.numbered, page)
-        sensitivity = result.evaluation.sensitivity
+        sensitivity, notice = result.evaluation.sensitivity, situation.tender.notice
+        names = {bid.registration: bid.bidder for bid in result.bids.values()}
+        names |= await publication.names_of(procedure, notice.evaluators)
         context |= {
             "result": result,
             "ranking": some.with_items(result.rows(some.items, language)),
             "lines": said(result.evaluation.lines, language),
-            "limits": result.limits(situation.tender.notice),
+            "limits": result.limits(notice),
             "respects": result.respects(),
-            "sensitivity": said(sensitivity.lines, language) if sensitivity else [],
+            "sensitivity": said(sensitivity.lines, language, names) if sensitivity else [],
             "candidates": [
                 each
                 for each in await candidates(procedure, situation, language)
@@ -250,8 +256,14 @@ async def draws_page(ocid: Ocid, procedure: Steps, request: Asked) -> Template:
 
 def dated(language: Language, text: str) -> Markup:
     """The text with its moments as people read them."""
-    pieces = _MOMENT.split(text)
-    return Markup().join(when(language, each) if at % 2 else escape(each) for at, each in enumerate(pieces))
+    return Markup().join(_dated(language, each) for each in _MOMENT.split(text))
+
+
+def _dated(language: Language, piece: str) -> Markup:
+    if _MOMENT.fullmatch(piece):
+        with suppress(ValueError, OverflowError):  # what somebody wrote may look like a moment and be none
+            return when(language, datetime.fromisoformat(piece))
+    return escape(piece)
 
 
 async def _of(procedure: Procedure, situation: Situation, language: Language) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""The people of practice tenders act while a browser looks: their steps run in a loop of their own, in another
-thread, since a browser's driver holds this one."""
+"""The people of practice tenders act while a browser looks: their steps run in a loop of their own, in
+another thread, since a browser's driver holds this one."""
 
 import asyncio
 import threading

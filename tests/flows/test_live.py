@@ -1,5 +1,5 @@
-"""The timeline while it is looked at: what happens is told at once, from where the line was cut on, and nothing
-of bids."""
+"""The timeline while it is looked at: what happens is told at once, from where the line was cut on, and
+nothing of bids."""
 
 import asyncio
 import re
