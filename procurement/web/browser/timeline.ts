@@ -4,6 +4,7 @@
 export {};
 
 const AGAIN = 60_000; // milliseconds, about, after which somebody who found no place asks again
+const SILENCE = 40_000; // milliseconds without a word, of which the service gives one every fifteen seconds at least
 const UNITS = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -95,15 +96,17 @@ function show(html: string): void {
 
 // ── the line ─────────────────────────────────────────────────────────────────────────────────────────
 
+const seen = new URL(page.dataset.events!, location.href);
 let source: EventSource | null = null;
-let seen = new URL(page.dataset.events!, location.href);
+let heard = 0; // by this page's own steady clock
 let waiting: ReturnType<typeof setTimeout> | undefined;
 
 function listen(): void {
-  clearTimeout(waiting);
-  source?.close();
+  hangUp();
+  heard = performance.now();
   source = new EventSource(seen);
   source.addEventListener("clock", (event) => {
+    heard = performance.now();
     hear((event as MessageEvent<string>).data);
     line.textContent = line.dataset.live!;
   });
@@ -119,17 +122,34 @@ function listen(): void {
   });
 }
 
+function hangUp(): void {
+  clearTimeout(waiting);
+  waiting = undefined;
+  source?.close();
+}
+
+// A line that is cut without a word looks like one on which nothing is said: but the time always is.
+function mind(): void {
+  if (document.hidden || waiting || performance.now() - heard < SILENCE) return;
+  line.textContent = line.dataset.cut!;
+  if (navigator.onLine) listen();
+}
+
 // Whoever looks at something else needs no line, of which a browser has few.
 function look(): void {
-  if (document.hidden) {
-    clearTimeout(waiting);
-    source?.close();
-  } else listen();
+  if (document.hidden) hangUp();
+  else listen();
 }
 
 hear(page.dataset.now!);
 here.forEach(remember);
 tick();
 setInterval(tick, 1000);
+setInterval(mind, 5000);
 look();
 document.addEventListener("visibilitychange", look);
+window.addEventListener("online", look);
+window.addEventListener("offline", () => {
+  hangUp();
+  line.textContent = line.dataset.cut!;
+});
