@@ -36,7 +36,12 @@ CREATE TABLE listing (
 CREATE INDEX listing_newest ON listing (published, tender_id);
 CREATE INDEX listing_latest ON listing (deadline, tender_id);
 CREATE INDEX listing_going_on ON listing (deadline, tender_id) WHERE outcome IS NULL;
-CREATE INDEX listing_entity ON listing (entity, published, tender_id);
+CREATE INDEX listing_entity ON listing (entity, published, tender_id)
+  INCLUDE (practice, outcome, deadline, over);
+CREATE INDEX listing_awarded ON listing (published, tender_id) WHERE outcome = 'awarded';
+CREATE INDEX listing_ended ON listing (published, tender_id) WHERE outcome IN ('unsuccessful', 'cancelled');
+CREATE INDEX listing_practice ON listing (published, tender_id) WHERE practice;
+CREATE INDEX listing_procedure ON listing (procedure, published, tender_id);
 CREATE INDEX listing_value ON listing (currency, value);
 CREATE INDEX listing_lexemes ON listing USING gin (lexemes) WITH (fastupdate = off);
 COMMENT ON TABLE listing IS

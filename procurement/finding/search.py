@@ -28,6 +28,12 @@ LONGEST_TEXT = 200  # characters
 KOREA = timedelta(hours=9)
 """What days are reckoned by: Korea's time is nine hours ahead of UTC all year."""
 
+_USUAL: dict[object, Order] = {
+    "open": "closing-first",
+    "closing": "closing-first",
+    "underway": "closing-last",
+}
+"""By stage: what comes first there, unless somebody asks otherwise."""
 _CURSOR = re.compile(r"(newest|closing-first|closing-last)\.([0-9]{1,17})\.([0-9a-f]{32})")
 _AWARDS = re.compile(r"([0-9]{1,17})\.([0-9a-f]{32})\.([A-Za-z0-9._-]{1,64})\.([0-9]{1,6})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,8 +118,7 @@ def read(parameters: Mapping[str, str], practice: Shown = "hidden", order: Order
         wrong.append("currency")
     if wrong:
         raise SearchError(*wrong)
-    stage = found.get("stage")
-    usual: Order = "closing-first" if stage in ("open", "closing") else "newest"
+    usual = _USUAL.get(found.get("stage"), "newest")
     return _in_one_order(Search(**{"practice": practice, "order": order or usual} | found))  # type: ignore[arg-type]
 
 

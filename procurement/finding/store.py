@@ -1,6 +1,6 @@
 """SQL of the index: one function per statement. Reading takes no lock: a line is whole, or the one before."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -213,6 +213,12 @@ async def find(pool: Any, search: Search, now: datetime, limit: int) -> Page:
     async with _reading(pool) as connection:
         rows = await connection.fetch(statement, *values)
     return _page([_line(row) for row in rows], search, limit)
+
+
+async def load_lines(pool: Any, tender_ids: Iterable[UUID]) -> dict[UUID, Line]:
+    """The lines of these tenders, of those that have one."""
+    rows = await pool.fetch(f"SELECT {_SHOWN} FROM listing WHERE tender_id = ANY($1)", list(tender_ids))
+    return {row["tender_id"]: _line(row) for row in rows}
 
 
 async def search_entities(pool: Any, text: str | None, after: str | None, limit: int) -> list[Entity]:

@@ -292,7 +292,7 @@ async def list_tenders(request: Request[Any, Any, Any], procedure: Steps) -> Ten
     page = await finding.find(procedure.pool, search, now, MOST_LISTED)
     more = {name: value for name, value in given.items() if name != "before"} | {"after": page.after or ""}
     return TenderList(
-        tenders=[_summary(line, now) for line in page.lines],
+        tenders=[summary(line, now) for line in page.lines],
         next=f"/api/v1/tenders?{urlencode(more)}" if page.after else None,
     )
 
@@ -508,7 +508,8 @@ def parameters(request: Request[Any, Any, Any]) -> dict[str, str]:
     return dict(request.query_params.multi_items())
 
 
-def _summary(line: Line, now: datetime) -> TenderSummary:
+def summary(line: Line, now: datetime) -> TenderSummary:
+    """A line as the interface shows it at that time."""
     return TenderSummary(
         tender=line.ocid,
         number=line.number,

@@ -28,6 +28,7 @@ from procurement.login.sessions import Sessions
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
+from procurement.sandbox.ground import Ground
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
@@ -39,6 +40,7 @@ from procurement.web import (
     finding,
     log,
     look,
+    practice,
     registry,
     session,
     tender,
@@ -73,8 +75,10 @@ def create_app(
     files: Uploads,
     downloads: Downloads,
     live: Live,
+    ground: Ground | None,
 ) -> Litestar:
-    """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one.
+    """Everything that the service answers over HTTP; `beacon` is the embedded one and `ground` the practice
+    ground, where there is one.
 
     `origin` is the service's address as browsers write it: log-in is bound to it.
     """
@@ -88,6 +92,7 @@ def create_app(
         "uploads": files,
         "downloads": downloads,
         "live": live,
+        "ground": ground,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
     }
@@ -101,6 +106,7 @@ def create_app(
             documents.router,
             documents.readings,
             ceremonies.router,
+            practice.router,
             registry.router,
             session.router,
             enquiries.router,
