@@ -1,17 +1,16 @@
 /** One bidder's chain in a tender, as this browser keeps it: twin of `procurement/bidding/folder.py`. What was signed is
  * kept before it is sent, and what the service answered before anybody is told. */
 
-import type { SealedFile } from "../../../../../bids/browser/envelope.ts";
+import type { Content, SealedFile } from "../../../../../bids/browser/envelope.ts";
 import type { Bytes } from "../../../../../crypto/browser/encoding.ts";
-import type { Part } from "../../../../../crypto/browser/locks.ts";
 import type { Element, Folder } from "../folder.ts";
 import { get, update } from "../store.ts";
 
 /** What shows what is in an envelope: for its bidder's eyes and those of partners. */
 export interface Shown {
-  readonly contents: Partial<Record<Part, Bytes>>;
+  readonly contents: readonly Content[];
   readonly entropy: Bytes;
-  readonly restricted: Partial<Record<Part, Bytes>>;
+  readonly restricted: readonly Content[];
 }
 
 /** A sealed file of an envelope, and where it lies. */

@@ -2,7 +2,6 @@
 
 import { sealedSize } from "../../../../../crypto/browser/stream.ts";
 import { toHex } from "../../../../../crypto/browser/encoding.ts";
-import type { Part } from "../../../../../crypto/browser/locks.ts";
 import type { Order, Report } from "../../sealing.ts";
 import { say } from "../words.ts";
 import { grouped } from "./decimal.ts";
@@ -20,14 +19,14 @@ interface Row {
 export class Documents {
   readonly #list = byId<HTMLElement>("documents");
   readonly #rows = new Map<string, Row>();
-  readonly #limits: { readonly parts: readonly Part[]; readonly size: number };
+  readonly #limits: { readonly parts: readonly string[]; readonly size: number };
   readonly #prefix: string;
   readonly #changed: () => void;
   readonly #address: string;
   #worker: Worker | undefined;
 
   /** `address` is the worker's; `inUse` says whether an envelope lists the file at a place. */
-  constructor(ocid: string, address: string, limits: { parts: readonly Part[]; size: number }, changed: () => void) {
+  constructor(ocid: string, address: string, limits: { parts: readonly string[]; size: number }, changed: () => void) {
     this.#prefix = `${ocid}.`;
     this.#address = address;
     this.#limits = limits;
@@ -132,7 +131,7 @@ export class Documents {
     part.id = `part:${row.document.place}`;
     (part.previousElementSibling as HTMLLabelElement).htmlFor = part.id;
     part.value = row.document.part;
-    part.addEventListener("input", () => (row.document = { ...row.document, part: part.value as Part }));
+    part.addEventListener("input", () => (row.document = { ...row.document, part: part.value }));
   }
 
   #remove(row: Row): void {

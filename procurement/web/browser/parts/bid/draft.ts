@@ -4,8 +4,7 @@
  * (`templates/bid_draft.html`), so that a draft outlives a change of the terms. */
 
 import { type Bytes, type Json, encode } from "../../../../../crypto/browser/encoding.ts";
-import type { Part } from "../../../../../crypto/browser/locks.ts";
-import { LARGEST_RESTRICTED, type SealedFile } from "../../../../../bids/browser/envelope.ts";
+import { type Content, LARGEST_RESTRICTED, type Place, type SealedFile } from "../../../../../bids/browser/envelope.ts";
 import { parse, typed } from "./decimal.ts";
 
 const PADDED_TO = 256; // bytes
@@ -23,7 +22,8 @@ export interface DraftDocument {
   readonly title: string;
   readonly format: string;
   readonly restricted: boolean;
-  readonly part: Part;
+  /** Name of the part with which it opens (`nameOf`). */
+  readonly part: string;
   readonly key: string;
   readonly sha256: string;
   readonly size: number;
@@ -40,7 +40,8 @@ export interface Draft {
 
 /** What the notice asks, and the page knows of each lot: the decimals of its prices. */
 export interface Asked {
-  readonly parts: readonly Part[];
+  /** Everything that an envelope seals apart, in its order. */
+  readonly parts: readonly Place[];
   readonly lots: readonly AskedLot[];
   readonly declarations: readonly string[];
   readonly contentLimit: number;
@@ -64,8 +65,8 @@ export interface Fault {
 }
 
 export interface Contents {
-  readonly open: Partial<Record<Part, Bytes>>;
-  readonly restricted: Partial<Record<Part, Bytes>>;
+  readonly open: readonly Content[];
+  readonly restricted: readonly Content[];
 }
 
 // ── what is sealed ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,26 +75,36 @@ export interface Contents {
  * form. */
 export function contents(draft: Draft, asked: Asked): Contents {
   const first = asked.parts[0]!;
-  const priced = asked.parts[asked.parts.length - 1]!;
-  const declarations = asked.declarations.filter((id) => draft.fields[`declare:${id}`] === "yes");
-  const documents = (part: Part, restricted: boolean): Json[] =>
-    draft.documents.flatMap((each, i) =>
-      each.part === part && each.restricted === restricted ? [documentOf(each, i + 1)] : [],
-    );
-  const bid = { offers: offers(draft.fields, asked), documents: documents(priced, false) };
-  const open: Partial<Record<Part, Bytes>> = {};
-  if (priced === first) open[priced] = padded({ ...bid, declarations });
-  else {
-    open[first] = padded({ proposal: text(draft.fields, "proposal"), declarations, documents: documents(first, false) }, ["proposal"]);
-    open[priced] = padded(bid);
-  }
-  const restricted: Partial<Record<Part, Bytes>> = {};
-  for (const part of asked.parts) {
-    const said = part === first ? text(draft.fields, "restricted") : "";
-    const files = documents(part, true);
-    if (said || files.length) restricted[part] = padded({ text: said, documents: files });
-  }
+  const open = asked.parts.flatMap((place) => publicOf(draft, asked, place));
+  const restricted = asked.parts.flatMap((place) => {
+    const text = place === first ? textOf(draft.fields, "restricted") : "";
+    const documents = documentsOf(draft, place, true);
+    return text || documents.length ? [{ ...place, content: padded({ text, documents }) }] : [];
+  });
   return { open, restricted };
+}
+
+/** What is public of a part; nothing of a lot's own part that is not bid for. */
+function publicOf(draft: Draft, asked: Asked, place: Place): Content[] {
+  const documents = documentsOf(draft, place, false);
+  const declared = asked.declarations.filter((id) => draft.fields[`declare:${id}`] === "yes");
+  const declarations = place === asked.parts[0] ? declared : [];
+  if (place.part === "technical") {
+    const proposal = { proposal: textOf(draft.fields, "proposal"), declarations, documents };
+    return [{ ...place, content: padded(proposal, ["proposal"]) }];
+  }
+  const offers = offersOf(draft.fields, asked, lotOf(place));
+  return offers.length ? [{ ...place, content: padded({ offers, declarations, documents }) }] : [];
+}
+
+/** `technical`, or `price-LOT` for the price part of one lot. */
+export function nameOf(place: Place): string {
+  const lot = lotOf(place);
+  return lot === undefined ? place.part : `${place.part}-${lot}`;
+}
+
+function lotOf(place: Place & { readonly lot?: string | undefined }): string | undefined {
+  return place.lot;
 }
 
 /** The lots that are bid for: all that are ticked, or the only one. */
@@ -119,8 +130,9 @@ export function mediaType(file: { readonly type: string }): string {
   return MEDIA_TYPE.test(file.type) ? file.type : "application/octet-stream";
 }
 
-function offers(fields: Fields, asked: Asked): Json[] {
-  return chosen(fields, asked).map((lot) => {
+function offersOf(fields: Fields, asked: Asked, only: string | undefined): Json[] {
+  const lots = chosen(fields, asked).filter(({ id }) => only === undefined || id === only);
+  return lots.map((lot) => {
     const picks = picked(fields, lot);
     const costs = lot.costs.map((id) => ({ id, amount: typed(fields[`cost:${lot.id}:${id}`] ?? "") }));
     return without({ lot: lot.id, amount: amountOf(fields, lot), picks: picks ?? [], costs });
@@ -136,8 +148,13 @@ function amountOf(fields: Fields, lot: AskedLot): string {
   return typed(fields[`amount:${lot.id}`] ?? "");
 }
 
-function text(fields: Fields, name: string): string {
+function textOf(fields: Fields, name: string): string {
   return plain(fields[name] ?? "");
+}
+
+function documentsOf(draft: Draft, place: Place, restricted: boolean): Json[] {
+  const within = (each: DraftDocument): boolean => each.part === nameOf(place) && each.restricted === restricted;
+  return draft.documents.flatMap((each, i) => (within(each) ? [documentOf(each, i + 1)] : []));
 }
 
 function documentOf(each: DraftDocument, number: number): Json {
@@ -146,7 +163,7 @@ function documentOf(each: DraftDocument, number: number): Json {
 }
 
 /** Canonical JSON filled up to a multiple of 256 bytes: a length would tell how many digits a price has. */
-function padded(content: { [name: string]: Json }, required: readonly string[] = ["offers"]): Bytes {
+function padded(content: { [name: string]: Json }, required: readonly string[] = []): Bytes {
   const bare = { ...without(content, required), padding: "" };
   const lacking = (PADDED_TO - (encode(bare).length % PADDED_TO)) % PADDED_TO;
   return encode({ ...bare, padding: " ".repeat(lacking) });
@@ -208,7 +225,8 @@ function pickFaults(fields: Fields, lot: AskedLot): Fault[] {
 }
 
 function proposalFaults(fields: Fields, asked: Asked): Fault[] {
-  return asked.parts.includes("technical") && !text(fields, "proposal") ? [fault("no-proposal", "proposal")] : [];
+  const isAsked = asked.parts.some(({ part }) => part === "technical");
+  return isAsked && !textOf(fields, "proposal") ? [fault("no-proposal", "proposal")] : [];
 }
 
 function declarationFaults(fields: Fields, asked: Asked): Fault[] {
@@ -218,7 +236,7 @@ function declarationFaults(fields: Fields, asked: Asked): Fault[] {
 
 function documentFaults({ documents, fields }: Draft, asked: Asked): Fault[] {
   const withheld = new Set(documents.filter((each) => each.restricted).map((each) => each.part));
-  if (text(fields, "restricted")) withheld.add(asked.parts[0]!);
+  if (textOf(fields, "restricted")) withheld.add(nameOf(asked.parts[0]!));
   const count = documents.length + withheld.size;
   const counts = { count, restricted: withheld.size, most: asked.documentLimit };
   const found = count > asked.documentLimit ? [fault("too-many-documents", "files", counts)] : [];
@@ -235,7 +253,7 @@ function documentFaults({ documents, fields }: Draft, asked: Asked): Fault[] {
 }
 
 function textFaults(fields: Fields): Fault[] {
-  return ["proposal", "restricted"].filter((name) => CONTROL.test(text(fields, name))).map((name) => fault("sign", name));
+  return ["proposal", "restricted"].filter((name) => CONTROL.test(textOf(fields, name))).map((name) => fault("sign", name));
 }
 
 function partnerFaults(fields: Fields, asked: Asked, own: string): Fault[] {
@@ -252,7 +270,7 @@ function lengthFaults(draft: Draft, asked: Asked): Fault[] {
   return [...tooLong(open, asked.contentLimit, "proposal"), ...tooLong(restricted, longest, "restricted")];
 }
 
-function tooLong(parts: Partial<Record<Part, Bytes>>, most: number, field: string): Fault[] {
-  const sizes = Object.values(parts).map((each) => each.length);
+function tooLong(parts: readonly Content[], most: number, field: string): Fault[] {
+  const sizes = parts.map(({ content }) => content.length);
   return sizes.filter((size) => size > most).map((size) => fault("too-long", field, { size, most }));
 }

@@ -28,7 +28,7 @@ interface Document {
   readonly size: number;
 }
 
-interface Content {
+interface Said {
   readonly offers?: readonly Offer[];
   readonly proposal?: string;
   readonly text?: string;
@@ -37,15 +37,15 @@ interface Content {
 }
 
 export function inWords(contents: Contents, notice: Spoken, partners: readonly string[] = []): Fact[] {
-  const read = (bytes: Uint8Array): Content => parseJson(bytes) as unknown as Content;
+  const read = (bytes: Uint8Array): Said => parseJson(bytes) as unknown as Said;
   return [
-    ...Object.values(contents.open).flatMap((each) => public_(read(each), notice)),
-    ...Object.values(contents.restricted).flatMap((each) => restricted(read(each))),
+    ...contents.open.flatMap(({ content }) => public_(read(content), notice)),
+    ...contents.restricted.flatMap(({ content }) => restricted(read(content))),
     ...partners.map((text) => ({ label: say("said-partner"), text })),
   ];
 }
 
-function public_(content: Content, notice: Spoken): Fact[] {
+function public_(content: Said, notice: Spoken): Fact[] {
   const { offers = [], declarations = [], documents = [], proposal } = content;
   return [
     ...(proposal === undefined ? [] : [{ label: say("said-proposal"), text: proposal }]),
@@ -55,7 +55,7 @@ function public_(content: Content, notice: Spoken): Fact[] {
   ];
 }
 
-function restricted({ text, documents = [] }: Content): Fact[] {
+function restricted({ text, documents = [] }: Said): Fact[] {
   const said = text ? [{ label: say("said-restricted"), text }] : [];
   return [...said, ...documents.map((each) => document_(each, "said-withheld"))];
 }
