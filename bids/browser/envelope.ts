@@ -69,7 +69,7 @@ export const submissionTerms = struct({
   tender: identifier,
   notice: hex32,
   terms: hex32,
-  parts: list(part),
+  parts: list(struct({ part })),
   network,
   round: roundText,
   committee: hexG2,
@@ -153,7 +153,20 @@ export const CO_SIGNATURE: Purpose<CoSignature> = {
   type: coSignaturePayload,
 };
 
-export type Contents = { readonly [part in Part]?: Uint8Array };
+/** One of the parts that an envelope has. */
+export interface Place {
+  readonly part: Part;
+}
+
+/** What is sealed in one part. */
+export interface Content extends Place {
+  readonly content: Uint8Array;
+}
+
+/** A part's restricted content, sealed: a file that follows the envelope. */
+export interface RestrictedFile extends Place {
+  readonly file: Bytes;
+}
 
 /** What an envelope may say beside its contents. */
 export interface Beside {
@@ -177,7 +190,7 @@ export function locksOf(terms: SubmissionTerms, part: Part, bid: string): readon
 /** Does ahead of time what sealing under these terms needs and what does not depend on the bid. */
 export function prepare(terms: SubmissionTerms): void {
   const anyBid = "0".repeat(32);
-  for (const each of terms.parts) prepareLocks(locksOf(terms, each, anyBid));
+  for (const { part } of terms.parts) prepareLocks(locksOf(terms, part, anyBid));
 }
 
 /** How many random bytes `compose` takes. */
@@ -195,7 +208,7 @@ export function freshEntropy(terms: SubmissionTerms): Bytes {
  * `entropy` are fresh random bytes, `entropySize(terms)` of them. Throws EnvelopeError for what the terms do not
  * admit. */
 export async function compose(
-  contents: Contents,
+  contents: readonly Content[],
   terms: SubmissionTerms,
   key: Signer,
   entropy: Uint8Array,
@@ -211,35 +224,32 @@ export async function compose(
 /** Of each part's restricted content the sealed file: for the `documents` of the envelope that `compose` makes with
  * the same `entropy` and the key of that fingerprint, and of no other. Throws EnvelopeError. */
 export function sealRestricted(
-  contents: Contents,
+  contents: readonly Content[],
   terms: SubmissionTerms,
   fingerprint: string,
   entropy: Uint8Array,
-): Map<Part, Bytes> {
-  const given = Object.keys(contents) as Part[];
-  if (!given.every((each) => terms.parts.includes(each))) throw wrongParts(terms);
+): RestrictedFile[] {
+  if (!contents.every((each) => placeOf(each, terms) >= 0)) throw wrongParts(terms);
   const bound = contextOf(terms, fingerprint, checkedEntropy(entropy, terms));
-  const seal = (each: Part): [Part, Bytes] => {
-    const content = contents[each]!;
+  return contents.map(({ part, content }) => {
     checkRestricted(content.length);
-    const { message, capsule } = capsuleOf(each, bound, terms, entropy);
-    return [each, encryptContent(message, partContext(bound, each), capsule, content, "restricted")];
-  };
-  return new Map(given.map(seal));
+    const { message, capsule } = capsuleOf({ part }, bound, terms, entropy);
+    return { part, file: encryptContent(message, partContext(bound, part), capsule, content, "restricted") };
+  });
 }
 
 /** The envelope seals exactly `contents`, with the random bytes that `compose` took, and lists exactly the restricted
  * contents of parts that are shown. Throws EnvelopeError. */
 export function verifySealed(
   envelope: Envelope,
-  contents: Contents,
+  contents: readonly Content[],
   terms: SubmissionTerms,
   entropy: Uint8Array,
-  restricted: Contents = {},
+  restricted: readonly Content[] = [],
 ): void {
   check(envelope, terms);
   const files = sealRestricted(restricted, terms, envelope.signer, entropy);
-  const shown = [...files].map(([part, file]) => `${part} ${toHex(sha256(file))} ${file.length}`);
+  const shown = files.map(({ part, file }) => `${part} ${toHex(sha256(file))} ${file.length}`);
   const withheld = envelope.documents.filter((each) => each.part !== undefined);
   const listed = withheld.map((each) => `${each.part} ${each.sha256} ${each.size}`);
   const sealed = { ...envelope, ...sealedUnder(contents, terms, envelope.signer, entropy) };
@@ -257,7 +267,7 @@ export function check(envelope: Envelope, terms: SubmissionTerms): void {
       throw new EnvelopeError(`wrong-${field}`, `the envelope's ${field} is not this tender's or signer's`);
     }
   }
-  if (envelope.parts.map((each) => each.part).join() !== terms.parts.join()) throw wrongParts(terms);
+  if (named(envelope.parts).join() !== named(terms.parts).join()) throw wrongParts(terms);
   for (const each of envelope.parts) checkSize(fromBase64(each.ciphertext).length - TAG, terms);
   checkDocuments(envelope, terms);
   checkConsortium([envelope.signer, ...envelope.consortium], terms);
@@ -309,41 +319,36 @@ function contextOf(terms: SubmissionTerms, fingerprint: string, nonce: Uint8Arra
 }
 
 function sealedUnder(
-  contents: Contents,
+  contents: readonly Content[],
   terms: SubmissionTerms,
   fingerprint: string,
   entropy: Uint8Array,
 ): { context: Context; parts: SealedPart[] } {
-  if (Object.keys(contents).sort().join() !== [...terms.parts].sort().join()) throw wrongParts(terms);
+  const places = contents.map((each) => placeOf(each, terms));
+  if ([...places].sort().join() !== [...terms.parts.keys()].join()) throw wrongParts(terms);
   const bound = contextOf(terms, fingerprint, checkedEntropy(entropy, terms));
-  const parts = terms.parts.map((each) => sealPart(contents[each]!, each, bound, terms, entropy));
-  return { context: bound, parts };
+  const ordered = terms.parts.map((_, place) => contents[places.indexOf(place)]!);
+  return { context: bound, parts: ordered.map((each) => sealPart(each, bound, terms, entropy)) };
 }
 
-function sealPart(
-  content: Uint8Array,
-  part: Part,
-  bound: Context,
-  terms: SubmissionTerms,
-  entropy: Uint8Array,
-): SealedPart {
+function sealPart({ part, content }: Content, bound: Context, terms: SubmissionTerms, entropy: Uint8Array): SealedPart {
   checkSize(content.length, terms);
-  const { message, capsule } = capsuleOf(part, bound, terms, entropy);
+  const { message, capsule } = capsuleOf({ part }, bound, terms, entropy);
   const ciphertext = toBase64(encryptContent(message, partContext(bound, part), capsule, content));
   return { part, u: toHex(capsule.u), v: toHex(capsule.v), w: toHex(capsule.w), ciphertext };
 }
 
 /** The part's message, and the capsule that holds it: the same whenever the entropy is. */
 function capsuleOf(
-  part: Part,
+  place: Place,
   bound: Context,
   terms: SubmissionTerms,
   entropy: Uint8Array,
 ): { message: Uint8Array; capsule: Capsule } {
-  const from = NONCE + ENTROPY_PER_PART * terms.parts.indexOf(part);
+  const from = NONCE + ENTROPY_PER_PART * placeOf(place, terms);
   const message = entropy.subarray(from, from + MESSAGE_SIZE);
   const sigma = entropy.subarray(from + MESSAGE_SIZE, from + ENTROPY_PER_PART);
-  return { message, capsule: seal(locksOf(terms, part, bound.bid), message, sigma) };
+  return { message, capsule: seal(locksOf(terms, place.part, bound.bid), message, sigma) };
 }
 
 /** The nonce out of entropy of the right size. */
@@ -389,7 +394,7 @@ function checkDocuments(envelope: Envelope, terms: SubmissionTerms): void {
   const restricted = files.filter((each) => each.part !== undefined);
   for (const each of restricted) checkRestricted(each.size - TAG);
   const parts = new Set(restricted.map((each) => each.part!));
-  if (parts.size !== restricted.length || ![...parts].every((each) => terms.parts.includes(each))) {
+  if (parts.size !== restricted.length || ![...parts].every((part) => placeOf({ part }, terms) >= 0)) {
     throw new EnvelopeError("wrong-restricted", "each part has restricted content once at most");
   }
 }
@@ -415,7 +420,16 @@ function checkSize(size: number, terms: SubmissionTerms): void {
   }
 }
 
+/** Which of the tender's parts it is, or -1. */
+function placeOf({ part }: Place, terms: SubmissionTerms): number {
+  return named(terms.parts).indexOf(part);
+}
+
+function named(parts: readonly Place[]): string[] {
+  return parts.map(({ part }) => part);
+}
+
 function wrongParts(terms: SubmissionTerms): EnvelopeError {
-  return new EnvelopeError("wrong-parts", `this tender takes the parts ${terms.parts.join(", ")}`);
+  return new EnvelopeError("wrong-parts", `this tender takes the parts ${named(terms.parts).join(", ")}`);
 }
 
