@@ -3,6 +3,7 @@
  * The private key is readable for as long as its back-up is sealed under the passphrase, and never again: what is
  * kept is a key that no script reads out. A tab may close at any point; every step is kept before the next one. */
 
+import { ServiceError } from "../../../../bids/browser/client.ts";
 import {
   Certificate,
   type Holder,
@@ -13,10 +14,9 @@ import {
 } from "../../../../crypto/browser/certificates.ts";
 import { type Bytes, fromBase64, sha256, toBase64, toHex } from "../../../../crypto/browser/encoding.ts";
 import { CertificateError } from "../../../../crypto/browser/errors.ts";
-import { Standing, status } from "../../../../crypto/browser/revocation.ts";
 import { Statement } from "../../../../crypto/browser/statements.ts";
 import { authorities } from "../../../../crypto/browser/trust.ts";
-import { answered, decodeAs, hex32, loose } from "../../../../crypto/browser/values.ts";
+import { answered, hex32, loose } from "../../../../crypto/browser/values.ts";
 import {
   type Holding,
   exportKey,
@@ -36,9 +36,8 @@ import {
   renewed,
 } from "../../../browser/registration.ts";
 import type { Tell } from "../../../browser/safe.ts";
-import { ServiceError, ask } from "./ask.ts";
 import { CURRENT, type Identity, IdentityError, applicant, identity, signer } from "./identity.ts";
-import { pinned } from "./line.ts";
+import { line, lineBy } from "./line.ts";
 import * as safe from "./safe.ts";
 import { askToKeep, exclusive, get, put, remove } from "./store.ts";
 
@@ -63,7 +62,7 @@ export interface Form extends Said {
  * identity, MalformedError for a name or number that no certificate can hold. */
 export function make(form: Form, passphrase: string, tell: Tell): Promise<Identity> {
   return alone(async () => {
-    const trust = await pinned();
+    const { trust } = await line();
     const pair = await newPair();
     const asked = await request(pair, "business", form.name, form.registration);
     const signed = await apply(await signerOf(pair.privateKey, asked), form, Date.now());
@@ -112,21 +111,21 @@ export async function complete(holding: Holding, passphrase: string, tell: Tell)
 export async function send(): Promise<Identity> {
   const who = await current();
   try {
-    return await heard(await ask("POST", REGISTRATIONS, who.application));
+    return await heard(await (await line()).post(REGISTRATIONS, who.application!));
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== "time-wrong") throw error;
   }
   const signer = await applicant(who);
   const said = new Statement(who.application!).read(application);
   const again = await change(async (each) => ({ ...each, application: await dateAnew(said, signer, Date.now()) }));
-  return heard(await ask("POST", REGISTRATIONS, again.application));
+  return heard(await (await line()).post(REGISTRATIONS, again.application!));
 }
 
 /** What became of the application by now; one that never arrived is there to be sent again. */
 export async function look(): Promise<Identity> {
   const who = await current();
   try {
-    return await heard(await ask("GET", `${REGISTRATIONS}/${new Statement(who.application!).id}`));
+    return await heard(await (await line()).get(`${REGISTRATIONS}/${new Statement(who.application!).id}`));
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== "no-such-statement") throw error;
     return change((each) => ({ ...each, state: "made" }));
@@ -140,11 +139,11 @@ export function restore(file: Uint8Array, passphrase: string, tell: Tell): Promi
     const holding = parseHolding(await safe.open(file, passphrase, tell));
     const holder = await holderOf(holding);
     if (holder.role !== "business") throw new IdentityError("not-a-business");
-    const roots = authorities(await pinned(holding.trust));
+    const { trust } = await lineBy(holding.trust);
     const key = await keep(await importKey(holding.key, holder), holder);
     const who = { ...whoIs(holder), key };
     if (holder instanceof Certificate && !holding.application) {
-      await roots.verify(holder, "business", Math.min(Date.now(), holder.x509.notAfter));
+      await authorities(trust).verify(holder, "business", Math.min(Date.now(), holder.x509.notAfter));
       return become({ state: "certified", ...who, certificate: holder.der, fingerprint: holder.fingerprint });
     }
     const signed = fromBase64(holding.application!);
@@ -156,7 +155,7 @@ export function restore(file: Uint8Array, passphrase: string, tell: Tell): Promi
  * it has sealed. */
 export async function renewIdentity(passphrase: string, tell: Tell): Promise<Identity> {
   return exclusive("identity", async () => {
-    const [trust, old, pair] = [await pinned(), await signer(), await newPair()];
+    const [{ trust }, old, pair] = [await line(), await signer(), await newPair()];
     const asked = await request(pair, "business", old.holder.name, old.holder.registration);
     const secret = await exportKey(pair);
     const key = await keep(await importKey(secret, asked), asked);
@@ -194,11 +193,10 @@ export async function stepBack(): Promise<void> {
 }
 
 /** That the certificate counts now. Throws RevokedError, StatusError, or CertificateError when it is out of time. */
-export async function checkStanding({ certificate }: Identity): Promise<void> {
-  const [roots, now] = [authorities(await pinned()), Date.now()];
-  const { status: id } = answered(await ask("GET", "/api/v1/certificate-status"), currentStatus);
-  const lists = decodeAs(await ask("GET", `/api/v1/certificate-status/${id}`), status);
-  await (await Standing.of(lists, roots)).verify(new Certificate(certificate!), "business", now);
+export async function checkStanding({ fingerprint }: Identity): Promise<void> {
+  const service = await line();
+  const { status } = answered(await service.get("/api/v1/certificate-status"), currentStatus);
+  await service.certificate(fingerprint!, "business", service.now(), status);
 }
 
 // ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +265,7 @@ async function certified({ certificate }: Registration): Promise<Identity> {
 }
 
 async function renewedBy({ key, renewal }: Next): Promise<Certificate> {
-  const { certificate } = answered(await ask("POST", "/api/v1/renewals", renewal), renewed);
+  const { certificate } = answered(await (await line()).post("/api/v1/renewals", renewal), renewed);
   return genuine(certificate, await current(), key);
 }
 
@@ -279,7 +277,7 @@ async function genuine(certificate: string, asked: Identity, key: string): Promi
     throw new CertificateError("the certificate names another holder than was asked for");
   }
   if ((await placeOf(issued)) !== key) throw new CertificateError("the certificate is for another key");
-  return authorities(await pinned()).verify(issued, "business", Date.now());
+  return authorities((await line()).trust).verify(issued, "business", Date.now());
 }
 
 /** The renewed identity, beside the one before. */
