@@ -19,6 +19,8 @@ export interface Identity {
   readonly application?: Bytes;
   /** Until somebody has shown that they have it: the file with the private key, under their passphrase. */
   readonly backup?: Bytes;
+  /** Its key was renewed and the back-up was lost on the way. */
+  readonly unsaved?: boolean;
   /** A registrar's, for having rejected the application. */
   readonly reason?: string;
   /** DER. */

@@ -1,48 +1,87 @@
 /** This browser's line to the service: whom it trusts, which it keeps, and what it was shown of the log. */
 
-import { type Trust, parseTrust, trustId } from "../../../../crypto/browser/trust.ts";
-import { ServiceError, ask } from "./ask.ts";
+import {
+  Line,
+  Service,
+  ServiceError,
+  type Store,
+  TrustChangedError,
+  pinTrust,
+} from "../../../../bids/browser/client.ts";
+import { type Bytes, equal } from "../../../../crypto/browser/encoding.ts";
+import { VerificationError } from "../../../../crypto/browser/errors.ts";
+import { type Trust, parseTrust, trust as trustForm, trustId } from "../../../../crypto/browser/trust.ts";
+import { encodeAs } from "../../../../crypto/browser/values.ts";
 import { exclusive, get, put } from "./store.ts";
 
 const TRUST = "trust";
+const LINE = new Line();
 
-/** The service says of itself other than what this browser has pinned: another log, other witnesses, authorities or
- * beacons. Somebody may stand between; a person has to compare. */
-export class TrustChangedError extends Error {
-  readonly code = "trust-changed";
-  /** SHA-256 of the canonical trust files, as `openseal trust show` prints it. */
-  readonly pinned: string;
-  readonly offered: Trust;
+/** What a `Service` must not forget. */
+const memory: Store = {
+  get: (name) => get<Bytes>("memory", name),
+  set: (name, value) => put("memory", name, value),
+};
 
-  constructor(pinned: Trust, offered: Trust) {
-    super("the service's trust file is another than the one that was pinned");
-    this.pinned = trustId(pinned);
-    this.offered = offered;
-  }
+let opened: Promise<Service> | undefined;
+
+/** A file says to trust others than this browser does, or than the service names: it is of another service. */
+export class ForeignTrustError extends VerificationError {
+  override readonly code: string = "trust-foreign";
 }
 
-/** Whom this browser trusts: what the service said when it was first asked, unless a file brought its own. Without an
- * answer from the service what is pinned is good enough. Throws TrustChangedError, StorageError, ServiceError. */
-export async function pinned(): Promise<Trust> {
-  return exclusive(TRUST, async () => {
-    const kept = await get<Trust>("memory", TRUST);
-    const offered = await offer(kept);
-    if (kept && trustId(kept) !== trustId(offered)) throw new TrustChangedError(kept, offered);
-    if (!kept) await put("memory", TRUST, offered);
-    return offered;
+/** The service, by whom this browser trusts: what it said of itself when it was first asked. Without an answer what is
+ * pinned is good enough. Throws TrustChangedError, ServiceError, StorageError. */
+export function line(): Promise<Service> {
+  opened ??= pinned().then((trust) => new Service(LINE, trust, { store: memory }));
+  return opened.catch((error) => {
+    opened = undefined;
+    throw error;
   });
 }
 
-/** Trusts that from now on: a file's, or a changed one that somebody has compared. */
-export async function pin(trust: Trust): Promise<void> {
-  await put("memory", TRUST, trust);
+/** The same by whom a file trusts: where nothing is pinned yet, the file knows better than the first answer would.
+ * Throws ForeignTrustError, ServiceError, StorageError. */
+export async function lineBy(brought: Trust): Promise<Service> {
+  const file = encodeAs(brought, trustForm);
+  const kept = await memory.get(TRUST);
+  if (!kept) await refusing(pinTrust(LINE, { ...memory, get: async () => file }));
+  if (kept && !equal(kept, file)) throw new ForeignTrustError("the file is of another service");
+  await memory.set(TRUST, file);
+  return line();
 }
 
-async function offer(kept: Trust | undefined): Promise<Trust> {
+/** What this browser has pinned, and what the service says of itself now, by their SHA-256: as `openseal trust show`
+ * prints it. */
+export async function compared(): Promise<{ pinned: string; offered: string }> {
+  const offered = parseTrust((await LINE.once("GET", "/api/v1/trust")).body);
+  const kept = await memory.get(TRUST);
+  return { pinned: kept ? trustId(parseTrust(kept)) : "", offered: trustId(offered) };
+}
+
+/** Pins what the service says of itself now, where it is what somebody has compared: its SHA-256 is `expected`. */
+export async function pinAnew(expected: string): Promise<void> {
+  const { body } = await LINE.once("GET", "/api/v1/trust");
+  if (trustId(parseTrust(body)) === expected) await memory.set(TRUST, body);
+  opened = undefined;
+}
+
+async function pinned(): Promise<Trust> {
+  return exclusive(TRUST, async () => {
+    try {
+      return await pinTrust(LINE, memory);
+    } catch (error) {
+      const kept = error instanceof ServiceError ? await memory.get(TRUST) : undefined;
+      if (kept) return parseTrust(kept);
+      throw error;
+    }
+  });
+}
+
+async function refusing(pinning: Promise<Trust>): Promise<void> {
   try {
-    return parseTrust(await ask("GET", "/api/v1/trust"));
+    await pinning;
   } catch (error) {
-    if (kept && error instanceof ServiceError) return kept;
-    throw error;
+    throw error instanceof TrustChangedError ? new ForeignTrustError(error.message) : error;
   }
 }
