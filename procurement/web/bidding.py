@@ -31,18 +31,18 @@ CHANGED: dict[str, str] = {
     "deadline": N_("the deadline"),
     "standstill": N_("the standstill"),
     "round": N_("the time of the opening"),
-    "enquiries_until": N_("until when questions are taken"),
-    "content_limit": N_("how long a bid may be"),
-    "document_limit": N_("how many documents are taken"),
-    "document_size": N_("how large documents may be"),
-    "upload_grace": N_("how long documents may follow after the deadline"),
+    "enquiriesUntil": N_("until when questions are taken"),
+    "contentLimit": N_("how long a bid may be"),
+    "documentLimit": N_("how many documents are taken"),
+    "documentSize": N_("how large documents may be"),
+    "uploadGrace": N_("how long documents may follow after the deadline"),
     "budget": N_("the budget"),
     "eligibility": N_("who may bid"),
-    "bid_security": N_("the bid security"),
+    "bidSecurity": N_("the bid security"),
     "translations": N_("the translations"),
     "documents": N_("the tender documents"),
 }
-"""What an amendment can change (`editions.AMENDABLE`), in words."""
+"""What an amendment can change (`editions.AMENDABLE`, named as on the wire), in words."""
 
 REFUSALS: dict[str, str] = {
     "after-deadline": N_("It came after the deadline."),

@@ -7,7 +7,7 @@ import { type Announced, readNotice } from "../../browser/tender.ts";
 import * as bidder from "./parts/bid/bidder.ts";
 import { type Link, awaited, chainOf, latest, underWay } from "./parts/bid/chain.ts";
 import { Documents } from "./parts/bid/documents.ts";
-import { type Contents, type Draft, contents, faults, nameOf, partners } from "./parts/bid/draft.ts";
+import { type Contents, type Draft, contents, faults, partners } from "./parts/bid/draft.ts";
 import { showFate } from "./parts/bid/fate.ts";
 import * as files from "./parts/bid/files.ts";
 import { Form } from "./parts/bid/form.ts";
@@ -170,8 +170,8 @@ async function check(): Promise<void> {
   form.show(found);
   if (found.length) return;
   const sealable = contents(now, asked(tender));
-  const unopenable = bidder.unopenable(tender, now, sealable);
-  if (unopenable) return form.show([unopenable]);
+  const code = bidder.whyUnopenable(tender, now, sealable);
+  if (code !== null) return form.show([{ code: "unopenable", field: "check", values: { code } }]);
   showReview(sealable, service, tender);
 }
 

@@ -4,35 +4,41 @@
  * service answered before anybody is told. */
 
 import { BrokenPromiseError, RefusedError, type Service, ServiceError } from "../../../../../bids/browser/client.ts";
-import {
-  type RestrictedFile,
-  type SealedFile,
-  WITHDRAWAL,
-  compose,
-  freshEntropy,
-  sealRestricted,
-} from "../../../../../bids/browser/envelope.ts";
+import { type SealedFile, WITHDRAWAL } from "../../../../../bids/browser/envelope.ts";
 import { PROMISE, RECEIPT, type Receipt, REFUSAL, type Refusal, parseHeld } from "../../../../../bids/browser/receipts.ts";
 import { TenderError } from "../../../../../bids/browser/errors.ts";
-import type { Signer } from "../../../../../crypto/browser/certificates.ts";
-import { type Bytes, sha256, toHex } from "../../../../../crypto/browser/encoding.ts";
+import type { Bytes } from "../../../../../crypto/browser/encoding.ts";
+import { VerificationError } from "../../../../../crypto/browser/errors.ts";
 import { Statement, sign } from "../../../../../crypto/browser/statements.ts";
-import { checkBeforeSealing } from "../../../../browser/bid.ts";
+import { checkBeforeSealing, sealBid } from "../../../../browser/bid.ts";
 import { type Edition, complete } from "../../../../browser/notice.ts";
-import { type Announced, checkOpen } from "../../../../browser/tender.ts";
+import type { Announced } from "../../../../browser/tender.ts";
 import { signer } from "../identity.ts";
-import { type Enclosed, type Link, add, keep, latest } from "./chain.ts";
+import { type Enclosed, type Link, append, keep, latest } from "./chain.ts";
 import { type Contents, type Draft, type DraftDocument, partners, sealedFiles } from "./draft.ts";
 import * as files from "./files.ts";
 
 const BREATHER = 3000; // milliseconds between two rounds of attempts
 const LONGEST_PAUSE = 30_000;
 
+type Sealed = Omit<Link, "number" | "terms" | "state" | "receipts">;
+
 /** Told what is going on, by a word of the page. */
 export type Tell = (word: string, values?: Readonly<Record<string, string>>) => void;
 
-/** The draft's contents, sealed and signed as the next link of the chain, which it replaces. Throws what sealing is
- * refused for: TenderError after the deadline, Unopenable, EnvelopeError. */
+/** Why the contents would not open as a bid, by the opener's own checks; null where they would. */
+export function whyUnopenable(tender: Announced, draft: Draft, contents: Contents): string | null {
+  try {
+    checkBeforeSealing(tender.notice, contents.open, contents.restricted, sealedFiles(draft));
+    return null;
+  } catch (error) {
+    if (error instanceof VerificationError) return error.code;
+    throw error;
+  }
+}
+
+/** The draft's contents, sealed and signed as the next link of the chain, which it replaces. Throws what `sealBid`
+ * throws. */
 export async function seal(
   service: Service,
   tender: Announced,
@@ -40,44 +46,32 @@ export async function seal(
   contents: Contents,
   chain: readonly Link[],
 ): Promise<Link> {
-  const { notice, terms } = tender;
-  const documents = sealedFiles(draft);
-  checkOpen(service, tender);
-  checkBeforeSealing(notice, contents.open, contents.restricted, documents);
-  const key = await signer();
-  const entropy = freshEntropy(terms);
-  const withheld = await keepRestricted(sealRestricted(contents.restricted, terms, key.fingerprint, entropy), documents.length, terms.tender);
-  const enclosed = [...documents.map((each, i) => ({ ...each, ...placed(draft.documents[i]!) })), ...withheld];
   const consortium = partners(draft.fields);
-  const previous = latest(chain)?.id;
-  const envelope = await compose(contents.open, terms, key, entropy, { previous, consortium, documents: enclosed.map(listed) });
-  return add(terms.tender, { title: notice.title, deadline: notice.deadline }, {
+  const documents = sealedFiles(draft);
+  const drafted = { contents: contents.open, restricted: contents.restricted, documents, consortium };
+  const sealed = await sealBid(service, tender, await signer(), { ...drafted, previous: latest(chain)?.id });
+  const enclosed: Enclosed[] = documents.map((file, i) => ({ ...file, ...placed(draft.documents[i]!) }));
+  for (const { listed, file } of sealed.files) {
+    const place = files.newPlace(tender.notice.tender);
+    await files.keep(place, file);
+    enclosed.push({ ...listed, place });
+  }
+  return add(tender, {
     kind: "envelope",
-    state: "sealed",
-    ...signed(envelope),
-    terms: terms.terms,
-    shown: { contents: contents.open, entropy, restricted: contents.restricted },
+    ...signed(sealed.envelope),
+    shown: { contents: sealed.contents, entropy: sealed.entropy, restricted: sealed.restricted },
     partners: consortium,
     files: enclosed,
-    receipts: {},
   });
 }
 
 /** The statement that takes the latest bid back, as the next link: to be submitted. */
 export async function withdrawal(tender: Announced, chain: readonly Link[]): Promise<Link> {
-  const { notice, noticeId, terms } = tender;
   const taken = latest(chain)!;
   const key = await signer(taken.signer);
-  const said = { signer: key.fingerprint, tender: terms.tender, notice: noticeId, previous: taken.id };
-  return add(terms.tender, { title: notice.title, deadline: notice.deadline }, {
-    kind: "withdrawal",
-    state: "sealed",
-    ...signed(await sign(WITHDRAWAL, said, key)),
-    terms: terms.terms,
-    partners: [],
-    files: [],
-    receipts: {},
-  });
+  const about = { tender: tender.notice.tender, notice: tender.noticeId };
+  const said = { signer: key.fingerprint, ...about, previous: taken.id };
+  return add(tender, { kind: "withdrawal", ...signed(await sign(WITHDRAWAL, said, key)), partners: [], files: [] });
 }
 
 /** The link with its verified receipt, kept before this returns; sent again, the very same, for as long as there is no
@@ -122,7 +116,7 @@ export async function upload(
 ): Promise<Link> {
   const source = await files.read(file.place);
   if (!source) throw new ServiceError("file-gone", "the sealed file is not in this browser any more");
-  const key: Signer = await signer(link.signer);
+  const key = await signer(link.signer);
   const { terms } = tender;
   await persist(async () => {
     const asked = await service.requestUpload(key, terms, link.id, listed(file), source);
@@ -148,6 +142,11 @@ function answered(answer: Bytes): { state: "promised" | "accepted"; taken: strin
   return { state: parseHeld(answer).proof ? "accepted" : "promised", taken: receiptOf(answer).time };
 }
 
+function add({ notice, terms }: Announced, link: Sealed): Promise<Link> {
+  const about = { title: notice.title, deadline: notice.deadline };
+  return append(notice.tender, about, { ...link, terms: terms.terms, state: "sealed", receipts: {} });
+}
+
 function signed(statement: Bytes): { statement: Bytes; id: string; signer: string } {
   const { id, signer } = new Statement(statement);
   return { statement, id, signer };
@@ -158,16 +157,6 @@ export function editionOf(tender: Announced, link: Link): Edition {
   const found = tender.editions.find(({ terms }) => terms.terms === link.terms);
   if (!found) throw new TenderError("other-terms", "sealed under terms that this tender never had");
   return found;
-}
-
-async function keepRestricted(sealed: readonly RestrictedFile[], before: number, ocid: string): Promise<Enclosed[]> {
-  const kept: Enclosed[] = [];
-  for (const { file, ...place } of sealed) {
-    const where = `${ocid}.${toHex(crypto.getRandomValues(new Uint8Array(8)))}`;
-    await files.keep(where, file);
-    kept.push({ ...place, number: before + kept.length + 1, sha256: toHex(sha256(file)), size: file.length, place: where });
-  }
-  return kept;
 }
 
 function placed({ place, title }: DraftDocument): { place: string; title: string } {

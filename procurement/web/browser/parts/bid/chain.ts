@@ -43,7 +43,7 @@ export async function chainOf(ocid: string): Promise<readonly Link[]> {
 }
 
 /** The next link, kept. */
-export async function add(ocid: string, about: Omit<Folder, "chain">, link: Omit<Link, "number">): Promise<Link> {
+export async function append(ocid: string, about: Omit<Folder, "chain">, link: Omit<Link, "number">): Promise<Link> {
   const grown = await update<Chain>("elements", ocid, (kept) => {
     const chain = kept?.chain ?? [];
     return { ...about, chain: [...chain, { ...link, number: chain.length + 1 }] };

@@ -6,7 +6,7 @@ import type { Order, Report } from "../../sealing.ts";
 import { say } from "../words.ts";
 import { grouped } from "./decimal.ts";
 import { type DraftDocument, type Fault, mediaType, plain } from "./draft.ts";
-import { remove } from "./files.ts";
+import { newPlace, remove } from "./files.ts";
 import { byId, piece, slot } from "./page.ts";
 
 interface Row {
@@ -20,14 +20,14 @@ export class Documents {
   readonly #list = byId<HTMLElement>("documents");
   readonly #rows = new Map<string, Row>();
   readonly #limits: { readonly parts: readonly string[]; readonly size: number };
-  readonly #prefix: string;
+  readonly #ocid: string;
   readonly #changed: () => void;
   readonly #address: string;
   #worker: Worker | undefined;
 
-  /** `address` is the worker's; `inUse` says whether an envelope lists the file at a place. */
+  /** `address` is the worker's. */
   constructor(ocid: string, address: string, limits: { parts: readonly string[]; size: number }, changed: () => void) {
-    this.#prefix = `${ocid}.`;
+    this.#ocid = ocid;
     this.#address = address;
     this.#limits = limits;
     this.#changed = changed;
@@ -55,7 +55,7 @@ export class Documents {
 
   #seal(file: File): void {
     const key = toHex(crypto.getRandomValues(new Uint8Array(32)));
-    const place = this.#prefix + toHex(crypto.getRandomValues(new Uint8Array(8)));
+    const place = newPlace(this.#ocid);
     const stated = { place, title: plain(file.name), format: mediaType(file), restricted: false, part: this.#limits.parts[0]! };
     const sealed = { sha256: "", size: sealedSize(file.size) };
     const row = this.#show({ ...stated, key, sha256: "", size: file.size, sealed }, "sealing");

@@ -1,6 +1,7 @@
 /** Where sealed files lie until the service has them: in the origin's own file system (OPFS) where the browser has one,
  * else as Blobs in the store. They are sealed already, so they are kept as they are; none is ever whole in memory. */
 
+import { toHex } from "../../../../../crypto/browser/encoding.ts";
 import { get, put, remove as forget } from "../store.ts";
 
 const FOLDER = "sealed";
@@ -17,6 +18,11 @@ interface AccessHandle {
   truncate(size: number): void;
   flush(): void;
   close(): void;
+}
+
+/** A name that no file of that tender has. */
+export function newPlace(ocid: string): string {
+  return `${ocid}.${toHex(crypto.getRandomValues(new Uint8Array(8)))}`;
 }
 
 /** A new file, or the old one anew. For workers: no page may write to the file system in step. */

@@ -2,7 +2,7 @@
 
 import { say } from "../words.ts";
 import { type Decimal, grouped, parse, product, sum, typed, written } from "./decimal.ts";
-import type { AskedLot, Fault, Fields } from "./draft.ts";
+import type { Fault, Fields } from "./draft.ts";
 
 type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
@@ -10,10 +10,10 @@ const MOST_PLACES = 4;
 
 export class Form {
   readonly #form: HTMLFormElement;
-  readonly #lots: readonly AskedLot[];
+  readonly #lots: readonly string[];
   readonly #language = document.documentElement.lang;
 
-  constructor(form: HTMLFormElement, lots: readonly AskedLot[]) {
+  constructor(form: HTMLFormElement, lots: readonly string[]) {
     this.#form = form;
     this.#lots = lots;
   }
@@ -130,8 +130,8 @@ export class Form {
   #addUp(): void {
     const place = document.getElementById("total") as HTMLOutputElement | null;
     if (!place) return;
-    const bid = this.#lots.filter(({ id }) => (this.#field(`bids:${id}`) as HTMLInputElement).checked);
-    const amounts = bid.map(({ id }) => parse(typed(this.#field(`amount:${id}`).value), MOST_PLACES));
+    const bid = this.#lots.filter((id) => (this.#field(`bids:${id}`) as HTMLInputElement).checked);
+    const amounts = bid.map((id) => parse(typed(this.#field(`amount:${id}`).value), MOST_PLACES));
     const whole = amounts.length > 0 && amounts.every((each): each is Decimal => each !== null);
     place.value = whole ? this.#shown(sum(amounts)) : "–";
   }
