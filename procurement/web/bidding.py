@@ -9,7 +9,6 @@ from litestar import Request, Router, get
 from litestar.datastructures import CacheControlHeader
 from litestar.response import Template
 
-from crypto.encoding import moment
 from procurement import evaluation, money, publication
 from procurement.awards import Evaluated
 from procurement.evaluation import CostItem, KrNegotiation, KrPriceFloor, LifeCycleCost, explain
@@ -103,9 +102,6 @@ async def compose(ocid: Ocid, procedure: Steps, request: Request[Any, Any, Any])
             "independent": procedure.trust.independent,
             "changed": CHANGED,
             "refusals": REFUSALS,
-            "now": moment(procedure.now()),
-            "scored": situation.has(EventType.SCORED),
-            "awarded": situation.has(EventType.AWARDED),
         },
     )
 
@@ -122,6 +118,7 @@ async def result(ocid: Ocid, envelope: Hash, procedure: Steps, request: Request[
         "results": results(evaluated, envelope, lots, language),
         "notice": notice,
         "several": len(lots) > 1,
+        "awarded": situation.has(EventType.AWARDED),
     }
     return Template("bid_result.html", context=context)
 

@@ -8,7 +8,7 @@ import * as bidder from "./parts/bid/bidder.ts";
 import { type Link, awaited, chainOf, latest, underWay } from "./parts/bid/chain.ts";
 import { Documents } from "./parts/bid/documents.ts";
 import { type Contents, type Draft, contents, faults, partners } from "./parts/bid/draft.ts";
-import { showFate } from "./parts/bid/fate.ts";
+import { follow } from "./parts/bid/fate.ts";
 import * as files from "./parts/bid/files.ts";
 import { Form } from "./parts/bid/form.ts";
 import { asked, changes, reasons, spoken, verifiedFacts } from "./parts/bid/notice.ts";
@@ -22,6 +22,7 @@ import { all, get, put } from "./parts/store.ts";
 import { has, say, when } from "./parts/words.ts";
 
 const RETRY = 5000; // milliseconds
+const LONGEST_WAIT = 60_000; // milliseconds
 
 const root = byId("bidding");
 const ocid = root.dataset["ocid"]!;
@@ -65,7 +66,16 @@ async function takeUp({ service, tender }: Known): Promise<void> {
   const pending = underWay(chain);
   if (pending) await submit(pending);
   if (awaited(chain).length && service.now() < complete(tender.notice)) await upload(latest(chain)!);
-  if (latest(chain) && service.now() >= complete(tender.notice)) await showFate(service, tender, chain, byId("fate"));
+  await until(service, complete(tender.notice));
+  redraw();
+  if (latest(chain)) await follow(service, tender, chain);
+}
+
+/** Waits for a time, as the device's clock has it: in short steps, for a device may sleep. */
+async function until(service: Service, time: number): Promise<void> {
+  while (service.now() < time) {
+    await new Promise((done) => setTimeout(done, Math.min(time - service.now(), LONGEST_WAIT)));
+  }
 }
 
 /** One tab writes a bid: the others say so. */

@@ -52,6 +52,7 @@ export interface Asked {
 
 export interface AskedLot {
   readonly id: string;
+  readonly title: string;
   readonly places: number;
   readonly picks: boolean;
   readonly costs: readonly string[];
@@ -210,7 +211,7 @@ function offerFaults(fields: Fields, asked: Asked): Fault[] {
 }
 
 function amountFaults(field: string, amount: string, lot: AskedLot, what: "price" | "cost"): Fault[] {
-  const values = { lot: lot.id, places: lot.places };
+  const values = { lot: lot.title, places: lot.places };
   if (!amount) return [fault(`no-${what}`, field, values)];
   const number = parse(amount, lot.places);
   if (!number) return [fault(lot.places ? "not-plain" : "not-whole", field, values)];
@@ -221,7 +222,7 @@ function pickFaults(fields: Fields, lot: AskedLot): Fault[] {
   const [one, two] = picked(fields, lot) ?? [];
   if (one === undefined) return [];
   if (one && two && one !== two) return [];
-  return [fault(one && one === two ? "picks-equal" : "no-picks", `pick${one && !two ? 2 : 1}:${lot.id}`, { lot: lot.id })];
+  return [fault(one && one === two ? "picks-equal" : "no-picks", `pick${one && !two ? 2 : 1}:${lot.id}`, { lot: lot.title })];
 }
 
 function proposalFaults(fields: Fields, asked: Asked): Fault[] {

@@ -18,11 +18,11 @@ import type { Spoken } from "./said.ts";
 /** What the notice asks. The decimals of each lot's prices stand in the page; whether a price counts is asked of the
  * notice itself before sealing. */
 export function asked({ notice, terms }: Announced): Asked {
-  const lots = notice.lots.map(({ id, rules }) => {
+  const lots = notice.lots.map(({ id, title, rules }) => {
     const found = single(rules);
     const costs = found.ruleSet === "life-cycle-cost/1" ? found.costs.map((each) => each.id) : [];
     const places = Number(byId(`lot:${id}`)?.dataset["places"] ?? 0);
-    return { id, places, picks: found.ruleSet === "kr-price-floor/1", costs };
+    return { id, title, places, picks: found.ruleSet === "kr-price-floor/1", costs };
   });
   const { contentLimit, documentLimit, documentSize, partnerLimit } = notice;
   const limits = { contentLimit, documentLimit, documentSize, partnerLimit };

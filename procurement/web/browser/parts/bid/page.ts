@@ -44,10 +44,14 @@ export function save(name: string, bytes: Uint8Array, type = "application/json")
 }
 
 /** A button that does something once at a time. */
-export function button(word: string, act: () => Promise<void> | void, look = "govuk-button--secondary"): HTMLButtonElement {
+export function button(
+  word: string,
+  act: () => Promise<void> | void,
+  look = "govuk-button govuk-button--secondary",
+): HTMLButtonElement {
   const made = document.createElement("button");
   made.type = "button";
-  made.className = `govuk-button ${look}`;
+  made.className = look;
   made.textContent = say(word);
   made.addEventListener("click", () => once(made, act));
   return made;

@@ -93,7 +93,7 @@ export class View {
     const buttons: HTMLElement[] = [];
     const name = `${this.#ocid}-${link.number}`;
     const last = link === chain[chain.length - 1];
-    if (last && canSend(link)) buttons.push(button("act-send", () => this.#acts.submit(link), ""));
+    if (last && canSend(link)) buttons.push(button("act-send", () => this.#acts.submit(link), "govuk-button"));
     if (link.partners.length && link.shown && !link.answer) {
       buttons.push(button("act-partners", () => save(`${name}-sealed.json`, shownFile(link))));
     }
@@ -104,9 +104,9 @@ export class View {
     if (link.contradiction) buttons.push(button("save-contradiction", () => save(`${name}-contradiction.json`, link.contradiction!)));
     if (!next && link === latest(chain) && link.kind === "envelope") {
       const missing = link.files.some((each) => !link.receipts[each.number]);
-      if (missing && uploads) buttons.push(button("act-upload", () => this.#acts.upload(link), ""));
+      if (missing && uploads) buttons.push(button("act-upload", () => this.#acts.upload(link), "govuk-button"));
       if (open && last) buttons.push(button("act-replace", () => this.#acts.replace()));
-      if (open && last) buttons.push(button("act-withdraw", () => this.#acts.withdraw(), "govuk-button--warning"));
+      if (open && last) buttons.push(button("act-withdraw", () => this.#acts.withdraw(), "govuk-button govuk-button--warning"));
     }
     return buttons;
   }
