@@ -31,6 +31,7 @@ from procurement.registry.office import Office
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
+    bidder,
     bids,
     ceremonies,
     desk,
@@ -106,6 +107,7 @@ def create_app(
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
+            bidder.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}
