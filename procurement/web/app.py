@@ -31,6 +31,7 @@ from procurement.registry.office import Office
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
+    bidder,
     bidding,
     bids,
     ceremonies,
@@ -107,6 +108,7 @@ def create_app(
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             pages.router,
+            bidder.router,
             bidding.router,
             look.router,
         ],

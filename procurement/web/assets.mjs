@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -54,7 +54,8 @@ async function scripts() {
   });
   for (const file of made.outputFiles) keep(file.path.slice(assets.length + 1), file.contents);
   for (const [path, { entryPoint }] of Object.entries(made.metafile.outputs)) {
-    if (entryPoint) manifest[entryPoint.split("/").at(-1).replace(/ts$/, "js")] = path.split("/").at(-1);
+    // what is imported on demand is an entry point, too, and has no name of its own
+    if (entryPoint && entryPoints.includes(resolve(entryPoint))) manifest[entryPoint.split("/").at(-1).replace(/ts$/, "js")] = path.split("/").at(-1);
   }
 }
 

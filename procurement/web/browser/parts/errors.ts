@@ -1,5 +1,5 @@
 /** Errors in words: every error of ours has a `code`, and the page words for those that its people can meet
- * (`templates/troubles.html`). */
+ * (`templates/scripted.html`). */
 
 import { has, say } from "./words.ts";
 

@@ -1,6 +1,6 @@
 /** What a script says, in the reader's language: the server has rendered it into the page.
  *
- *     <ul hidden id="words"><li data-word="sent">{{ _("Sent: %(name)s", name="%(name)s") }}</li></ul> */
+ *     <ul hidden><li data-word="sent">{{ _("Sent: %(name)s", name="%(name)s") }}</li></ul> */
 
 const PLACE = /%\(([a-z]+)\)s/g;
 
@@ -32,5 +32,5 @@ export function when(time: number): string {
 }
 
 function found(word: string): string | null {
-  return document.querySelector(`#words [data-word="${CSS.escape(word)}"]`)?.textContent?.trim() ?? null;
+  return document.querySelector(`[data-word="${CSS.escape(word)}"]`)?.textContent?.trim() ?? null;
 }

@@ -1,0 +1,16 @@
+"""The bidder's start: registration, key, back-up and log-in in a browser. The page is the same for everybody; who
+somebody is their own browser knows, and nothing of it is in the page or its address."""
+
+from litestar import Router, get
+from litestar.response import Template
+
+from procurement.web.session import Here
+
+
+@get("/bidder", include_in_schema=False)
+async def bidder(sessions: Here) -> Template:
+    """Where a business makes its key and applies, and comes back to its bids."""
+    return Template("bidder.html", context={"origin": sessions.origin})
+
+
+router = Router("/", route_handlers=[bidder])
