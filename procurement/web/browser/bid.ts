@@ -15,7 +15,7 @@ import { asked, changes, reasons, spoken, verifiedFacts } from "./parts/bid/noti
 import { byId, confirmed, facts, once, slot } from "./parts/bid/page.ts";
 import { inWords } from "./parts/bid/said.ts";
 import { View } from "./parts/bid/view.ts";
-import { inWords as troubleInWords } from "./parts/errors.ts";
+import { complain } from "./parts/forms.ts";
 import { type Identity, identity, isPractice } from "./parts/identity.ts";
 import { line } from "./parts/line.ts";
 import { all, get, put } from "./parts/store.ts";
@@ -31,7 +31,7 @@ const open = root.dataset["status"] === "active";
 
 let who: Identity | null = null;
 let chain: readonly Link[] = [];
-let draft: Draft = { terms: pageTerms, fields: {}, documents: [] };
+let draft: Draft = { title: root.dataset["title"]!, terms: pageTerms, fields: {}, documents: [] };
 let form: Form;
 let documents: Documents;
 let known: Known | undefined;
@@ -318,10 +318,8 @@ function calm(): void {
 }
 
 function trouble(error: unknown): void {
-  const place = byId("trouble");
-  place.textContent = troubleInWords(error);
-  place.hidden = false;
   byId("told").hidden = true;
+  complain(error);
 }
 
 /** What goes wrong is said. A refusal is no trouble: its card says it. */

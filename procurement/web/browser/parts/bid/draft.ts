@@ -30,8 +30,9 @@ export interface DraftDocument {
   readonly sealed: { readonly sha256: string; readonly size: number };
 }
 
-/** `terms` is the digest of the terms that its bidder has seen last. */
+/** `title` is the tender's; `terms` is the digest of the terms that its bidder has seen last. */
 export interface Draft {
+  readonly title: string;
   readonly terms: string;
   readonly fields: Fields;
   readonly documents: readonly DraftDocument[];
