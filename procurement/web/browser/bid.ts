@@ -2,10 +2,12 @@
 
 import { type Service, ServiceError } from "../../../bids/browser/client.ts";
 import { prepare } from "../../../bids/browser/envelope.ts";
+import { coSign } from "../../browser/bid.ts";
 import { closes, complete } from "../../browser/notice.ts";
 import { type Announced, readNotice } from "../../browser/tender.ts";
 import * as bidder from "./parts/bid/bidder.ts";
-import { type Link, awaited, chainOf, latest, underWay } from "./parts/bid/chain.ts";
+import { type Enclosed, type Link, awaited, chainOf, latest, underWay } from "./parts/bid/chain.ts";
+import { type Shown, readShown } from "./parts/bid/cosign.ts";
 import { Documents } from "./parts/bid/documents.ts";
 import { type Contents, type Draft, contents, faults, partners } from "./parts/bid/draft.ts";
 import { follow } from "./parts/bid/fate.ts";
@@ -13,16 +15,17 @@ import * as files from "./parts/bid/files.ts";
 import { Form } from "./parts/bid/form.ts";
 import { asked, changes, reasons, spoken, verifiedFacts } from "./parts/bid/notice.ts";
 import { byId, confirmed, facts, once, slot } from "./parts/bid/page.ts";
-import { inWords } from "./parts/bid/said.ts";
+import { type Spoken, inWords } from "./parts/bid/said.ts";
 import { View } from "./parts/bid/view.ts";
 import { complain } from "./parts/forms.ts";
-import { type Identity, identity, isPractice } from "./parts/identity.ts";
+import { type Identity, identity, isPractice, signer } from "./parts/identity.ts";
 import { line } from "./parts/line.ts";
 import { all, get, put } from "./parts/store.ts";
 import { has, say, when } from "./parts/words.ts";
 
 const RETRY = 5000; // milliseconds
 const LONGEST_WAIT = 60_000; // milliseconds
+const UNKNOWN: Spoken = { language: "", currency: "", lots: new Map(), declarations: new Map() };
 
 const root = byId("bidding");
 const ocid = root.dataset["ocid"]!;
@@ -51,7 +54,8 @@ async function begin(): Promise<void> {
   byId("keyless").hidden = who?.state === "certified";
   chain = await chainOf(ocid);
   draft = (await get<Draft>("drafts", ocid)) ?? draft;
-  if (open) await showDraft();
+  redraw();
+  if (open) showDraft();
   known = await verified();
   tell("told-verified");
   if (open) prepare(known.tender.terms);
@@ -61,14 +65,24 @@ async function begin(): Promise<void> {
   await takeUp(known);
 }
 
-/** What was broken off goes on: an answer that was not heard, files that have not come; or the box is shut. */
+/** What was broken off goes on: an answer that was not heard, files that have not come; then the box is shut. */
 async function takeUp({ service, tender }: Known): Promise<void> {
   const pending = underWay(chain);
   if (pending) await submit(pending);
-  if (awaited(chain).length && service.now() < complete(tender.notice)) await upload(latest(chain)!);
+  if (service.now() < complete(tender.notice)) await upload();
+  await until(service, closes(tender.notice));
+  close();
   await until(service, complete(tender.notice));
   redraw();
   if (latest(chain)) await follow(service, tender, chain);
+}
+
+/** Nothing is written or sealed any more. */
+function close(): void {
+  if (!open) return;
+  for (const id of ["draft", "review"]) byId(id).hidden = true;
+  tell("told-closed");
+  redraw();
 }
 
 /** Waits for a time, as the device's clock has it: in short steps, for a device may sleep. */
@@ -112,7 +126,7 @@ function isAway(error: unknown): boolean {
 
 // ── the draft ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function showDraft(): Promise<void> {
+function showDraft(): void {
   const lots = [...document.querySelectorAll<HTMLElement>("fieldset.lot")].map((each) => each.id.slice("lot:".length));
   form = new Form(byId<HTMLFormElement>("draft"), lots);
   const parts = root.dataset["parts"]!.split(" ");
@@ -121,13 +135,20 @@ async function showDraft(): Promise<void> {
   documents.fill(draft.documents);
   if (draft.saved) showSaved(draft.saved);
   form.listen(changed);
-  byId("draft").hidden = latest(chain)?.kind === "envelope" || underWay(chain) !== undefined;
+  placeForm();
   byId("draft").addEventListener("submit", (happened) => {
     happened.preventDefault();
     void guarded(() => once(byId<HTMLButtonElement>("check"), check));
   });
   byId("seal").addEventListener("click", ({ target }) => guarded(() => once(target as HTMLButtonElement, seal)));
   byId("back").addEventListener("click", showForm);
+  const shown = document.getElementById("shown") as HTMLInputElement | null;
+  shown?.addEventListener("change", () => guarded(() => look(shown.files?.[0])));
+}
+
+/** The form is there where nothing is in the box or on its way; what is in the box is replaced on purpose only. */
+function placeForm(): void {
+  if (open) byId("draft").hidden = latest(chain)?.kind === "envelope" || underWay(chain) !== undefined;
 }
 
 let saving: Promise<void> | null = null;
@@ -207,6 +228,7 @@ async function seal(): Promise<void> {
   const link = await bidder.seal(service, tender, draft, contents(draft, asked(tender)), chain);
   byId("review").hidden = true;
   await renew("told-sealed");
+  placeForm();
   if (!link.partners.length) await submit(link);
 }
 
@@ -249,23 +271,38 @@ async function submit(link: Link): Promise<void> {
       await bidder.submit(service, tender, link, telling);
     } finally {
       await renew();
+      placeForm();
     }
     tell(link.kind === "envelope" ? "told-accepted" : "told-withdrawn");
-    if (link.kind === "withdrawal") byId("draft").hidden = false;
-    if (awaited(chain).length) await upload(latest(chain)!);
+    await upload();
   });
 }
 
-async function upload(link: Link): Promise<void> {
+let uploading = false;
+
+/** Sends the files of the bid in the box, one after the other; of the one that has taken its place meanwhile. */
+async function upload(): Promise<void> {
+  if (uploading || !awaited(chain).length) return;
+  uploading = true;
   await guarded(async () => {
-    const { service, tender } = (known ??= await verified());
+    const { tender } = (known ??= await verified());
     tell("told-uploading", { time: when(complete(tender.notice)) });
-    for (const file of awaited(chain)) {
-      await bidder.upload(service, tender, link, file, (count) => view.sent(file, count), telling);
-      await renew();
-    }
+    for (let [file] = awaited(chain); file; [file] = awaited(chain)) await uploadOne(known!, latest(chain)!, file);
     tell("told-uploaded");
   });
+  uploading = false;
+  redraw();
+}
+
+async function uploadOne({ service, tender }: Known, link: Link, file: Enclosed): Promise<void> {
+  redraw();
+  try {
+    await bidder.upload(service, tender, link, file, (count) => view.sent(file, count), telling);
+  } catch (error) {
+    if (latest(chain)?.id === link.id) throw error; // else nobody awaits it any more
+  } finally {
+    await renew();
+  }
 }
 
 async function withdraw(): Promise<void> {
@@ -291,10 +328,33 @@ async function renew(word?: string): Promise<void> {
 }
 
 function redraw(): void {
-  if (!known) return;
-  const { service, tender } = known;
-  const now = service.now();
-  view.draw(chain, spoken(tender.notice), { open: now < closes(tender.notice), uploads: now < complete(tender.notice) });
+  const now = known?.service.now() ?? 0;
+  const notice = known?.tender.notice;
+  const taken = notice ? now < closes(notice) : open;
+  const uploads = notice ? now < complete(notice) : true;
+  view.draw(chain, notice ? spoken(notice) : UNKNOWN, { open: taken, uploads, uploading });
+}
+
+// ── a partner's word ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Shows what the lead's file holds; what is shown is verified when it is signed. */
+async function look(file: File | undefined): Promise<void> {
+  calm();
+  const place = byId("cosigning");
+  const sign = slot<HTMLButtonElement>(place, "sign");
+  sign.disabled = true;
+  if (!file) return;
+  const { tender } = (known ??= await verified());
+  const shown = readShown(new Uint8Array(await file.arrayBuffer()));
+  facts(slot(place, "bid"), inWords({ open: shown.contents, restricted: shown.restricted }, spoken(tender.notice)));
+  sign.disabled = false;
+  sign.onclick = () => guarded(() => once(sign, () => coSignIt(shown)));
+}
+
+async function coSignIt(shown: Shown): Promise<void> {
+  known = await verified();
+  await coSign(known.service, known.tender, await signer(), shown);
+  tell("told-cosigned");
 }
 
 // ── what is said ──────────────────────────────────────────────────────────────────────────────────────────────────

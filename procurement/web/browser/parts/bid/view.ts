@@ -1,21 +1,27 @@
 /** What was sealed here and what came of it, drawn: one card for each link of the chain, the latest first. */
 
-import type { Content } from "../../../../../bids/browser/envelope.ts";
-import { type Json, encode, milliseconds, toBase64 } from "../../../../../crypto/browser/encoding.ts";
+import { type Bytes, milliseconds } from "../../../../../crypto/browser/encoding.ts";
 import { has, say, when } from "../words.ts";
 import { receiptOf, refusalOf } from "./bidder.ts";
-import { type Enclosed, type Link, latest, successor } from "./chain.ts";
+import { type Enclosed, type Link, latest, successor, underWay } from "./chain.ts";
+import { writeShown } from "./cosign.ts";
 import { grouped } from "./decimal.ts";
-import { nameOf } from "./draft.ts";
 import { byId, button, facts, piece, save, slot } from "./page.ts";
 import { type Spoken, inWords } from "./said.ts";
 
 /** What a card's buttons do. */
 export interface Acts {
   submit(link: Link): Promise<void>;
-  upload(link: Link): Promise<void>;
+  upload(): Promise<void>;
   withdraw(): Promise<void>;
   replace(): void;
+}
+
+/** Whether bids are taken, whether documents are, and whether some are being sent. */
+export interface Time {
+  readonly open: boolean;
+  readonly uploads: boolean;
+  readonly uploading: boolean;
 }
 
 export class View {
@@ -30,11 +36,10 @@ export class View {
     this.#acts = acts;
   }
 
-  /** `open`: whether bids are taken; `uploads`: whether documents are. */
-  draw(chain: readonly Link[], notice: Spoken, { open, uploads }: { open: boolean; uploads: boolean }): void {
+  draw(chain: readonly Link[], notice: Spoken, time: Time): void {
     byId("chain").hidden = !chain.length;
     const focused = this.#place.contains(document.activeElement);
-    const cards = [...chain].reverse().map((link) => this.#card(link, chain, notice, open, uploads));
+    const cards = [...chain].reverse().map((link) => this.#card(link, chain, notice, time));
     this.#place.replaceChildren(...cards);
     if (focused) cards[0]?.focus();
   }
@@ -48,7 +53,7 @@ export class View {
     bar.value = count;
   }
 
-  #card(link: Link, chain: readonly Link[], notice: Spoken, open: boolean, uploads: boolean): HTMLElement {
+  #card(link: Link, chain: readonly Link[], notice: Spoken, time: Time): HTMLElement {
     const card = piece("link-template");
     const next = successor(link, chain);
     card.dataset["number"] = String(link.number);
@@ -58,9 +63,9 @@ export class View {
     slot(card, "said").textContent = said(link);
     slot(card, "id").textContent = link.id;
     const files = next || link.state === "refused" ? [] : link.files;
-    slot(card, "files").replaceChildren(...files.map((each) => this.#file(each, link, uploads)));
+    slot(card, "files").replaceChildren(...files.map((each) => this.#file(each, link, time.uploads)));
     this.#content(card, link, notice);
-    slot(card, "acts").append(...this.#buttons(link, chain, next, open, uploads));
+    slot(card, "acts").append(...this.#buttons(link, chain, next, time));
     return card;
   }
 
@@ -89,13 +94,15 @@ export class View {
     facts(slot(card, "bid"), inWords({ open: contents, restricted }, notice, link.partners));
   }
 
-  #buttons(link: Link, chain: readonly Link[], next: Link | undefined, open: boolean, uploads: boolean): HTMLElement[] {
+  #buttons(link: Link, chain: readonly Link[], next: Link | undefined, time: Time): HTMLElement[] {
+    const { open, uploads, uploading } = time;
     const buttons: HTMLElement[] = [];
     const name = `${this.#ocid}-${link.number}`;
     const last = link === chain[chain.length - 1];
+    const free = open && underWay(chain) === undefined;
     if (last && canSend(link)) buttons.push(button("act-send", () => this.#acts.submit(link), "govuk-button"));
     if (link.partners.length && link.shown && !link.answer) {
-      buttons.push(button("act-partners", () => save(`${name}-sealed.json`, shownFile(link))));
+      buttons.push(button("act-partners", () => save(`${name}-sealed.json`, writeShown({ envelope: link.statement as Bytes, ...link.shown! }))));
     }
     if (link.answer && link.state === "accepted") {
       buttons.push(button("save-receipt", () => save(`${name}-receipt.json`, link.answer!)), pdf(this.#ocid, link));
@@ -104,25 +111,12 @@ export class View {
     if (link.contradiction) buttons.push(button("save-contradiction", () => save(`${name}-contradiction.json`, link.contradiction!)));
     if (!next && link === latest(chain) && link.kind === "envelope") {
       const missing = link.files.some((each) => !link.receipts[each.number]);
-      if (missing && uploads) buttons.push(button("act-upload", () => this.#acts.upload(link), "govuk-button"));
-      if (open && last) buttons.push(button("act-replace", () => this.#acts.replace()));
-      if (open && last) buttons.push(button("act-withdraw", () => this.#acts.withdraw(), "govuk-button govuk-button--warning"));
+      if (missing && uploads && !uploading) buttons.push(button("act-upload", () => this.#acts.upload(), "govuk-button"));
+      if (free) buttons.push(button("act-replace", () => this.#acts.replace()));
+      if (free) buttons.push(button("act-withdraw", () => this.#acts.withdraw(), "govuk-button govuk-button--warning"));
     }
     return buttons;
   }
-}
-
-/** What `openseal bid co-sign` takes: an envelope with what is in it (`Shown` of `procurement/bidding/folder.py`). */
-export function shownFile(link: Link): Uint8Array {
-  const { contents, entropy, restricted } = link.shown!;
-  const written = (parts: readonly Content[]): Json =>
-    Object.fromEntries(parts.map((each) => [nameOf(each), toBase64(each.content)]));
-  return encode({
-    envelope: toBase64(link.statement),
-    contents: written(contents),
-    entropy: toBase64(entropy),
-    restricted: written(restricted),
-  });
 }
 
 function canSend(link: Link): boolean {
