@@ -9,7 +9,7 @@ RUN /opt/openseal/bin/pip install --no-cache-dir --only-binary :all: --require-h
 FROM node:24-bookworm-slim AS assets
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --omit=dev
+RUN npm ci --ignore-scripts
 COPY crypto /app/crypto
 COPY bids /app/bids
 COPY procurement /app/procurement

@@ -57,6 +57,7 @@ from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
 from procurement.web.connection import Connection
+from procurement.web.look import RELEASED
 from procurement.worker import Worker
 
 Application = Any
@@ -279,7 +280,8 @@ async def prepare(
     covers: int,
     spread: Spread,
 ) -> Charter:
-    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file.
+    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
+    the word of which scripts the site has.
 
     Raises SettingsError and BeaconUnavailable.
     """
@@ -297,6 +299,8 @@ async def prepare(
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
+        async with staff.procedure.pool.acquire() as connection:
+            await staff.log.append(connection, [encode(RELEASED)])
     return charter
 
 

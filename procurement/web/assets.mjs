@@ -1,11 +1,11 @@
 // Makes assets/ from styles/, browser/ and images/: minified, compressed, and named after what is in them, so that
-// browsers keep them for ever. manifest.json says which name each has.
+// browsers keep them for ever. manifest.json lists every file by its SHA-256; the service logs the manifest's own.
 //
 //     node procurement/web/assets.mjs
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -14,19 +14,21 @@ import { compile } from "sass";
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
 const assets = join(here, "assets");
-const manifest = {};
+const manifest = [];
 
-function keep(name, content) {
-  writeFileSync(join(assets, name), content);
-  writeFileSync(join(assets, `${name}.gz`), gzipSync(content, { level: 9 }));
-  writeFileSync(join(assets, `${name}.br`), brotliCompressSync(content));
+const sha256 = (content) => createHash("sha256").update(content).digest("hex");
+
+// `name` is what templates call it; what only other scripts load has none.
+function keep(file, content, name) {
+  writeFileSync(join(assets, file), content);
+  writeFileSync(join(assets, `${file}.gz`), gzipSync(content, { level: 9 }));
+  writeFileSync(join(assets, `${file}.br`), brotliCompressSync(content));
+  manifest.push({ file, sha256: sha256(content), ...(name ? { name } : {}) });
 }
 
 function keepHashed(name, content) {
   const [, stem, suffix] = name.match(/^(.*)(\.[a-z0-9]+)$/);
-  const hash = createHash("sha256").update(content).digest("hex").slice(0, 12);
-  manifest[name] = `${stem}-${hash}${suffix}`;
-  keep(manifest[name], content);
+  keep(`${stem}-${sha256(content).slice(0, 12)}${suffix}`, content, name);
 }
 
 function styles() {
@@ -52,10 +54,23 @@ async function scripts() {
     metafile: true,
     write: false,
   });
-  for (const file of made.outputFiles) keep(file.path.slice(assets.length + 1), file.contents);
-  for (const [path, { entryPoint }] of Object.entries(made.metafile.outputs)) {
-    // what is imported on demand is an entry point, too, and has no name of its own
-    if (entryPoint && entryPoints.includes(resolve(entryPoint))) manifest[entryPoint.split("/").at(-1).replace(/ts$/, "js")] = path.split("/").at(-1);
+  // What is imported on demand is an entry point, too, and has no name of its own.
+  const isPage = (entryPoint) => entryPoint && entryPoints.includes(resolve(entryPoint));
+  const names = Object.entries(made.metafile.outputs).map(([path, { entryPoint }]) => [
+    basename(path),
+    isPage(entryPoint) ? basename(entryPoint).replace(/ts$/, "js") : undefined,
+  ]);
+  const nameOf = Object.fromEntries(names);
+  for (const { path, contents } of made.outputFiles) keep(basename(path), contents, nameOf[basename(path)]);
+}
+
+// For receipts on paper; no browser loads them.
+function fonts() {
+  const folder = join(root, "node_modules", "@expo-google-fonts", "nanum-gothic");
+  mkdirSync(join(assets, "fonts"));
+  for (const weight of ["400Regular", "700Bold"]) {
+    const name = `NanumGothic_${weight}.ttf`;
+    copyFileSync(join(folder, weight, name), join(assets, "fonts", name));
   }
 }
 
@@ -64,4 +79,6 @@ mkdirSync(assets);
 styles();
 for (const name of readdirSync(join(here, "images"))) keepHashed(name, readFileSync(join(here, "images", name)));
 await scripts();
-writeFileSync(join(assets, "manifest.json"), JSON.stringify(manifest, null, 2));
+fonts();
+manifest.sort((one, other) => (one.file < other.file ? -1 : 1));
+writeFileSync(join(assets, "manifest.json"), JSON.stringify(manifest, null, 1));

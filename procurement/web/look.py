@@ -1,6 +1,5 @@
 """What every page has in common: its language, its words, its dates and numbers, and the files it loads."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from babel.core import negotiate_locale
 from babel.dates import format_datetime
 from babel.messages.catalog import Catalog
@@ -26,7 +26,7 @@ from litestar.params import FromPath
 from litestar.types import Message, Scope
 from markupsafe import Markup
 
-from crypto.encoding import parse_moment
+from crypto.encoding import Hex32, Value, parse_moment, sha256
 from procurement.evaluation.explain import Language
 from procurement.steps import LANGUAGES
 from procurement.web.gate import UNGATED
@@ -37,7 +37,7 @@ CHOSEN = "lang"
 """The query parameter, and the cookie that remembers it, by which a reader chooses a language."""
 YEAR = 365 * 24 * 3600
 
-NAMES: dict[Language, str] = {"en": "English", "ko": "한국어", "es": "Español"}
+SPOKEN: dict[Language, str] = {"en": "English", "ko": "한국어", "es": "Español"}
 _DATES: dict[Language, str] = {
     "en": "d MMMM y (EEE), HH:mm",
     "ko": "y년 M월 d일(EEE) HH:mm",
@@ -154,7 +154,7 @@ def environment() -> Environment:
     made.globals |= {
         "asset": asset,
         "language": pass_context(_language),
-        "languages": NAMES,
+        "languages": SPOKEN,
         "when": pass_context(lambda context, time: when(_language(context), time)),
         "instant": pass_context(lambda context, time: when(_language(context), time, seconds=True)),
         "number": pass_context(lambda context, value: number(_language(context), value)),
@@ -178,22 +178,44 @@ def _here_in(context: Context, language: Language) -> str:
 # ── files that pages load ────────────────────────────────────────────────────────────────────────────
 
 
-def _load() -> tuple[Mapping[str, str], Mapping[str, bytes]]:
+class ClientReleased(Value, frozen=True, kw_only=True, tag_field="t", tag="client:released"):
+    """Log entry: from now on the site's pages load these files and no others. `manifest` is the SHA-256 of
+    ``/assets/manifest.json``, which lists each by its own: whoever seals in a browser trusts these scripts,
+    and nobody gets others than everybody without a trace."""
+
+    manifest: Hex32
+
+
+class _Asset(msgspec.Struct, frozen=True):
+    """A file as the manifest lists it. What only other scripts load has no name."""
+
+    file: str
+    sha256: str
+    name: str | None = None
+
+
+def _load() -> tuple[bytes, Mapping[str, str], Mapping[str, bytes]]:
     folder = HERE / "assets"
     try:
-        names = json.loads((folder / "manifest.json").read_bytes())
+        manifest = (folder / "manifest.json").read_bytes()
     except FileNotFoundError as error:
         raise RuntimeError("the site's styles and scripts are not built: make setup") from error
-    return names, {each.name: each.read_bytes() for each in folder.iterdir() if each.name != "manifest.json"}
+    listed = msgspec.json.decode(manifest, type=list[_Asset])
+    files = {each.file + suffix for each in listed for suffix in ("", *_CODINGS.values())}
+    names = {each.name: each.file for each in listed if each.name}
+    return manifest, names, {each: (folder / each).read_bytes() for each in files}
 
 
-MANIFEST, ASSETS = _load()
-"""Hashed names by plain ones, and contents by hashed name: no address is ever taken for a path."""
+MANIFEST, NAMES, ASSETS = _load()
+"""The list of all files, their hashed names by plain ones, and contents by hashed name: no address is ever
+taken for a path."""
+
+RELEASED = ClientReleased(manifest=sha256(MANIFEST).hex())
 
 
 def asset(name: str) -> str:
     """The address of a style sheet, script or picture, which changes when its content does."""
-    return f"/assets/{MANIFEST[name]}"
+    return f"/assets/{NAMES[name]}"
 
 
 @get(
@@ -214,4 +236,10 @@ async def read_asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Re
     return Response(content, media_type=kind, headers=headers)
 
 
-router = Router("/", route_handlers=[read_asset])
+@get("/assets/manifest.json", include_in_schema=False, media_type="application/json", opt=UNGATED)
+async def read_manifest() -> bytes:
+    """Every file that pages load, with its SHA-256; the log has the SHA-256 of this list."""
+    return MANIFEST
+
+
+router = Router("/", route_handlers=[read_asset, read_manifest])

@@ -46,6 +46,7 @@ from procurement.history import Event, EventType, Head
 from procurement.login.statements import LogIn
 from procurement.registry.statements import Application
 from procurement.tenders import terms_digest
+from procurement.web.look import ClientReleased
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/formats.md").read_text()
@@ -382,6 +383,7 @@ FORMATS = (
     "bids.",
     *(f"procurement.{name}" for name in MODULES),
     Application.__module__,
+    ClientReleased.__module__,
     LogIn.__module__,
 )
 """Where the released formats are defined."""

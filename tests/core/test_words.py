@@ -49,9 +49,11 @@ def test_no_translation_is_of_a_message_that_nobody_says(language: Language) -> 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_translations_are_filled_in_as_their_message_is(language: Language) -> None:
     for message in catalogue(language):
+        if not message.id:
+            continue
         ids, texts = _forms(message.id), _forms(message.string)
         assert not message.fuzzy, message.id
-        for text in texts if message.id else []:
+        for text in texts:
             assert _places(text) <= _places(" ".join(ids)), message.id
             assert _places(ids[0]) <= _places(text) | {"%(num)s"}, message.id
 
