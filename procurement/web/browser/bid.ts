@@ -157,6 +157,7 @@ let stale = false;
 /** Kept at every change; while one is being kept, the next waits. */
 function changed(): void {
   stale = true;
+  byId("saved").ariaBusy = "true";
   saving ??= guarded(save).finally(() => (saving = null));
 }
 
@@ -170,7 +171,10 @@ async function save(): Promise<void> {
 }
 
 function showSaved(time: string): void {
-  byId("saved").textContent = say("saved", { time: when(Date.parse(time)) });
+  const place = byId("saved");
+  const text = say("saved", { time: when(Date.parse(time)) });
+  if (place.textContent !== text) place.textContent = text; // or it would be read out at every key
+  place.ariaBusy = "false";
 }
 
 function showForm(): void {
