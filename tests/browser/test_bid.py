@@ -111,7 +111,7 @@ def test_faults_are_said_where_they_are_and_nothing_is_sealed_with_one(
     def faults() -> list[str]:
         page.locator("#check").click()
         expect(summary).to_be_focused()
-        return [each.rpartition(": ")[2] for each in summary.locator("li").all_inner_texts()]
+        return summary.locator("li").all_inner_texts()
 
     assert faults() == ["Choose at least one lot to bid for", "Make this declaration, or do not bid"]
     page.locator("[id='bids:1']").check()
@@ -122,15 +122,15 @@ def test_faults_are_said_where_they_are_and_nothing_is_sealed_with_one(
     page.locator("[id='pick2:1']").select_option("7")
     page.locator("[id='partners']").fill("한빛")
     assert faults() == [
-        "digits only, no commas and no decimals",
-        "pick two different numbers",
-        "the price is zero",
-        "enter this cost; what costs nothing is 0",
+        "Desks: digits only, no commas and no decimals",
+        "Desks: pick two different numbers",
+        "Desks: the price is zero",
+        "Desks: enter this cost; what costs nothing is 0",
         "Make this declaration, or do not bid",
-        "“한빛” is no fingerprint: it has 64 signs, 0 to 9 and a to f"[-40:],
-    ] or True
+        "“한빛” is no fingerprint: it has 64 signs, 0 to 9 and a to f",
+    ]
     summary.get_by_role("link").nth(1).click()
-    expect(page.locator("[id='pick2:1']")).to_be_focused()
+    expect(page.locator("[id='pick1:1']")).to_be_focused()
     expect(page.locator("[id='amount:1']")).to_have_attribute("aria-invalid", "true")
     page.locator("#files").set_input_files(a_file(tmp_path, "large.pdf", b"x" * 2000))
     expect(page.locator("#documents")).to_contain_text("Too large")
