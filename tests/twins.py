@@ -1,4 +1,4 @@
-"""The browser's modules, run by Node and called from Python: one process, a JSON request and an answer a line."""
+"""The browser's modules, run by Node and called from Python: one process, a request and an answer a line."""
 
 import json
 import subprocess
@@ -32,8 +32,10 @@ class Twins:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
 
     def __call__(self, call: str, **given: Any) -> Any:
         """What the function answers. Raises TwinError."""

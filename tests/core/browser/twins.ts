@@ -18,6 +18,7 @@ import * as locks from "../../../crypto/browser/locks.ts";
 import * as merkle from "../../../crypto/browser/merkle.ts";
 import * as revocation from "../../../crypto/browser/revocation.ts";
 import * as selftest from "../../../crypto/browser/selftest.ts";
+import * as statements from "../../../crypto/browser/statements.ts";
 import { Statement } from "../../../crypto/browser/statements.ts";
 import * as trust from "../../../crypto/browser/trust.ts";
 import { decodeAs } from "../../../crypto/browser/values.ts";
@@ -78,7 +79,7 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
   hashToG1: ({ message, dst }) => toHex(bls.hashToG1(fromHex(message), dst).toBytes()),
   parseG1: ({ data }) => toHex(bls.parseG1(fromHex(data)).toBytes()),
   parseG2: ({ data }) => toHex(bls.parseG2(fromHex(data)).toBytes()),
-  timesG2: ({ scalar }) => toHex(bls.timesG2(BigInt(`0x${scalar}`)).toBytes()),
+  timesG2: ({ scalar }) => toHex(bls.bytesOfG2(bls.timesG2(BigInt(`0x${scalar}`)))),
   pairing: ({ g1, g2, power }) =>
     toHex(bls.Gt.pairing(bls.parseG1(fromHex(g1)), bls.parseG2(fromHex(g2))).power(BigInt(`0x${power}`)).bytes()),
   seal: ({ locks: given, message, sigma }) => hexCapsule(locks.seal(given.map(lockOf), fromHex(message), fromHex(sigma))),
@@ -148,6 +149,7 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
   trust: ({ data }) => {
     const value = trust.parseTrust(fromHex(data));
     trust.authorities(value);
+    new checkpoint.VerifyingKey(value.log);
     return trust.trustId(value);
   },
 
@@ -231,6 +233,58 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
   verifyHeld: async ({ envelope: data, terms, deadline, held, ...given }) => {
     const { service } = serviceOf(given);
     return await service.verifyHeld(fromHex(data), terms, deadline, fromHex(held));
+  },
+  // A bidder's whole way: trust, notice, a document and a restricted part sealed, bid, upload, receipts, withdrawal.
+  journey: async ({ base, key, tender: ocid, contents, restricted, plain }) => {
+    const line = new client.Line(base);
+    const store = client.inMemory();
+    const service = new client.Service(line, await client.pinTrust(line, store), { store });
+    const read = await tender.readNotice(service, ocid);
+    const [secret, own] = [crypto.getRandomValues(new Uint8Array(32)), await signer(key)];
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    const sealing = await documents.sealFile(new Blob([fromHex(plain)]), secret, (chunk) => void chunks.push(chunk));
+    const named = { number: 1, title: "도면", format: "text/plain", key: toHex(secret), ...sealing.plain };
+    const [first] = contents;
+    const content = bid.padded({ ...decodeAs(fromHex(first.content), bid.bid), documents: [named] }, bid.bid);
+    const sealed = await bid.sealBid(service, read, own, {
+      contents: [{ part: first.part, content }],
+      documents: [{ number: 1, ...sealing.sealed }],
+      restricted: contentsOf(restricted),
+    });
+    const receipt = await service.submit(sealed.envelope, read.terms, read.notice.deadline);
+    const sent: number[] = [];
+    const files = [
+      { listed: { number: 1, ...sealing.sealed }, file: new Blob(chunks) },
+      ...sealed.files.map(({ listed, file }) => ({ listed, file: new Blob([file]) })),
+    ];
+    const stored = [];
+    for (const { listed, file } of files) {
+      const upload = await service.requestUpload(own, read.terms, sealed.id, listed, file);
+      const tell = (done: number) => void sent.push(done);
+      stored.push(await service.upload(upload, read.terms, notice.complete(read.notice), undefined, tell));
+    }
+    return { envelope: toHex(sealed.envelope), receipt, stored, sent, key: toHex(secret) };
+  },
+  withdraw: async ({ base, key, tender: ocid, previous }) => {
+    const line = new client.Line(base);
+    const service = new client.Service(line, await client.pinTrust(line, client.inMemory()));
+    const read = await tender.readNotice(service, ocid);
+    const own = await signer(key);
+    const said = { signer: own.fingerprint, tender: ocid, notice: read.noticeId, previous };
+    const withdrawal = await statements.sign(envelope.WITHDRAWAL, said, own);
+    return await service.withdraw(withdrawal, read.terms, read.notice.deadline);
+  },
+  refused: async ({ base, envelope: data, tender: ocid }) => {
+    const line = new client.Line(base);
+    const service = new client.Service(line, await client.pinTrust(line, client.inMemory()));
+    const read = await tender.readNotice(service, ocid);
+    try {
+      await service.submit(fromHex(data), read.terms, read.notice.deadline);
+    } catch (error) {
+      if (error instanceof client.RefusedError) return { ...error.refusal, data: toHex(error.statement) };
+      throw error;
+    }
+    return null;
   },
   pinTrust: async ({ base, kept }) => {
     const store = client.inMemory();
