@@ -47,7 +47,9 @@ REFUSALS: dict[str, str] = {
     "after-deadline": N_("It came after the deadline."),
     "terminated": N_("The tender has ended without an award."),
     "wrong-terms": N_("The terms have changed since it was sealed: look at them, then seal the bid again."),
-    "not-latest": N_("Another bid of your business is in the box, sent from elsewhere: this does not follow."),
+    "not-latest": N_(
+        "Another bid of your business is in the box, sent from elsewhere: this does not follow."
+    ),
     "nothing-to-withdraw": N_("There is nothing left to withdraw."),
     "another-certificate": N_("Only the key that signed a bid withdraws it."),
     "co-signature-missing": N_(

@@ -61,7 +61,9 @@ class People:
 class Bidder:
     """A business with a browser, in which its key is; `holds` of a file that another machine made."""
 
-    def __init__(self, browser: Browser, people: People, folder: Path, name: str = "한빛 가구", **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, people: People, folder: Path, name: str = "한빛 가구", **options: Any
+    ) -> None:
         self.people, self.folder = people, folder
         self.key, file = self._enrolled(name)
         self.context = browser.new_context(**({"locale": "en"} | options))
@@ -113,7 +115,9 @@ class Bidder:
         self.page.locator("#files").set_input_files(files)
         for place in range(before, before + len(files)):
             row = self.page.locator("#documents > li").nth(place)
-            expect(row.locator("[data-slot=state]")).to_have_text(self.word("document-sealed"), timeout=120_000)
+            expect(row.locator("[data-slot=state]")).to_have_text(
+                self.word("document-sealed"), timeout=120_000
+            )
 
     def check(self) -> None:
         """The preflight, which finds nothing."""
@@ -163,9 +167,10 @@ KEPT = """async () => {
   const shown = async (value) => {
     if (value instanceof CryptoKey) return value.extractable ? "extractable" : "";
     if (value instanceof Blob) return await value.text();
-    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return new TextDecoder("latin1").decode(value);
-    if (value && typeof value === "object") return (await Promise.all(Object.values(value).map(shown))).join(" ");
-    return String(value);
+    const bytes = value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+    if (bytes) return new TextDecoder("latin1").decode(value);
+    if (!value || typeof value !== "object") return String(value);
+    return (await Promise.all(Object.values(value).map(shown))).join(" ");
   };
   for (const store of opened.objectStoreNames) {
     const all = await new Promise((resolve) => {

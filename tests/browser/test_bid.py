@@ -1,6 +1,5 @@
 """A business bids in its browser, against a real service: from the empty form to why it ranked so."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +10,22 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from bids.receipts import Held, Refusal, is_refusal
-from crypto.encoding import encode
+from crypto import stream
+from crypto.encoding import decode, encode
 from crypto.statements import Statement
-from procurement.evaluation import CostItem, KrPriceFloor, LifeCycleCost, LowestPrice
+from procurement.evaluation import CostItem, KrPriceFloor, LifeCycleCost
 from procurement.evaluation.reserve_prices import Derived
-from procurement.tenders import Bid, Declaration, LotOffer, Proposal, padded
+from procurement.tenders import Bid, Declaration, LotOffer, StatedCost, padded
 from tests.browser.bidders import Bidder, People
-from tests.browser.conftest import Service
+from tests.browser.conftest import Service, run
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender
 from tests.flows.test_life import NEGOTIATION
 
 TAXES = Declaration(id="taxes", text="국세와 지방세를 완납하였습니다.")
-FLOOR = KrPriceFloor(base="100000000", basis_points=200, unit=100, preliminary_prices=Derived(), floor="87.745")
+FLOOR = KrPriceFloor(
+    base="100000000", basis_points=200, unit=100, preliminary_prices=Derived(), floor="87.745"
+)
 COSTS = LifeCycleCost(costs=(CostItem(id="power", title="전기"),), years=10, rate="3")
 TAKES_DOCUMENTS = {"document_limit": 4, "document_size": 64 << 20}
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
@@ -187,7 +189,9 @@ def test_a_bid_that_finds_no_line_is_sent_again_and_once(bidder: Bidder, people:
     assert receipt.proof
 
 
-def test_a_page_that_is_loaded_anew_goes_on_where_it_was_cut(bidder: Bidder, people: People, tmp_path: Path) -> None:
+def test_a_page_that_is_loaded_anew_goes_on_where_it_was_cut(
+    bidder: Bidder, people: People, tmp_path: Path
+) -> None:
     tender = a_tender(people)
     page = bidder.open(tender)
     bidder.add(a_file(tmp_path, "plan.pdf", bytes(range(256)) * 8192))
@@ -213,7 +217,9 @@ def test_a_page_that_is_loaded_anew_goes_on_where_it_was_cut(bidder: Bidder, peo
     resumed: list[int] = []
     page.on(
         "request",
-        lambda request: resumed.append(int(request.headers["upload-offset"])) if request.method == "PATCH" else None,
+        lambda request: (
+            resumed.append(int(request.headers["upload-offset"])) if request.method == "PATCH" else None
+        ),
     )
     page.reload()
     bidder.told("uploaded")
@@ -239,7 +245,9 @@ def test_without_a_network_the_page_waits_and_goes_on(bidder: Bidder, people: Pe
 # ── replaced, withdrawn, refused, amended ────────────────────────────────────────────────────────────────
 
 
-def test_a_bid_is_replaced_and_withdrawn_and_the_closing_lists_all_of_it(bidder: Bidder, people: People) -> None:
+def test_a_bid_is_replaced_and_withdrawn_and_the_closing_lists_all_of_it(
+    bidder: Bidder, people: People
+) -> None:
     tender = a_tender(people, lead=40, margin=5, upload_grace=0)
     page = bidder.open(tender)
     bidder.bid("1200000")
@@ -314,13 +322,17 @@ def test_terms_that_have_changed_are_told_before_anything_is_sealed(bidder: Bidd
 # ── documents, partners ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_large_file_is_sealed_while_the_page_goes_on(bidder: Bidder, quiet: PracticeTender, tmp_path: Path) -> None:
+def test_a_large_file_is_sealed_while_the_page_goes_on(
+    bidder: Bidder, quiet: PracticeTender, tmp_path: Path
+) -> None:
     page = bidder.open(quiet)
     page.evaluate("window.ticks = 0; setInterval(() => window.ticks++, 10)")
     page.locator("#files").set_input_files(a_file(tmp_path, "film.mp4", bytes(30 << 20)))
     expect(page.locator("#documents [data-slot=state]")).to_have_text(bidder.word("document-sealing"))
     page.evaluate("window.ticks = 0")
-    expect(page.locator("#documents [data-slot=state]")).to_have_text(bidder.word("document-sealed"), timeout=300_000)
+    expect(page.locator("#documents [data-slot=state]")).to_have_text(
+        bidder.word("document-sealed"), timeout=300_000
+    )
     assert page.evaluate("window.ticks") > 5
 
 
@@ -349,3 +361,232 @@ def test_partners_look_and_sign_in_a_browser_before_a_joint_bid_is_sent(
     bidder.act(1, "act-send")
     bidder.told("accepted")
     partner.context.close()
+
+
+# ── a whole life ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_bid_made_by_keyboard_in_korean_is_opened_by_python_and_ranked(
+    browser: Browser, people: People, tmp_path: Path
+) -> None:
+    """Lots of two rule sets, a document, what only officials read; receipts that hold; why it ranked so."""
+    lots = a_lot(FLOOR), a_lot(COSTS, id="2")
+    tender = a_tender(people, *lots, lead=60, margin=5, upload_grace=1, declarations=(TAXES,))
+    other = people(people.town.bidder("Rival Sons"))
+    rival = people(tender.bid(other, "95000000", contents=bid_of(("95000000", (1, 2)), ("95000000", None))))
+    bidder = Bidder(browser, people, tmp_path, locale="ko-KR")
+    seen = Overheard(bidder.page)
+    page = bidder.open(tender, "ko")
+    file = a_file(tmp_path, "시방서.pdf", b"%PDF-1.7 " + bytes(200_000))
+    fill_by_keyboard(page, file)
+    press(page, "check")
+    expect(page.locator("#review")).to_be_focused()
+    expect(page.locator("#review")).to_contain_text("시방서.pdf")
+    press(page, "seal")
+    bidder.told("uploaded")
+    press_named(page, bidder.word("save-receipt"))
+    receipt = bidder.save(1, "save-receipt")
+    seen.hold_nothing_of(other.certificate.name, other.certificate.registration, other.fingerprint, rival)
+    life(people, tender)
+    fate = page.locator("#fate")
+    expect(fate).to_contain_text(bidder.word("fate-same"), timeout=120_000)
+    expect(fate.locator("[data-slot=results] h3")).to_have_count(2, timeout=120_000)
+    expect(fate).to_contain_text("2건 중 1순위")
+    check_opened(people, tender, bidder, file)
+    record = a_file(tmp_path, "record.zip", people(concluded(tender)))
+    kept = a_file(tmp_path, "receipt.json", receipt)
+    trust = a_file(tmp_path, "trust.json", encode(people.town.trust))
+    said = run("verify", str(record), "--trust", str(trust), "--receipt", str(kept))
+    assert "verified" in said
+    bidder.context.close()
+
+
+def bid_of(*offers: tuple[str, tuple[int, int] | None]) -> dict[Any, bytes]:
+    """A rival's contents: one amount and picks for each lot."""
+    costs = (StatedCost(id="power", amount="1000000"),)
+    made = tuple(
+        LotOffer(lot=str(lot), amount=amount, picks=picks, costs=() if picks else costs)
+        for lot, (amount, picks) in enumerate(offers, 1)
+    )
+    return {"bid": padded(Bid(offers=made, declarations=(TAXES.id,)))}
+
+
+def fill_by_keyboard(page: Page, file: Path) -> None:
+    """Everything that the draft asks, without a mouse; a file is chosen as assistive technology does."""
+    press(page, "bids:1", "Space")
+    press(page, "amount:1", "89000000")
+    press(page, "pick1:1", "ArrowDown", "ArrowDown", "ArrowDown")
+    press(page, "pick2:1", "ArrowDown")
+    press(page, "bids:2", "Space")
+    press(page, "amount:2", "90000000")
+    press(page, "cost:2:power", "500000")
+    press(page, "declare:taxes", "Space")
+    reach(page, "files")
+    page.locator("#files").set_input_files(file)
+    expect(page.locator("#documents progress")).to_be_hidden(timeout=60_000)
+    press(page, "restricted", "담당자: 홍길동")
+
+
+def press(page: Page, id: str, *keys: str) -> None:
+    """Tabs to the element with that id, and there presses keys, or types what is no key's name."""
+    reach(page, id)
+    for key in keys or ("Enter",):
+        if re.fullmatch("Space|Enter|Arrow[A-Z][a-z]+", key):
+            page.keyboard.press(key)
+        else:
+            page.keyboard.insert_text(key)
+
+
+def reach(page: Page, id: str) -> None:
+    for _ in range(200):
+        if page.evaluate("document.activeElement.id") == id:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no tab leads to {id}")
+
+
+def press_named(page: Page, name: str) -> None:
+    """Tabs to a button with that name and presses it: a file is saved."""
+    for _ in range(200):
+        if page.evaluate("document.activeElement.textContent") == name:
+            with page.expect_download():
+                page.keyboard.press("Enter")
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no tab leads to {name}")
+
+
+class Overheard:
+    """Everything that came over the line into a page, and what the page is."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._answers = page, list[Response]()
+        page.on("response", lambda answer: self._answers.append(answer))
+
+    def hold_nothing_of(self, *secrets: str) -> None:
+        """Neither an answer nor the page has any of these, nor a number of bids."""
+        bodies = [self._page.content(), *map(self._body, self._answers)]
+        assert len(bodies) > 10
+        for body in bodies:
+            assert not [secret for secret in secrets if secret in body]
+            assert not re.search(r"\b(bids|envelopes|bidders)\W{0,4}\d", body, re.IGNORECASE)
+
+    def _body(self, answer: Response) -> str:
+        path = answer.url.partition("?")[0]
+        if path.endswith((".js", ".css", ".svg")) or "/log/tile/" in path:
+            return ""  # the same for everybody; commitments, of which covers are some
+        try:
+            return answer.text()
+        except Exception:  # an answer without a body, or one that is no text
+            return ""
+
+
+def life(people: People, tender: PracticeTender) -> None:
+    """The tender is closed, opened and evaluated."""
+    people(tender.close())
+    people(tender.order("bid"))
+    people(tender.evaluated())
+
+
+async def concluded(tender: PracticeTender) -> bytes:
+    await tender.intend()
+    await tender.award()
+    return await tender.verified_record()
+
+
+def check_opened(people: People, tender: PracticeTender, bidder: Bidder, file: Path) -> None:
+    """Python has opened what the browser sealed: it says what was entered, its document opens, it is first."""
+    id = bidder.link(1).locator("[data-slot=id]").text_content() or ""
+    opened = decode(encode(people(tender.opened("bid"))[id]), Bid)
+    first, second = opened.offers
+    assert (first.lot, first.amount, first.picks) == ("1", "89000000", (3, 1))
+    assert (second.lot, second.amount) == ("2", "90000000")
+    assert [(each.id, each.amount) for each in second.costs] == [("power", "500000")]
+    assert opened.declarations == (TAXES.id,)
+    [document] = opened.documents
+    assert (document.title, document.size) == ("시방서.pdf", file.stat().st_size)
+    sealed = people(tender.get(f"bids/{id}/documents/{document.number}")).content
+    assert b"".join(stream.open(bytes.fromhex(document.key), [sealed])) == file.read_bytes()
+    for lot in people(tender.evaluated()).values():
+        assert lot.ranking[0].bid == id
+
+
+def test_a_technical_proposal_is_opened_apart_from_its_price(bidder: Bidder, people: People) -> None:
+    tender = a_tender(people, a_lot(NEGOTIATION), lead=40, margin=5, upload_grace=0)
+    page = bidder.open(tender)
+    page.locator("#proposal").fill("참나무로\n만듭니다.")
+    bidder.bid("90000000")
+    people(tender.close())
+    people(tender.order("technical"))
+    [said] = people(tender.opened("technical")).values()
+    assert said["proposal"] == "참나무로\n만듭니다."
+    expect(page.locator("#fate")).to_contain_text(bidder.word("fate-same"), timeout=120_000)
+    [id] = people(tender.opened("technical"))
+    people(tender.score({id: "30"}))
+    people(tender.order("price"))
+    [price] = people(tender.opened("price")).values()
+    assert price["offers"] == [{"lot": "1", "amount": "90000000"}]
+    expect(page.locator("#fate")).to_contain_text("Rank 1 of 1", timeout=120_000)
+
+
+# ── how it looks ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "ko", "es"])
+def test_no_state_of_the_page_has_an_accessibility_violation_or_scrolls_sideways(
+    browser: Browser, people: People, quiet: PracticeTender, tmp_path: Path, language: str, scheme: Any
+) -> None:
+    narrow = {"width": 320, "height": 640}
+    bidder = Bidder(browser, people, tmp_path, viewport=narrow, color_scheme=scheme)
+    page = bidder.open(quiet, language)
+    for each in page.locator("#bidding details:visible").all():
+        each.evaluate("each => (each.open = true)")
+    bidder.add(a_file(tmp_path, "a-rather-long-name-of-a-drawing-of-school-desks-2026.pdf"))
+    is_right(page)
+    page.locator("#check").click()
+    expect(page.locator("#faults")).to_be_visible()
+    is_right(page)
+    bidder.price("999999999999999")
+    bidder.check()
+    is_right(page)
+    page.locator("#seal").click()
+    bidder.told("uploaded")
+    page.locator("#chain details").evaluate("each => (each.open = true)")
+    is_right(page)
+    bidder.act(1, "act-withdraw")
+    expect(page.locator("#withdrawing")).to_be_visible()
+    is_right(page)
+    bidder.context.close()
+
+
+def is_right(page: Page) -> None:
+    found = Axe().run(page, options=WCAG)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_without_a_key_the_page_says_where_to_get_one(
+    browser: Browser, service: Service, quiet: PracticeTender
+) -> None:
+    page = browser.new_context().new_page()
+    page.goto(f"{service.origin}/tenders/{quiet.ocid}/bid?lang=es")
+    expect(page.locator("#keyless")).to_be_visible()
+    expect(page.locator("#told")).to_have_text("Su dispositivo ha verificado la licitación.", timeout=60_000)
+    page.locator("[id='amount:1']").fill("1")
+    page.locator("#check").click()
+    expect(page.get_by_role("alert").first).to_contain_text("no hay nadie registrado")
+    page.context.close()
+
+
+def test_without_javascript_the_page_says_what_it_needs_it_for_and_how_else_to_bid(
+    browser: Browser, service: Service, quiet: PracticeTender
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{service.origin}/tenders/{quiet.ocid}/bid?lang=en")
+    text = page.locator("main").inner_text()
+    assert "sealed on your own device" in text
+    assert f"openseal bid compose BID --key FILE --tender {quiet.ocid}" in text
+    assert page.locator("form:visible").count() == 0
+    context.close()

@@ -1,19 +1,16 @@
 """A business at its browser: a key is made and saved, a registrar approves, and the same key logs in; what is in a
 file that the browser saved the commands open, and the other way round."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, Page, expect
 
-from crypto.encoding import decode, encode, from_base64
+from crypto.encoding import from_base64
 from crypto.statements import Statement
-from crypto.trust import Trust
 from procurement.registry.holding import Holding, load
 from procurement.registry.safe import Safe
 from procurement.registry.statements import Application
