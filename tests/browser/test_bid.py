@@ -28,6 +28,7 @@ FLOOR = KrPriceFloor(
 )
 COSTS = LifeCycleCost(costs=(CostItem(id="power", title="전기"),), years=10, rate="3")
 TAKES_DOCUMENTS = {"document_limit": 4, "document_size": 64 << 20}
+COUNT = re.compile(r'"(bids|bidders|envelopes|count)":\s*\d|\d+ (bids|bidders|envelopes)\b|투찰 \d+건')
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
@@ -469,7 +470,7 @@ class Overheard:
         assert len(bodies) > 10
         for body in bodies:
             assert not [secret for secret in secrets if secret in body]
-            assert not re.search(r"\b(bids|envelopes|bidders)\W{0,4}\d", body, re.IGNORECASE)
+            assert not COUNT.search(body)
 
     def _body(self, answer: Response) -> str:
         path = answer.url.partition("?")[0]
@@ -495,7 +496,7 @@ async def concluded(tender: PracticeTender) -> bytes:
 
 
 def check_opened(people: People, tender: PracticeTender, bidder: Bidder, file: Path) -> None:
-    """Python has opened what the browser sealed: it says what was entered, its document opens, it is first."""
+    """Python has opened what the browser sealed: it says what was entered, its document opens."""
     id = bidder.link(1).locator("[data-slot=id]").text_content() or ""
     opened = decode(encode(people(tender.opened("bid"))[id]), Bid)
     first, second = opened.offers
