@@ -1,5 +1,5 @@
-"""The bidder's start: registration, key, back-up and log-in in a browser. The page is the same for everybody; who
-somebody is their own browser knows, and nothing of it is in the page or its address."""
+"""The bidder's start: registration, key, back-up and log-in in a browser. The page is the same for everybody:
+who somebody is their own browser knows, and nothing of it is in the page or its address."""
 
 from litestar import Router, get
 from litestar.response import Template

@@ -92,11 +92,11 @@ function entry(ocid: string, title: string, state = ""): HTMLElement {
   return item;
 }
 
-/** Lets a file be saved, under a name that says whose it is. */
+/** Lets a file be saved, under a name that says whose it is and of when. */
 function offer(link: HTMLAnchorElement, file: Uint8Array<ArrayBuffer>, { registration }: Identity): void {
   if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
-  link.download = `openseal-${registration}.key`;
+  link.download = `openseal-${registration}-${new Date().toISOString().slice(0, 10)}.key`;
 }
 
 // ── what is done ──────────────────────────────────────────────────────────────────────────────────────────────────
