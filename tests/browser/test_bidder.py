@@ -257,6 +257,25 @@ def test_a_village_cooperative_registers_and_comes_in(person: Person) -> None:
     assert len(command(file, "login")) == 19
 
 
+def test_whoever_wants_to_try_it_out_is_registered_at_once(person: Person) -> None:
+    page = person.page
+    page.get_by_label("A name to practise under").fill("두물머리 영농조합")
+    page.get_by_role("button", name="Register for practice").click()
+    person.at("두물머리 영농조합")
+    expect(page.get_by_text("This registration is for practice tenders only.")).to_be_visible()
+    number = page.locator("[data-state=certified] [data-fill=registration]").inner_text()
+    assert re.fullmatch(r"practice-[0-9a-f]{16}", number)
+    page.get_by_role("button", name="Log in to your own bids").click()
+    page.wait_for_url("**/desk/bids")
+    page.goto(f"{person.town.service.origin}/bidder")
+    page.locator("summary", has_text="Bid under another registration").click()
+    page.get_by_role("button", name="Begin another registration").click()
+    expect(page.locator("#step-back-sure-wrong")).to_contain_text("Please confirm this first.")
+    page.get_by_label("I have a back-up of this key").check()
+    page.get_by_role("button", name="Begin another registration").click()
+    person.at("Register your business")
+
+
 def test_what_a_registrar_rejects_is_told_and_begun_again(person: Person) -> None:
     person.make_key("두물머리 상사", a_number())
     person.show(person.save())

@@ -269,12 +269,6 @@ async function stand(): Promise<void> {
   }
 }
 
-/** Practice is offered where the service has a ground for it. */
-async function offerPractice(): Promise<void> {
-  const answer = await fetch("/api/v1/practice-tenders").catch(() => null);
-  for (const each of every("[data-practice]")) each.hidden = !answer?.ok;
-}
-
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-act]")) {
   attend(form, rules, acts[form.dataset.act!]!);
 }
@@ -288,7 +282,6 @@ for (const place of every("[data-strength]")) {
 if (isFit()) {
   onChange(() => void render());
   void begin();
-  void offerPractice();
 } else {
   show("unfit", false);
 }
