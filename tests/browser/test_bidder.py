@@ -64,6 +64,18 @@ return values.flatMap(({{ data }}) => [...new Uint8Array(data)]);
 """What it keeps of somebody, as it is kept."""
 
 
+SWAPPED = f"""async () => {{ {_STORED}
+const [value] = await read("memory");
+await new Promise((resolve) => {{
+  const writing = database.transaction("identity", "readwrite");
+  writing.objectStore("identity").put(value, "current");
+  writing.oncomplete = resolve;
+}});
+database.close();
+}}"""
+"""Puts something that the browser has sealed itself into another place."""
+
+
 class Person:
     """Somebody at a browser of their own."""
 
@@ -636,6 +648,18 @@ def test_a_browser_that_keeps_nothing_is_told_so(person: Person) -> None:
     person.context.add_init_script("delete Window.prototype.indexedDB; delete window.indexedDB")
     person.page.reload()
     person.at("This browser cannot keep a key")
+
+
+def test_what_somebody_has_altered_in_the_browsers_files_is_not_read(person: Person) -> None:
+    person.make_key("Hanbit", a_number())
+    person.page.evaluate(SWAPPED)
+    person.page.reload()
+    assert "What this browser keeps here can no longer be read" in person.trouble()
+    expect(person.page.locator("[data-state]:visible")).to_have_count(0)
+    person.page.get_by_text("Erase everything").click()
+    person.page.get_by_label("I have a back-up of the key").check()
+    person.page.get_by_role("button", name="Erase").click()
+    person.at("Register your business")
 
 
 def test_every_state_reads_well_in_every_language_by_day_and_night_on_an_old_phone(person: Person) -> None:

@@ -25,7 +25,7 @@ const every = (selector: string): HTMLElement[] => [...document.querySelectorAll
 
 function show(state: string, focus: boolean): void {
   for (const each of every("[data-state]")) each.hidden = each.dataset.state !== state;
-  one("[data-erase]").hidden = state === "unfit" || state === "start";
+  for (const each of every("[data-erase]")) each.hidden = state === "unfit" || state === "start";
   one("#bidder").hidden = false;
   if (focus) one(`[data-state="${state}"] h2`).focus();
 }
@@ -77,11 +77,12 @@ function list(name: string, items: HTMLElement[]): void {
 }
 
 function bid(ocid: string, { title, chain }: Folder): HTMLElement {
-  const last = chain[chain.length - 1];
+  const taken = chain.filter(({ state }) => state === "promised" || state === "accepted").pop();
+  const newest = chain[chain.length - 1];
+  const last = newest?.state === "refused" ? (taken ?? newest) : newest; // what was turned away replaces nothing
   if (!last) return entry(ocid, title);
-  const taken = last.taken ? when(Date.parse(last.taken)) : "";
   const word = last.kind === "withdrawal" && last.state === "accepted" ? "withdrawn" : last.state;
-  return entry(ocid, title, say(`state-${word}`, { when: taken }));
+  return entry(ocid, title, say(`state-${word}`, { when: last.taken ? when(Date.parse(last.taken)) : "" }));
 }
 
 function entry(ocid: string, title: string, state = ""): HTMLElement {
@@ -247,7 +248,7 @@ async function begin(focus = false): Promise<void> {
   } catch (error) {
     if (codeOf(error) === "trust-changed") return showChange(focus);
     complain(error);
-    await render().catch(() => {}); // as far as this browser still keeps anything
+    await render().catch(() => show("lost", false)); // nothing of it can be read: all that is left is to erase it
   }
 }
 
@@ -280,7 +281,9 @@ for (const place of every("[data-strength]")) {
   });
 }
 if (isFit()) {
-  onChange(() => void render());
+  onChange((store) => {
+    if (store !== "memory" && store !== "files" && store !== "keys") void render().catch(complain);
+  });
   void begin();
 } else {
   show("unfit", false);
