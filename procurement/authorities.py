@@ -1,7 +1,7 @@
 """Who certifies, and what a one-machine set-up keeps secret, each in a file of its own below the data folder.
 
 Embedded authorities, the service's key, the log's key, the beacon's key: together they are one party, so
-what is made here is marked as not independent. No committee share is ever here.
+what is made here is marked as not independent. No committee's share is ever here but the practice ground's.
 """
 
 import logging
@@ -110,6 +110,10 @@ class Authorities:
     def independent(self) -> bool:
         """Whether none of them is ours."""
         return not self._embedded
+
+    def embeds(self, *roles: Role) -> bool:
+        """Whether the authorities of all these roles are ours."""
+        return all(role in self._embedded for role in roles)
 
     def issue(self, request: Request, now: datetime) -> Certificate:
         """A certificate for whoever holds the request's key. Raises CertificateError."""

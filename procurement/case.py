@@ -57,7 +57,7 @@ class PastBid(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def registration(self) -> str:
         """The lead's registration number, one of its own: published ones are left out, and names repeat."""
-        return f"practice-{self.position:04}"
+        return f"replay-{self.position:04}"
 
     @property
     def registrations(self) -> tuple[str, ...]:

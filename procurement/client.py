@@ -47,6 +47,7 @@ from procurement.duties import Officials, Word, check_declared, declared
 from procurement.editions import Amendment, Edition, Extension
 from procurement.errors import TenderError
 from procurement.history import BID_EVENTS, EDITIONS, SELECTION_EVENTS, Entry, EventType
+from procurement.numbers import check_admitted
 from procurement.panels import DrawRequest, PanelDraw, check_request, check_unknown, verify_draw
 from procurement.scoring import check_sheet, to_price
 from procurement.selection import SAID, Selection, check_may_say
@@ -235,9 +236,10 @@ async def seal_bid(
 
     `documents` are sealed already, numbered from 1; the `restricted` contents of parts become sealed files
     after them. Content that would not open as a bid raises Unopenable before it is sealed. Raises TenderError
-    after the deadline, EnvelopeError for what the terms do not admit.
+    after the deadline and for a practice number in a tender that is for real, EnvelopeError for what the
+    terms do not admit.
     """
-    _check_open(service, tender)
+    _check_open(service, tender, key)
     withheld = dict(restricted or {})
     check_before_sealing(tender.notice, contents, withheld, documents)
     entropy = secrets.token_bytes(entropy_size(tender.terms))
@@ -264,10 +266,10 @@ async def co_sign(service: Service, tender: Stated, key: SigningKey, sealed: Sea
     """The id of a partner's word for a joint bid, given after a look at what is in the envelope.
 
     Verified: the lead's signature and certificate, that the partner is named, and that the envelope seals
-    exactly the contents shown, which open as a bid. Raises EnvelopeError, Unopenable, TenderError after the
-    deadline, and what `Service.post` raises.
+    exactly the contents shown, which open as a bid. Raises EnvelopeError, Unopenable, TenderError as
+    `seal_bid` does, and what `Service.post` raises.
     """
-    _check_open(service, tender)
+    _check_open(service, tender, key)
     statement = Statement(sealed.envelope)
     envelope = await service.verified_unless_revoked(statement, Envelope, service.now())
     if key.fingerprint not in envelope.consortium:
@@ -438,7 +440,9 @@ def path_of(ocid: str) -> str:
     return f"/api/v1/tenders/{ocid}"
 
 
-def _check_open(service: Service, tender: Stated) -> None:
+def _check_open(service: Service, tender: Stated, key: SigningKey) -> None:
+    """The tender takes bids, and bids by the holder of this key."""
+    check_admitted([key.certificate.registration], practice=tender.notice.practice)
     if service.now() >= min(tender.notice.closes, tender.notice.opens):
         raise TenderError("deadline-passed", "the deadline has passed")
 

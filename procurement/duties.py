@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from procurement.errors import TenderError
+from procurement.numbers import check_admitted
 
 
 class Duty(StrEnum):
@@ -37,6 +38,8 @@ class Word(NamedTuple):
 class Officials(msgspec.Struct, frozen=True, kw_only=True):
     """The registration numbers of a tender's officials."""
 
+    practice: bool = False
+    """Whether the tender is a practice one, which alone admits practice numbers."""
     officer: str
     """Who signed the notice."""
     second: str
@@ -49,7 +52,12 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
     """The pool in the order in which it is called, once it is drawn."""
 
     def check_apart(self, bidders: Iterable[str] = ()) -> None:
-        """Nobody holds two duties, or two seats on the panel. Raises TenderError."""
+        """Nobody holds two duties, or two seats on the panel, and the tender admits all of them.
+
+        Raises TenderError.
+        """
+        bidding = tuple(bidders)
+        self.check_admits(self.officer, self.second, *self.evaluators, *self.members, *bidding)
         if self.officer == self.second:
             raise TenderError("four-eyes", "a notice is countersigned by a second officer")
         if len(set(self.evaluators)) != len(self.evaluators):
@@ -57,7 +65,11 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
         held = [(Duty.OFFICER, self.officer), (Duty.SECOND_OFFICER, self.second)]
         held += [(Duty.EVALUATOR, each) for each in self.evaluators]
         held += [(Duty.MEMBER, each) for each in self.members]
-        check_apart(held + [(Duty.BIDDER, each) for each in bidders])
+        check_apart(held + [(Duty.BIDDER, each) for each in bidding])
+
+    def check_admits(self, *registrations: str) -> None:
+        """Whoever these are may act on this tender, in whatever duty. Raises TenderError."""
+        check_admitted(registrations, practice=self.practice)
 
     def check_in_charge(self, registration: str) -> None:
         """The tender is in the hands of its two officers. Raises TenderError for another."""

@@ -263,7 +263,7 @@ class Procedure(Proceedings):
         wants to countersign the award; of evaluators the panel's."""
         statement, declaration, official = await self._genuine(data, ConflictDeclaration)
         async with self._step(ocid) as (connection, situation, now):
-            check_about(situation, declaration)
+            check_about(situation, declaration, official)
             if official.role is Role.EVALUATOR:
                 situation.officials.check_on_panel(official.registration)
             if not situation.has(EventType.OPENED):
@@ -279,7 +279,7 @@ class Procedure(Proceedings):
         """An evaluator's signed scores, while no price can have been seen."""
         statement, sheet, evaluator = await self._genuine(data, SignedScores)
         async with self._step(ocid) as (connection, situation, now):
-            check_about(situation, sheet)
+            check_about(situation, sheet, evaluator)
             situation.officials.check_on_panel(evaluator.registration)
             if not situation.has(EventType.OPENED, "technical"):
                 raise TenderError("not-opened", "the technical parts are not opened yet")

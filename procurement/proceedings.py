@@ -165,7 +165,7 @@ class Proceedings(TenderPeriod):
         """One more statement, if it fits to those before it. The same again changes nothing."""
         statement, said, signer = await self._genuine(data, SAID[type_])
         async with self._step(ocid) as (connection, situation, now):
-            check_about(situation, said)
+            check_about(situation, said, signer)
             if situation.heard(statement):
                 return statement.id
             _check_goes_on(situation)

@@ -683,6 +683,7 @@ class _Check:
             declaration = self.signed(entry, ConflictDeclaration)
             check_seen(declaration, self.record.events(EventType.OPENED)[0].statement)
             person = self.person(declaration.signer)
+            self.officials.check_admits(person)
             if self.record.certificate(declaration.signer).role is Role.EVALUATOR:
                 self.officials.check_on_panel(person)
             self.words.append(Word(entry.seq, person, declaration.conflict))

@@ -177,7 +177,7 @@ def connect(base_url: str) -> httpx.AsyncClient:
 async def let_in(http: httpx.AsyncClient, code: str) -> SigningKey:
     """A practice registrar, by the one-time code. Raises ServiceError, or VerificationError's kinds."""
     line, key = Service(http, await read_trust(http)), ec.generate_private_key(ec.SECP256R1())
-    names = "Practice registrar", "practice-registrar"
+    names = "Practice registrar", "replay-registrar"
     return await applicant.enrol(line, key, Role.REGISTRAR, *names, code=code)
 
 
@@ -248,11 +248,11 @@ class _Play:
 
     async def enrol_everybody(self) -> None:
         began = time.monotonic()
-        self.officer = await self.enrol(Role.OFFICER, "Practice officer", "practice-officer")
-        self.second = await self.enrol(Role.OFFICER, "Practice second officer", "practice-second-officer")
-        self.evaluator = await self.enrol(Role.EVALUATOR, "Practice evaluator", "practice-evaluator")
+        self.officer = await self.enrol(Role.OFFICER, "Practice officer", "replay-officer")
+        self.second = await self.enrol(Role.OFFICER, "Practice second officer", "replay-second-officer")
+        self.evaluator = await self.enrol(Role.EVALUATOR, "Practice evaluator", "replay-evaluator")
         members = [
-            await self.enrol(Role.COMMITTEE, f"Practice member {i}", f"practice-member-{i}")
+            await self.enrol(Role.COMMITTEE, f"Practice member {i}", f"replay-member-{i}")
             for i in range(1, MEMBERS + 1)
         ]
         self.convened = convene(self.officer, members, THRESHOLD, datetime.now(UTC), secrets.token_bytes)

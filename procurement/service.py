@@ -50,7 +50,12 @@ from procurement.reception import Reception
 from procurement.registry import store as registry
 from procurement.registry.invitation import Invitation
 from procurement.registry.office import Office, invite_first
+from procurement.registry.practice import PracticeRegistrar
 from procurement.registry.standings import Standings
+from procurement.sandbox.ground import Ground
+from procurement.sandbox.keeper import Keeper
+from procurement.sandbox.offer import Pace
+from procurement.sandbox.people import ROLES, Casts, settle
 from procurement.settings import PublicBeacon, Settings, Witnesses
 from procurement.supervision import Forked, Supervisor, run, until_told
 from procurement.timekeeping import Clock, Sight, Watch, sights
@@ -108,6 +113,13 @@ class Server(uvicorn.Server):
         yield
 
 
+class Practice(NamedTuple):
+    """Who holds the practice ground, and how fast its tenders live."""
+
+    casts: Casts
+    pace: Pace
+
+
 class Charter(NamedTuple):
     """What every process of the service is given: made once, before the first of them starts."""
 
@@ -126,6 +138,8 @@ class Charter(NamedTuple):
     """Commitments to nothing per hour."""
     spread: Spread
     """How many deadlines may fall together."""
+    practice: Practice | None
+    """None where there is no practice ground."""
 
 
 class Staff(NamedTuple):
@@ -139,6 +153,7 @@ class Staff(NamedTuple):
     reception: Reception
     uploads: Uploads
     downloads: Downloads
+    ground: Ground | None
 
 
 def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", workers: int = 2) -> None:
@@ -200,7 +215,16 @@ async def _begin(
     beacon = settings.beacon or local_beacon(house.keys, settings.beacon_period)
     origin = settings.origin or f"http://localhost:{listening.getsockname()[1]}"
     charter = await prepare(
-        house, dsn, witnesses, beacon, Clock(), settings.roots, origin, settings.covers, settings.spread
+        house,
+        dsn,
+        witnesses,
+        beacon,
+        Clock(),
+        settings.roots,
+        origin,
+        settings.covers,
+        settings.spread,
+        Pace() if settings.practice else None,
     )
     await _invite_first(dsn, house.invitation)
     return charter
@@ -257,14 +281,16 @@ async def working(
     origin: str = "http://localhost",
     covers: int = 0,
     spread: Spread = USUAL_SPREAD,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Application]:
     """The application with its sequencer and worker behind it in the same process, on a migrated database.
 
     `roots` is the folder with those of authorities elsewhere, `origin` the service's address as browsers
     write it, `covers` how many commitments to nothing there are per hour, `spread` how many deadlines may
-    fall together. Raises SettingsError and BeaconUnavailable.
+    fall together, `pace` how fast practice tenders live, if there are any.
+    Raises SettingsError and BeaconUnavailable.
     """
-    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers, spread)
+    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers, spread, pace)
     async with _staff(charter) as staff, _at_the_door(staff), _at_work(charter, staff):
         yield _application(charter, staff)
 
@@ -279,6 +305,7 @@ async def prepare(
     origin: str,
     covers: int,
     spread: Spread,
+    pace: Pace | None,
 ) -> Charter:
     """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
     the word of which scripts the site has.
@@ -294,14 +321,17 @@ async def prepare(
     async with await database.connect(dsn, most=1) as pool:
         since = await sights(clock, pool)
     charter = Charter(
-        house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers, spread
+        house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers, spread, None
     )
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
         async with staff.procedure.pool.acquire() as connection:
             await staff.log.append(connection, [encode(RELEASED)])
-    return charter
+        if pace is None or not authorities.embeds(*ROLES):
+            return charter
+        casts = await settle(staff.office, house.keys / "practice", clock.now(), secrets.token_bytes)
+    return charter._replace(practice=Practice(casts, pace))
 
 
 async def _network(house: House, beacon: LocalBeacon | PublicBeacon) -> Network:
@@ -318,7 +348,7 @@ async def _network(house: House, beacon: LocalBeacon | PublicBeacon) -> Network:
 
 @asynccontextmanager
 async def _staff(charter: Charter) -> AsyncIterator[Staff]:
-    house, clock = charter.house, charter.clock
+    house, clock, practice = charter.house, charter.clock, charter.practice
     async with (
         await database.connect(charter.dsn) as pool,
         await database.connect(charter.dsn, most=4, settings=database.BY_KEY) as log_pool,
@@ -335,6 +365,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             standings=standings,
             invitation=house.invitation,
             now=clock.now,
+            practice=practice and _registrar(practice),
         )
         rounds = _rounds(charter, client)
         others = [] if charter.witnesses.own else charter.trust.witnesses.witnesses
@@ -356,6 +387,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
         )
         reception = Reception(procedure, intake_pool, watch=watch, entropy=secrets.token_bytes)
         downloads = Downloads(procedure, depot)
+        ground = practice and Ground(procedure, *practice, secrets.token_bytes)
         uploads = Uploads(procedure, depot, watch.check, secrets.token_bytes)
         stop = asyncio.Event()
         tasks.create_task(watch.run(pool, stop))
@@ -363,9 +395,13 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             tasks.create_task(rounds.watch(stop))
         try:
             objects = LocalStore(house.objects)
-            yield Staff(client, log, objects, office, procedure, reception, uploads, downloads)
+            yield Staff(client, log, objects, office, procedure, reception, uploads, downloads, ground)
         finally:
             stop.set()
+
+
+def _registrar(practice: Practice) -> PracticeRegistrar:
+    return PracticeRegistrar(practice.casts.now.registrar.key, practice.pace.newcomers)
 
 
 def _documents(house: House) -> ObjectStore:
@@ -392,6 +428,7 @@ def _application(charter: Charter, staff: Staff) -> Application:
         reception=staff.reception,
         files=staff.uploads,
         downloads=staff.downloads,
+        ground=staff.ground,
     )
 
 
@@ -439,11 +476,23 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(covers.run(stop, sequencer.leading))
         tasks.create_task(sequencer.run(stop))
         tasks.create_task(Worker(staff.procedure, staff.office, staff.uploads, sequencer.leading).run(stop))
+        if staff.ground:
+            tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:
             yield
         finally:
             stop.set()
             staff.log.appended.set()
+
+
+async def _keep(
+    charter: Charter, staff: Staff, ground: Ground, leading: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """The practice ground's people have no way into the service but everybody's."""
+    relays = charter.beacon.relays if isinstance(charter.beacon, PublicBeacon) else ()
+    transport = httpx.ASGITransport(_application(charter, staff))
+    async with httpx.AsyncClient(transport=transport, base_url="http://practice", timeout=30) as http:
+        await Keeper(ground, http, relays, leading).run(stop)
 
 
 @contextmanager

@@ -100,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Commitments to nothing per hour, on average, so that the log does not tell how many bids came."""
     spread: Spread = USUAL_SPREAD
     """How many deadlines may fall together."""
+    practice: bool = True
+    """Whether there is a practice ground, where all that takes part in it is certified here."""
     documents: str = ""
     """The bucket where sealed files are kept, `s3://BUCKET/PREFIX`; empty: a folder below `data_dir`."""
 
@@ -124,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             origin=_origin(environment.get("OPENSEAL_ORIGIN") or ""),
             covers=_covers(environment.get("OPENSEAL_COVERS") or "60"),
             spread=_spread(environment.get("OPENSEAL_CLOSINGS") or ""),
+            practice=_practice(environment.get("OPENSEAL_PRACTICE") or "on"),
             documents=_bucket(environment.get("OPENSEAL_DOCUMENTS") or ""),
         )
 
@@ -147,6 +150,12 @@ def _spread(text: str) -> Spread:
     if match is None:
         raise SettingsError("OPENSEAL_CLOSINGS is a number of deadlines per seconds, as 1500/3600")
     return Spread(int(match[1]), int(match[2]))
+
+
+def _practice(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise SettingsError("OPENSEAL_PRACTICE is on or off")
+    return text == "on"
 
 
 def _folder(text: str) -> Path | None:

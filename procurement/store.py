@@ -11,6 +11,7 @@ from procurement.editions import MISSED
 from procurement.errors import TenderError
 from procurement.history import Head
 
+_PRACTICE = 0x70726163  # "prac"; an advisory lock's key
 _TENDERS = UUID("6b2e1c0e-6c55-5d0c-9a52-2f6f0f6a8d11")
 
 
@@ -138,6 +139,32 @@ async def list_open(connection: Any, now: datetime, until: datetime) -> list[str
         until,
     )
     return [row["ocid"] for row in rows]
+
+
+async def list_practice(connection: Any, since: datetime, most: int) -> list[str]:
+    """Ocids of the practice ground's latest tenders, `most` at most, with a deadline after `since`; latest
+    deadline first."""
+    rows = await connection.fetch(
+        "SELECT ocid FROM tender WHERE ocid LIKE 'ocds-0s3al1-practice-%' AND deadline > $1"
+        " ORDER BY deadline DESC LIMIT $2",
+        since,
+        most,
+    )
+    return [row["ocid"] for row in rows]
+
+
+async def list_unfinished_practice(connection: Any) -> list[str]:
+    """Ocids of the practice ground's tenders that are not concluded, the oldest deadline first."""
+    rows = await connection.fetch(
+        "SELECT ocid FROM tender WHERE ocid LIKE 'ocds-0s3al1-practice-%' AND concluded_at IS NULL"
+        " ORDER BY deadline"
+    )
+    return [row["ocid"] for row in rows]
+
+
+async def lock_practice(connection: Any) -> None:
+    """Whoever else would publish a practice tender waits until this transaction is over."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _PRACTICE)
 
 
 async def all_closed(connection: Any, before: datetime) -> bool:

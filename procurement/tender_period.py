@@ -275,7 +275,7 @@ class TenderPeriod(Chronicle):
         """A business asks; who it is only officials read."""
         statement, enquiry, business = await self._genuine(data, Enquiry)
         async with self._step(ocid) as (connection, situation, now):
-            check_about(situation, enquiry)
+            check_about(situation, enquiry, business)
             if situation.heard(statement):
                 return statement.id
             self._check_askable(situation, now)
@@ -464,6 +464,7 @@ class TenderPeriod(Chronicle):
         statement, given, partner = await self.standings.genuine(self.pool, data, CoSignature, now)
         if (given.tender, given.notice) != (ocid, tender.notice_id):
             raise TenderError("another-tender", "the statement is about another tender")
+        (await self.officials(tender)).check_admits(partner.registration)
         tender_id, key = store.id_of(ocid), (given.envelope, partner.fingerprint)
         late = now >= tender.notice.closes and not await self.may_move(self.pool, row, tender, now)
         if row.terminated_at is None and (not late or self.watch.check(now)):
@@ -519,15 +520,16 @@ def draft_of(
     )
 
 
-def check_about(situation: Situation, said: OfficialsWord | Enquiry | Said) -> None:
-    """The statement is about this tender. Raises TenderError."""
+def check_about(situation: Situation, said: OfficialsWord | Enquiry | Said, who: Certificate) -> None:
+    """The statement is about this tender, by somebody whom it admits. Raises TenderError."""
+    situation.officials.check_admits(who.registration)
     if (said.tender, said.notice) != (situation.row.ocid, situation.row.notice_id):
         raise TenderError("another-tender", "the statement is about another tender")
 
 
 def check_in_charge(situation: Situation, said: OfficialsWord, officer: Certificate) -> None:
     """About this tender, by one of its two officers. Raises TenderError."""
-    check_about(situation, said)
+    check_about(situation, said, officer)
     situation.officials.check_in_charge(officer.registration)
 
 

@@ -375,6 +375,7 @@ def appointed(notice: Notice, second: str, person: Callable[[str], str]) -> Offi
     whoever holds a certificate.
     """
     return Officials(
+        practice=notice.practice,
         officer=person(notice.signer),
         second=second,
         evaluators=tuple(map(person, notice.evaluators)),

@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
 from crypto.errors import BeaconError
-from procurement import database, store
+from procurement import store
 from procurement.chronicle import Situation
 from procurement.errors import TenderError
 from procurement.history import EventType
 from procurement.procedure import Procedure
 from procurement.registry.office import Office
 from procurement.tenders import LONGEST_WINDOW, PROMPT
+from procurement.troubles import Troubles
 from procurement.uploads import Uploads
 
 TICK = 0.2  # seconds between looks at what is due
@@ -33,7 +33,7 @@ class Worker:
         self._office = office
         self._uploads = uploads
         self._leading = leading
-        self._troubles: dict[str, str] = {}
+        self._troubles = Troubles(_LOGGER)
         self._made_good: datetime | None = None
         """The beginning of the time without outages before which deadlines have been moved."""
 
@@ -46,10 +46,10 @@ class Worker:
                 await asyncio.wait_for(stop.wait(), TICK)
 
     async def _do_all(self) -> None:
-        await self._try("the certificate status", self._office.refresh)
-        await self._try("the notices", self._publish_all)
-        await self._try("outages", self._make_good)
-        await self._try("the tenders", self._look_at_all)
+        await self._troubles.attempt("the certificate status", self._office.refresh)
+        await self._troubles.attempt("the notices", self._publish_all)
+        await self._troubles.attempt("outages", self._make_good)
+        await self._troubles.attempt("the tenders", self._look_at_all)
 
     async def step(self, ocid: str) -> str | None:
         """Do the next thing that is due; its name, or None where nothing is."""
@@ -83,7 +83,7 @@ class Worker:
         """A notice that was countersigned early and could not be published in time never is."""
         procedure, now = self._procedure, self._procedure.now()
         for draft in await store.list_scheduled(procedure.pool, now - PROMPT, now):
-            await self._try(f"notice {draft.id}", partial(procedure.publish_scheduled, draft))
+            await self._troubles.attempt(f"notice {draft.id}", partial(procedure.publish_scheduled, draft))
 
     async def _make_good(self) -> None:
         """As soon as an outage is over it moves the deadlines that are still to come: bidders learn of it at
@@ -95,7 +95,7 @@ class Worker:
         now = procedure.now()
         until = now + timedelta(seconds=LONGEST_WINDOW)
         for ocid in await store.list_open(procedure.pool, now, until):
-            await self._try(f"tender {ocid}", partial(self._extend, ocid))
+            await self._troubles.attempt(f"tender {ocid}", partial(self._extend, ocid))
         self._made_good = up
 
     async def _extend(self, ocid: str) -> None:
@@ -103,23 +103,9 @@ class Worker:
 
     async def _look_at_all(self) -> None:
         for ocid in await store.list_due(self._procedure.pool, self._procedure.now()):
-            await self._try(f"tender {ocid}", partial(self._advance, ocid))
+            await self._troubles.attempt(f"tender {ocid}", partial(self._advance, ocid))
 
     async def _advance(self, ocid: str) -> None:
         while await self.step(ocid):
             pass
         await self._uploads.sweep(ocid)
-
-    async def _try(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
-        """A trouble is told once, not at every look."""
-        try:
-            await act()
-        except (BeaconError, TimeoutError):
-            return  # the round or the log's index is still to come
-        except Exception as error:
-            if self._troubles.get(what) != repr(error):
-                unexpected = not isinstance(error, database.AWAY)
-                _LOGGER.error("%s: a step that is due failed: %s", what, error, exc_info=unexpected)
-            self._troubles[what] = repr(error)
-        else:
-            self._troubles.pop(what, None)

@@ -62,15 +62,28 @@ export async function exportKey({ privateKey }: CryptoKeyPair): Promise<string> 
   return privateKey.algorithm.name === "Ed25519" ? bytes : P256 + bytes;
 }
 
+/** This browser has no keys of that kind. */
+export class KeyError extends Error {
+  readonly code = "key-unsupported";
+}
+
 /** The key of a file as one that no script reads out any more. Throws CertificateError where it is not the holder's,
- * and what WebCrypto throws where this browser has no such keys. */
+ * KeyError. */
 export async function importKey(kept: string, holder: Holder): Promise<CryptoKey> {
   const { algorithm, bytes } = holder.publicKey;
   if (kept.startsWith(P256) !== (algorithm === "P-256")) throw new CertificateError("the certificate is for another key");
-  const d = toBase64Url(fromHex(kept.replace(P256, "")));
-  const secret = await crypto.subtle.importKey("jwk", jwk(algorithm, bytes, d), named(algorithm), false, ["sign"]);
+  const secret = await unreadable(algorithm, jwk(algorithm, bytes, toBase64Url(fromHex(kept.replace(P256, "")))));
   await signerOf(secret, holder);
   return secret;
+}
+
+async function unreadable(algorithm: Algorithm, key: JsonWebKey): Promise<CryptoKey> {
+  try {
+    return await crypto.subtle.importKey("jwk", key, named(algorithm), false, ["sign"]);
+  } catch (error) {
+    if ((error as DOMException).name === "NotSupportedError") throw new KeyError(algorithm);
+    throw new CertificateError("the certificate is for another key"); // its halves do not belong together
+  }
 }
 
 /** Whose the key in a file is. Throws MalformedError where nobody is named: the key waits to be certified

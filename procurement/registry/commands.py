@@ -15,6 +15,7 @@ from crypto.encoding import encode, from_base64, moment, to_base64
 from crypto.errors import CommitteeError, VerificationError
 from crypto.statements import Statement, sign
 from procurement.console import FAILED, UNUSABLE, Stop, read, read_code
+from procurement.numbers import practice_number
 from procurement.registry import applicant, terminal
 from procurement.registry.answers import Registration
 from procurement.registry.holding import Holding, private
@@ -24,6 +25,8 @@ from procurement.registry.terminal import say
 
 Applied = Literal["business", "officer", "evaluator", "committee", "registrar", "review", "auditor"]
 """Every role but the service's, which no registrar admits."""
+PRACTISE = "practice"
+"""In place of a registration number: whoever practises has that of their key."""
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +68,7 @@ def enrol(
     name
         The person's or business's name.
     registration
-        The registration number.
+        The registration number; "practice" for a business that practises, whose number its key makes.
     representative
         Who may bind a business, once for each: a name, or NUMBER=NAME for who is registered as an official.
     contact
@@ -94,7 +97,8 @@ def enrol(
     safe, key = Safe(file, terminal.passphrase(new=True)), Ed25519PrivateKey.generate()
 
     async def work(line: Service) -> None:
-        asked = request(key, Role(role), name, registration)
+        number = practice_number(key.public_key()) if registration == PRACTISE else registration
+        asked = request(key, Role(role), name, number)
         holding = Holding(service=service, trust=line.trust, key=key.private_bytes_raw().hex())
         await line.get("/api/v1/certificate-status")  # a wrong address must not get into the file
         if csr is None:

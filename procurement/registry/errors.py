@@ -15,3 +15,13 @@ class RegistryFullError(VerificationError):
     """More applications wait than registrars can look at; nothing is wrong with the one that came."""
 
     code = "registry-full"
+
+
+class PracticeFullError(VerificationError):
+    """Too many came to practise; `seconds` is when to come back. Nothing is wrong with what was sent."""
+
+    code = "too-many-requests"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too many came to practise: send the same again later")
+        self.seconds = seconds

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from crypto.certificates import Certificate, Holder, Request, Role
+from crypto.certificates import Certificate, Holder, Request, Role, SigningKey
 from crypto.encoding import decode, encode, from_base64, to_base64
 from crypto.errors import CertificateError, VerificationError
 from crypto.log import Log
@@ -20,10 +20,18 @@ from crypto.revocation import Standing, Status
 from crypto.statements import Statement
 from procurement.authorities import STATUS_LIFETIME, Authorities
 from procurement.clocks import check_clock
+from procurement.numbers import is_practice
 from procurement.registry import store
 from procurement.registry.answers import Registration, Renewed, Revoked
 from procurement.registry.errors import RegistryError, RegistryFullError
 from procurement.registry.invitation import Invitation, digest
+from procurement.registry.practice import (
+    PracticeRegistrar,
+    approved,
+    check_decides,
+    check_number,
+    check_own,
+)
 from procurement.registry.standings import Standings
 from procurement.registry.statements import (
     Application,
@@ -56,12 +64,15 @@ class Office:
         standings: Standings,
         invitation: Invitation,
         now: Callable[[], datetime],
+        practice: PracticeRegistrar | None = None,
     ) -> None:
+        """`practice` lets in who comes to practise; without it nobody can."""
         self.pool = pool
         self.standings = standings
         self._log = log
         self._authorities = authorities
         self._invitation = invitation
+        self._practice = practice
         self._now = now
         self._looked: datetime | None = None
 
@@ -86,8 +97,11 @@ class Office:
             if await store.add_application(connection, row):
                 check_clock(application.time, now)
                 await _check_spelling(connection, application, holder)
+                check_number(application, holder)
                 await self._check_certifiable(connection, holder, now)
-                if application.invitation is not None:
+                if is_practice(holder.registration):
+                    await self._let_practise(connection, row, now)
+                elif application.invitation is not None:
                     await self._let_in(connection, row, holder, now)
                 elif isinstance(holder, Request):
                     await _check_room(connection, now)
@@ -115,6 +129,7 @@ class Office:
             row = await store.load_application(connection, said.application, "FOR UPDATE")
             if _is_new(row, statement):
                 check_clock(said.time, now)
+                check_decides(registrar, row.registration)
                 if row.registration == registrar.registration:
                     raise RegistryError("own-application", "nobody admits themselves: it is their own number")
                 await self._admit(connection, row, statement, now)
@@ -125,12 +140,39 @@ class Office:
         async with self._step() as connection:
             await store.keep_status(connection)
             now = self._now()
-            statement, said, _ = await self.standings.genuine(connection, data, Rejection, now)
+            statement, said, registrar = await self.standings.genuine(connection, data, Rejection, now)
             row = await store.load_application(connection, said.application, "FOR UPDATE")
             if _is_new(row, statement):
                 check_clock(said.time, now)
+                check_decides(registrar, row.registration)
                 await store.decide(connection, row.id, statement.id, statement.data, None)
         return await self.registration(said.application)
+
+    async def admit_own(self, statement: Statement, registrar: SigningKey | None) -> Certificate:
+        """One of the practice ground's own people, by its `registrar`; or the registrar, whom the house that
+        has the authorities' keys lets in itself, like one who is invited."""
+        application = statement.read(Application)
+        holder = application.holder()
+        statement.verify(Application, holder)
+        check_own(holder)
+        async with self._step() as connection:
+            await store.keep_status(connection)
+            now = self._now()
+            row = _row(statement, holder, now)
+            await store.add_application(connection, row)
+            decision = approved(registrar, row.id, now) if registrar else statement
+            return await self._admit(connection, row, decision, now)
+
+    async def _let_practise(self, connection: Any, row: ApplicationRow, now: datetime) -> None:
+        """Whoever comes to practise is let in at once, and waits for nobody."""
+        if self._practice is None:
+            raise RegistryError("no-practice-ground", "nobody is let in here to practise")
+        await store.keep_status(connection)  # of two who come at once the second counts the first
+        registrar = self._practice.key
+        (await self.standings.current(connection)).verify(registrar.certificate, Role.REGISTRAR, now)
+        since = now - self._practice.longest
+        self._practice.check_room(await store.list_practising(connection, since, row.id), now)
+        await self._admit(connection, row, approved(registrar, row.id, now), now)
 
     async def _let_in(self, connection: Any, row: ApplicationRow, holder: Holder, now: datetime) -> None:
         """An invited registrar needs no other registrar. A code lets in one, even of two at once."""
@@ -144,7 +186,9 @@ class Office:
             raise RegistryError("invitation-used", "the one-time code was used before")
         await self._admit(connection, row, statement, now)
 
-    async def _admit(self, connection: Any, row: ApplicationRow, statement: Statement, now: datetime) -> None:
+    async def _admit(
+        self, connection: Any, row: ApplicationRow, statement: Statement, now: datetime
+    ) -> Certificate:
         """The caller keeps the status, so that of two numbers in two spellings one is there first."""
         application = Statement(row.body).read(Application)
         holder = application.holder()
@@ -158,6 +202,7 @@ class Office:
         await store.decide(connection, row.id, statement.id, statement.data, certificate.fingerprint)
         persons = {each.person for each in application.representatives if each.person}
         await store.add_representatives(connection, row.id, row.registration, sorted(persons))
+        return certificate
 
     async def _check_certifiable(self, connection: Any, holder: Holder, now: datetime) -> None:
         """Raises CertificateError for who is certified elsewhere, or by a certificate that does not count."""
@@ -199,8 +244,10 @@ class Office:
         async with self._step() as connection:
             number = await store.next_status_number(connection)
             now = self._now()
-            statement, said, _ = await self.standings.genuine(connection, data, Revocation, now)
+            statement, said, registrar = await self.standings.genuine(connection, data, Revocation, now)
             certificate = Certificate(await store.load_certificate(connection, said.certificate))
+            if is_practice(registrar.registration):
+                check_decides(registrar, certificate.registration)
             self._authorities.check_ours(certificate)
             if await store.load_revocation(connection, said.certificate) is None:
                 check_clock(said.time, now)
@@ -320,6 +367,8 @@ def _reason(row: ApplicationRow) -> str | None:
 
 
 def _check_same(holder: Certificate, asked: Request) -> None:
+    if is_practice(holder.registration):
+        raise RegistryError("practice-number", "a practice number is its key's: another key has another one")
     if (asked.role, asked.name, asked.registration) != (holder.role, holder.name, holder.registration):
         raise CertificateError("a renewal is for the same role, name and registration number")
     if asked.public_key == holder.public_key:

@@ -114,8 +114,10 @@ async def other_spellings(connection: Any, numbers: Collection[str]) -> list[str
 
 
 async def has_certificate(connection: Any, role: Role) -> bool:
-    """Whether anybody was ever certified in `role`."""
-    found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM certificate WHERE role = $1)", role)
+    """Whether anybody was ever certified in `role`, but for practice."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM certificate WHERE role = $1 AND registration NOT LIKE 'practice-%')", role
+    )
     return found
 
 
@@ -153,6 +155,17 @@ async def count_waiting(connection: Any, since: datetime) -> int:
         "SELECT count(*) FROM application WHERE decision IS NULL AND received_at > $1", since
     )
     return number
+
+
+async def list_practising(connection: Any, since: datetime, but: str) -> list[datetime]:
+    """When businesses came after `since` that practise, in order; the application `but` aside."""
+    rows = await connection.fetch(
+        "SELECT received_at FROM application WHERE registration LIKE 'practice-%'"
+        " AND role = 'business' AND received_at > $1 AND id <> $2 ORDER BY received_at",
+        since,
+        bytes.fromhex(but),
+    )
+    return [row["received_at"] for row in rows]
 
 
 async def decide(

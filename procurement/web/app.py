@@ -28,6 +28,7 @@ from procurement.login.sessions import Sessions
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
+from procurement.sandbox.ground import Ground
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
@@ -41,6 +42,7 @@ from procurement.web import (
     log,
     look,
     pages,
+    practice,
     registry,
     session,
     uploads,
@@ -71,8 +73,10 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    ground: Ground | None,
 ) -> Litestar:
-    """Everything that the service answers over HTTP; `beacon` is the embedded one, where there is one.
+    """Everything that the service answers over HTTP; `beacon` is the embedded one and `ground` the practice
+    ground, where there is one.
 
     `origin` is the service's address as browsers write it: log-in is bound to it.
     """
@@ -85,6 +89,7 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "ground": ground,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
     }
@@ -98,6 +103,7 @@ def create_app(
             documents.router,
             documents.readings,
             ceremonies.router,
+            practice.router,
             registry.router,
             session.router,
             enquiries.router,

@@ -31,7 +31,7 @@ from procurement import database
 from procurement.errors import ClockError, TenderError
 from procurement.login.errors import LogInError, NotLoggedIn
 from procurement.reception import LONGEST_DETAIL, Pushback
-from procurement.registry.errors import RegistryError, RegistryFullError
+from procurement.registry.errors import PracticeFullError, RegistryError, RegistryFullError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -42,9 +42,11 @@ _NOT_THERE = {
     "no-such-document",
     "no-such-ceremony",
     "no-such-passkey",
+    "no-practice-ground",
     "not-yet",
 }
-_NOT_INVITED = {"invitation-invalid", "invitation-used"}
+_NOT_ADMITTED = {"invitation-invalid", "invitation-used", "document-restricted", "practice-only"}
+_WRONG = {"document-differs", "practice-number"}
 CROWDED = (Raced, asyncpg.TransactionRollbackError, asyncpg.InsufficientResourcesError)
 """What may come of many who want the same, or of a machine that is full."""
 UNSEEN = {"Cache-Control": "no-store"}
@@ -100,11 +102,9 @@ def status_of(error: VerificationError) -> int:
             return 404 if error.code in _NOT_THERE else 403
         case EnvelopeError():
             return 422
-        case RegistryError() if error.code in _NOT_INVITED:
+        case TenderError() | RegistryError() if error.code in _NOT_ADMITTED:
             return 403
-        case TenderError() if error.code == "document-restricted":
-            return 403
-        case TenderError() if error.code == "document-differs":
+        case TenderError() | RegistryError() if error.code in _WRONG:
             return 422
         case TenderError() | RegistryError():
             return 404 if error.code in _NOT_THERE else 409
@@ -135,6 +135,10 @@ def on_unknown_status(_: Request[Any, Any, Any], error: StatusError) -> Response
 def on_full_registry(_: Request[Any, Any, Any], error: RegistryFullError) -> Response[Problem]:
     """Registrars decide at the pace of people."""
     return come_back(error.code, str(error), seconds=600)
+
+
+def on_full_practice(_: Request[Any, Any, Any], error: PracticeFullError) -> Response[Problem]:
+    return come_back(error.code, str(error), error.seconds, HTTP_429_TOO_MANY_REQUESTS)
 
 
 def on_pushback(_: Request[Any, Any, Any], error: Pushback) -> Response[Problem]:
@@ -187,6 +191,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     NotLoggedIn: on_no_session,
     StatusError: on_unknown_status,
     RegistryFullError: on_full_registry,
+    PracticeFullError: on_full_practice,
     Pushback: on_pushback,
     HTTPException: on_http_exception,
     RecursionError: on_too_deep,

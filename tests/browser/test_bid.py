@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response, Route, expect
 
-from bids.receipts import Held, Refusal, is_refusal
+from bids.receipts import Held, Receipt, Refusal, is_refusal
 from crypto import stream
 from crypto.encoding import decode, encode
 from crypto.statements import Statement
@@ -53,7 +53,7 @@ def quiet(people: People) -> PracticeTender:
 
 def a_tender(people: People, *lots: Any, **changes: Any) -> PracticeTender:
     """A tender with documents, by default of a long time."""
-    terms = {"lead": 900, "margin": 900, "declarations": (), "upload_grace": 60} | TAKES_DOCUMENTS | changes
+    terms: dict[str, Any] = {"lead": 900, "margin": 900, "declarations": (), "upload_grace": 60} | TAKES_DOCUMENTS | changes
     return people(people.town.publish(*(lots or (a_lot(),)), **terms))
 
 
@@ -186,7 +186,7 @@ def test_a_bid_that_finds_no_line_is_sent_again_and_once(bidder: Bidder, people:
     assert len(bodies) == 3
     assert len(set(bodies)) == 1, "the very same"
     receipt = Held.parse(bidder.save(1, "save-receipt"))
-    assert receipt.receipt.read(receipt.type).statement == Statement(bodies[0]).id
+    assert receipt.receipt.read(Receipt).statement == Statement(bodies[0]).id
     assert receipt.proof
 
 

@@ -1,6 +1,7 @@
 """Bidder and committee member against a service that lies: nothing is sealed or signed on its word."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -583,6 +584,33 @@ async def test_a_bid_that_would_not_open_is_not_sealed() -> None:
     with pytest.raises(Unopenable, match="offer-wrong"):
         await submit_bid(service, tender, front.bidder, {"bid": bid})
     assert front.sent == {}
+
+
+async def test_a_practice_number_seals_for_practice_tenders_only() -> None:
+    key = the_world().enrol(Role.BUSINESS, "Learner", "practice-0123456789abcdef")
+    front = Front(Life())
+    service, tender = await announced(front)
+    with pytest.raises(TenderError, match="is a practice number"):
+        await seal_bid(service, tender, key, {"bid": BID})
+    assert front.sent == {}
+    practice = Front(Life(the_world(), a_notice(the_world(), practice=True)))
+    service, tender = await announced(practice)
+    assert Statement((await seal_bid(service, tender, key, {"bid": BID})).envelope).signer == key.fingerprint
+
+
+async def test_a_practice_number_co_signs_in_practice_tenders_only() -> None:
+    front = Front(Life())
+    _, _, sealed, _ = await a_joint_bid(front)
+    key = the_world().enrol(Role.BUSINESS, "Learner", "practice-0123456789abcdef")
+    await not_signed(front, sealed, key, TenderError, "is a practice number")
+
+
+async def test_nobody_seals_for_a_real_tender_of_the_practice_grounds_officer() -> None:
+    world = copy(the_world())
+    world.officer = world.enrol(Role.OFFICER, "Practice officer", "practice-0123456789abcdef")
+    front = Front(Life(world, a_notice(world)))
+    with pytest.raises(TenderError, match="is a practice number"):
+        await announced(front)
 
 
 async def test_after_the_deadline_nothing_is_sealed() -> None:

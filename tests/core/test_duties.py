@@ -45,6 +45,33 @@ def test_one_person_in_two_duties_is_refused(code: str, changes: dict[str, Itera
         msgspec.structs.replace(OFFICIALS, **changes).check_apart()
 
 
+EVERYBODY = msgspec.structs.replace(OFFICIALS, practice=True)
+
+
+@pytest.mark.parametrize("number", ["practice-0123456789abcdef", "practice-", "Practice-1", "PRACTICE-x"])
+@pytest.mark.parametrize("duty", ["officer", "second", "evaluators", "members"])
+def test_a_practice_number_has_a_duty_on_practice_tenders_only(duty: str, number: str) -> None:
+    person = number if duty in ("officer", "second") else (number,)
+    EVERYBODY.check_apart(["acme"])
+    msgspec.structs.replace(EVERYBODY, **{duty: person}).check_apart(["acme"])
+    with refused("practice-only"):
+        msgspec.structs.replace(OFFICIALS, **{duty: person}).check_apart()
+
+
+def test_a_practice_number_bids_and_countersigns_in_practice_tenders_only() -> None:
+    EVERYBODY.check_apart(["acme", "practice-1"])
+    EVERYBODY.check_countersigning("kim", "practice-1")
+    with refused("practice-only"):
+        OFFICIALS.check_apart(["acme", "practice-1"])
+    with refused("practice-only"):
+        OFFICIALS.check_countersigning("kim", "practice-1")
+
+
+@pytest.mark.parametrize("number", ["practise-1", "apractice-1", "KR-practice-1", "practice"])
+def test_no_other_number_is_a_practice_number(number: str) -> None:
+    OFFICIALS.check_apart([number])
+
+
 @pytest.mark.parametrize("bidder", PEOPLE)
 def test_no_official_bids(bidder: str) -> None:
     with refused("conflicting-roles"):

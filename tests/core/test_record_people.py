@@ -309,6 +309,43 @@ def a_partner_was_revoked_before_the_joint_bid() -> Files:
     return all_of(life)
 
 
+PRACTICE = "practice-0123456789abcdef"
+
+
+@lie(8, "is a practice number")
+def somebody_bids_for_real_under_a_practice_number() -> Files:
+    life = a_life()
+    life.submit(somebody(Role.BUSINESS, PRACTICE), "900000")
+    return all_of(life)
+
+
+@lie(8, "is a practice number")
+def a_partner_bids_for_real_under_a_practice_number() -> Files:
+    life = a_life()
+    life.submit(a_bidder(life.world, 9), "900000", partners=[somebody(Role.BUSINESS, PRACTICE)])
+    return all_of(life)
+
+
+@lie(3, "is a practice number")
+def a_real_tender_is_an_officers_with_a_practice_number() -> Files:
+    world = copy(the_world())
+    world.officer = somebody(Role.OFFICER, PRACTICE)
+    return lived(Life(world, a_notice(world)))
+
+
+@lie(10, "is a practice number")
+def somebody_with_a_practice_number_has_a_say_on_conflicts_in_a_real_tender() -> Files:
+    return awarded(a_life(), second=somebody(Role.OFFICER, PRACTICE))
+
+
+def test_practice_numbers_have_every_duty_in_a_practice_tender() -> None:
+    world = copy(the_world())
+    world.officer = somebody(Role.OFFICER, PRACTICE)
+    life = begun(Life(world, a_notice(world, practice=True)))
+    life.submit(somebody(Role.BUSINESS, "practice-fedcba9876543210"), "900000")
+    verified(all_of(life))
+
+
 class Backdated(Life):
     """Looks at everybody under the status of the first day."""
 

@@ -143,7 +143,7 @@ def test_each_lot_has_its_rules_items_and_bids() -> None:
 
 def test_tenderers_of_one_bid_bid_jointly_under_numbers_of_their_own() -> None:
     joint = read_case(written(moldova())).bids[0]
-    assert (joint.name, joint.registrations) == ("Firma 1 + Firma 2", ("practice-0001", "practice-0001-1"))
+    assert (joint.name, joint.registrations) == ("Firma 1 + Firma 2", ("replay-0001", "replay-0001-1"))
 
 
 def test_a_withdrawn_bid_is_withdrawn_before_the_bidder_comes_again() -> None:
@@ -240,7 +240,7 @@ def test_names_lose_what_no_certificate_can_hold() -> None:
     names = [bid.name for bid in read_case(changed(ukraine(), rename)).bids]
     assert names == ["ТОВ «Дорога»", "Шлях" * 40, "UA-EDR-33456789"]
     for name in names:
-        request(KEY, Role.BUSINESS, common_name(name), "practice-0001")
+        request(KEY, Role.BUSINESS, common_name(name), "replay-0001")
     assert common_name(names[1]) == "Шлях" * 8
 
 

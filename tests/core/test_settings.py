@@ -65,6 +65,14 @@ def test_there_are_covers_unless_they_are_switched_off() -> None:
     assert Settings.load({"OPENSEAL_COVERS": "0"}, Path("data")).covers == 0
 
 
+def test_there_is_a_practice_ground_unless_it_is_switched_off() -> None:
+    assert Settings.load({}, Path("data")).practice
+    assert Settings.load({"OPENSEAL_PRACTICE": "on"}, Path("data")).practice
+    assert not Settings.load({"OPENSEAL_PRACTICE": "off"}, Path("data")).practice
+    with pytest.raises(SettingsError, match="OPENSEAL_PRACTICE"):
+        Settings.load({"OPENSEAL_PRACTICE": "maybe"}, Path("data"))
+
+
 def test_witnesses_are_a_quorum_and_who_is_asked_where() -> None:
     text = f"2:{A}@https://a.example/w, {B}@http://127.0.0.1:8080"
     settings = Settings.load({"OPENSEAL_WITNESSES": text}, Path("data"))

@@ -12,6 +12,7 @@ from obstore.store import LocalStore
 
 from procurement.authorities import local_beacon, log_key
 from procurement.clocks import USUAL_SPREAD, Spread
+from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, witness_process, working
 from procurement.settings import Witnesses
 from procurement.timekeeping import Clock
@@ -48,11 +49,15 @@ async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFa
 
 @asynccontextmanager
 async def running(
-    dsn: str, house: House, origin: str = ORIGIN, spread: Spread = USUAL_SPREAD
+    dsn: str,
+    house: House,
+    origin: str = ORIGIN,
+    spread: Spread = USUAL_SPREAD,
+    pace: Pace | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A service with its witness."""
+    """A service with its witness, and a practice ground where it has a pace."""
     with witness_process(house, log_key(house.keys)) as url:
-        async with running_under(embedded_witness(house, url), dsn, house, origin, spread) as client:
+        async with running_under(embedded_witness(house, url), dsn, house, origin, spread, pace) as client:
             yield client
 
 
@@ -65,12 +70,17 @@ async def running_with(witness: str, dsn: str, house: House) -> AsyncIterator[ht
 
 @asynccontextmanager
 async def running_under(
-    witnesses: Witnesses, dsn: str, house: House, origin: str = ORIGIN, spread: Spread = USUAL_SPREAD
+    witnesses: Witnesses,
+    dsn: str,
+    house: House,
+    origin: str = ORIGIN,
+    spread: Spread = USUAL_SPREAD,
+    pace: Pace | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A service under the eyes of these witnesses, at that address for browsers."""
     beacon = local_beacon(house.keys, 1)
     async with (
-        working(house, dsn, witnesses, beacon, Clock(), origin=origin, spread=spread) as app,
+        working(house, dsn, witnesses, beacon, Clock(), origin=origin, spread=spread, pace=pace) as app,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
         ) as client,

@@ -20,6 +20,7 @@ import httpx
 import uvicorn
 
 from procurement.authorities import local_beacon, log_key
+from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, witness_process, working
 from procurement.timekeeping import Clock
 
@@ -84,12 +85,14 @@ class TurnedClock(Clock):
 class DoomedService:
     """The service on a database and a data folder that outlive it; its witness lives on too."""
 
-    def __init__(self, house: House, dsn: str, witness: str, clock: TurnedClock) -> None:
+    def __init__(
+        self, house: House, dsn: str, witness: str, clock: TurnedClock, pace: Pace | None = None
+    ) -> None:
         self.house = house
         self.clock = clock
         self._dsn = dsn
         self._port = free_port()
-        self._arguments = (house, dsn, witness, self._port, clock)
+        self._arguments = (house, dsn, witness, self._port, clock, pace)
         self._process: Any = None
 
     @property
@@ -142,9 +145,9 @@ async def held_at(dsn: str, point: Point) -> AsyncIterator[Callable[[], Awaitabl
 
 
 @asynccontextmanager
-async def doomed_service(house: House, dsn: str) -> AsyncIterator[DoomedService]:
+async def doomed_service(house: House, dsn: str, pace: Pace | None = None) -> AsyncIterator[DoomedService]:
     with witness_process(house, log_key(house.keys)) as witness:
-        service = DoomedService(house, dsn, witness, TurnedClock())
+        service = DoomedService(house, dsn, witness, TurnedClock(), pace)
         await service.start()
         try:
             yield service
@@ -310,11 +313,11 @@ def free_port() -> int:
         return port
 
 
-def _live(house: House, dsn: str, witness: str, port: int, clock: Clock) -> None:
-    asyncio.run(_serve(house, dsn, witness, port, clock))
+def _live(house: House, dsn: str, witness: str, port: int, clock: Clock, pace: Pace | None) -> None:
+    asyncio.run(_serve(house, dsn, witness, port, clock, pace))
 
 
-async def _serve(house: House, dsn: str, witness: str, port: int, clock: Clock) -> None:
+async def _serve(house: House, dsn: str, witness: str, port: int, clock: Clock, pace: Pace | None) -> None:
     beacon = local_beacon(house.keys, 1)
-    async with working(house, dsn, embedded_witness(house, witness), beacon, clock) as app:
+    async with working(house, dsn, embedded_witness(house, witness), beacon, clock, pace=pace) as app:
         await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning")).serve()

@@ -9,13 +9,14 @@ import base64
 import copy
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -58,6 +59,7 @@ from procurement.registry.statements import (
     Representative,
     Revocation,
 )
+from procurement.sandbox.offer import Pace
 from procurement.selection import (
     ExaminationDocuments,
     ExaminationRequest,
@@ -65,9 +67,13 @@ from procurement.selection import (
     NegotiationResult,
     SupplementRequest,
 )
+from procurement.service import House
 from procurement.tenders import Notice, Proposal, padded
+from procurement.web.look import asset
 from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
+from tests.conftest import fresh_database
+from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_documents import enclose, upload
 from tests.flows.test_documents import seal as sealed_with
@@ -305,6 +311,17 @@ def plain(data: bytes, depth: int = 2) -> Iterator[bytes]:
         said = base64.b64decode(run[: len(run) // 4 * 4])
         yield said
         yield from plain(said, depth - 1)
+
+
+@pytest.fixture(scope="module")
+async def town(postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """With a practice ground whose tender outlasts all tests of this module."""
+    house, pace = House.below(tmp_path_factory.mktemp("town")), Pace(lead=7200, shared=3600)
+    async with (
+        fresh_database(postgres, f"town_{uuid4().hex}", migrated) as dsn,
+        running(dsn, house, pace=pace) as http,
+    ):
+        yield await Town.settle(http, house, dsn)
 
 
 @pytest.fixture(scope="module")
@@ -800,11 +817,11 @@ PLAIN = (
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
-    *("/", "/tenders/{ocid}", "/login"),
+    *("/", "/tenders/{ocid}", "/login", "/bidder", "/assets/manifest.json"),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
-    *("/api", "/api/openapi.json"),
+    *("/api", "/api/openapi.json", "/api/v1/practice-tenders"),
 )
 """What is read without saying more than the tender."""
 
@@ -822,7 +839,7 @@ FILLED: dict[str, dict[str, Fill]] = {
     "/api/v1/registry-statements/{id}": {"id": lambda square, _: square.approval},
     "/api/v1/applications/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/certificates/{fingerprint}": {"fingerprint": fingerprint},
-    "/static/{name}": {"name": lambda *_: "style.css"},
+    "/assets/{name}": {"name": lambda *_: asset("site.css").removeprefix("/assets/")},
     "/api/v1/covers/{day}": {"day": lambda *_: "2026-01-01"},
     "/beacon/public/{number}": {"number": round_of},
     "/beacon/{chain}/info": {"chain": chain},
@@ -900,6 +917,7 @@ ASKED: dict[Route, Asked] = {
     Route("POST", "/api/v1/renewals"): signed("/api/v1/renewals", Renewal, renewal),
     Route("POST", "/api/v1/revocations"): revoke,
     Route("GET", "/api/v1/certificate-status/{id}"): read_status,
+    Route("POST", "/api/v1/practice-tenders"): sent("POST", "/api/v1/practice-tenders"),
     Route("POST", "/api/v1/challenges"): sent("POST", "/api/v1/challenges"),
     Route("POST", "/api/v1/log-ins"): log_in,
     Route("POST", "/api/v1/sessions"): begin_session,

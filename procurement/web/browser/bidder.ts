@@ -25,7 +25,7 @@ const every = (selector: string): HTMLElement[] => [...document.querySelectorAll
 
 function show(state: string, focus: boolean): void {
   for (const each of every("[data-state]")) each.hidden = each.dataset.state !== state;
-  one("[data-erase]").hidden = state === "unfit" || state === "start";
+  for (const each of every("[data-erase]")) each.hidden = state === "unfit" || state === "start";
   one("#bidder").hidden = false;
   if (focus) one(`[data-state="${state}"] h2`).focus();
 }
@@ -77,11 +77,12 @@ function list(name: string, items: HTMLElement[]): void {
 }
 
 function bid(ocid: string, { title, chain }: Folder): HTMLElement {
-  const last = chain[chain.length - 1];
+  const taken = chain.filter(({ state }) => state === "promised" || state === "accepted").pop();
+  const newest = chain[chain.length - 1];
+  const last = newest?.state === "refused" ? (taken ?? newest) : newest; // what was turned away replaces nothing
   if (!last) return entry(ocid, title);
-  const taken = last.taken ? when(Date.parse(last.taken)) : "";
   const word = last.kind === "withdrawal" && last.state === "accepted" ? "withdrawn" : last.state;
-  return entry(ocid, title, say(`state-${word}`, { when: taken }));
+  return entry(ocid, title, say(`state-${word}`, { when: last.taken ? when(Date.parse(last.taken)) : "" }));
 }
 
 function entry(ocid: string, title: string, state = ""): HTMLElement {
@@ -92,11 +93,11 @@ function entry(ocid: string, title: string, state = ""): HTMLElement {
   return item;
 }
 
-/** Lets a file be saved, under a name that says whose it is. */
+/** Lets a file be saved, under a name that says whose it is and of when. */
 function offer(link: HTMLAnchorElement, file: Uint8Array<ArrayBuffer>, { registration }: Identity): void {
   if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
-  link.download = `openseal-${registration}.key`;
+  link.download = `openseal-${registration}-${new Date().toISOString().slice(0, 10)}.key`;
 }
 
 // ── what is done ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +248,7 @@ async function begin(focus = false): Promise<void> {
   } catch (error) {
     if (codeOf(error) === "trust-changed") return showChange(focus);
     complain(error);
-    await render().catch(() => {}); // as far as this browser still keeps anything
+    await render().catch(() => show("lost", false)); // nothing of it can be read: all that is left is to erase it
   }
 }
 
@@ -269,12 +270,6 @@ async function stand(): Promise<void> {
   }
 }
 
-/** Practice is offered where the service has a ground for it. */
-async function offerPractice(): Promise<void> {
-  const answer = await fetch("/api/v1/practice-tenders").catch(() => null);
-  for (const each of every("[data-practice]")) each.hidden = !answer?.ok;
-}
-
 for (const form of document.querySelectorAll<HTMLFormElement>("form[data-act]")) {
   attend(form, rules, acts[form.dataset.act!]!);
 }
@@ -286,9 +281,10 @@ for (const place of every("[data-strength]")) {
   });
 }
 if (isFit()) {
-  onChange(() => void render());
+  onChange((store) => {
+    if (store !== "memory" && store !== "files" && store !== "keys") void render().catch(complain);
+  });
   void begin();
-  void offerPractice();
 } else {
   show("unfit", false);
 }

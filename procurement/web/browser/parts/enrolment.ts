@@ -212,7 +212,7 @@ function alone(work: () => Promise<Identity>): Promise<Identity> {
   return exclusive("identity", async () => {
     if (await identity()) throw new IdentityError("identity-there");
     const made = await work();
-    await askToKeep();
+    void askToKeep(); // some browsers ask their user, who may take their time
     return made;
   });
 }

@@ -73,6 +73,7 @@ function isFieldRight(form: HTMLFormElement, each: Field, rule: Rule | undefined
   const place = document.getElementById(`${each.id}-wrong`)!;
   place.textContent = word ? say(word) : "";
   place.hidden = !word;
+  each.closest(".govuk-form-group")!.classList.toggle("govuk-form-group--error", word !== null);
   if (word) each.setAttribute("aria-invalid", "true");
   else each.removeAttribute("aria-invalid");
   return word === null;

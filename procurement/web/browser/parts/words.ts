@@ -18,7 +18,7 @@ export function say(word: string, values: Readonly<Record<string, string | numbe
 
 /** A moment (milliseconds) as pages print it, in the reader's language and Korea's time. */
 export function when(time: number): string {
-  const shown: Intl.DateTimeFormatOptions = {
+  const shown = new Intl.DateTimeFormat(document.documentElement.lang, {
     timeZone: "Asia/Seoul",
     year: "numeric",
     month: "long",
@@ -27,8 +27,9 @@ export function when(time: number): string {
     hour: "2-digit",
     minute: "2-digit",
     hourCycle: "h23",
-  };
-  return `${new Intl.DateTimeFormat(document.documentElement.lang, shown).format(time)} KST`;
+  });
+  const parts = shown.formatToParts(time).map(({ type, value }) => [type, value]);
+  return say("when", Object.fromEntries(parts));
 }
 
 function found(word: string): string | null {
