@@ -32,6 +32,8 @@ from procurement.sandbox.ground import Ground
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
+    bidder,
+    bidding,
     bids,
     ceremonies,
     desk,
@@ -114,6 +116,8 @@ def create_app(
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             finding.router,
             pages.router,
+            bidder.router,
+            bidding.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}

@@ -67,6 +67,7 @@ from procurement.selection import (
     SupplementRequest,
 )
 from procurement.tenders import Notice, Proposal, padded
+from procurement.web.look import asset
 from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
 from tests.flows.conftest import a_town
@@ -810,7 +811,7 @@ PLAIN = (
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
-    *("/", "/tenders/{ocid}", "/login"),
+    *("/", "/tenders/{ocid}", "/login", "/bidder", "/assets/manifest.json"),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
@@ -832,7 +833,7 @@ FILLED: dict[str, dict[str, Fill]] = {
     "/api/v1/registry-statements/{id}": {"id": lambda square, _: square.approval},
     "/api/v1/applications/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/certificates/{fingerprint}": {"fingerprint": fingerprint},
-    "/static/{name}": {"name": lambda *_: "style.css"},
+    "/assets/{name}": {"name": lambda *_: asset("site.css").removeprefix("/assets/")},
     "/api/v1/covers/{day}": {"day": lambda *_: "2026-01-01"},
     "/beacon/public/{number}": {"number": round_of},
     "/beacon/{chain}/info": {"chain": chain},
