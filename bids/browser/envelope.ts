@@ -71,7 +71,8 @@ export interface Place {
   readonly part: Part;
   readonly lot?: string | undefined;
 }
-const placed = { part, lot: maybe(identifier) } as const;
+/** The fields of a place. */
+export const placed = { part, lot: maybe(identifier) } as const;
 
 /** The name of a place: its part's, or `price-LOT`. */
 export function nameOf({ part, lot }: Place): string {

@@ -18,9 +18,10 @@ from procurement.evaluation.reserve_prices import Derived
 from procurement.tenders import Bid, Declaration, LotOffer, StatedCost, padded
 from tests.browser.bidders import Bidder, People
 from tests.browser.conftest import Service, run
-from tests.builders import a_lot
+from tests.builders import a_lot, two_envelopes
 from tests.flows.people import PracticeTender
 from tests.flows.test_life import NEGOTIATION
+from tests.flows.test_lots import opened_lots, scored
 
 TAXES = Declaration(id="taxes", text="국세와 지방세를 완납하였습니다.")
 FLOOR = KrPriceFloor(
@@ -528,6 +529,40 @@ def test_a_technical_proposal_is_opened_apart_from_its_price(bidder: Bidder, peo
     [price] = people(tender.opened("price")).values()
     assert price["offers"] == [{"lot": "1", "amount": "90000000"}]
     expect(page.locator("#fate")).to_contain_text("Rank 1 of 1", timeout=120_000)
+
+
+def test_each_lot_is_priced_apart_and_opened_only_where_the_proposal_passes(
+    bidder: Bidder, people: People, tmp_path: Path
+) -> None:
+    lots = [a_lot(two_envelopes(), id=lot) for lot in ("1", "Lot.B", "3")]
+    tender = a_tender(people, *lots, lead=60, margin=5, upload_grace=1)
+    page = bidder.open(tender)
+    page.locator("#proposal").fill("참나무로 만듭니다.")
+    for lot, amount in (("1", "89000000"), ("Lot.B", "7000000")):
+        page.locator(f"[id='bids:{lot}']").check()
+        bidder.price(amount, lot)
+    bidder.add(a_file(tmp_path, "sums.csv"))
+    page.get_by_label("Belongs to").select_option(label="the price of lot 3")
+    page.locator("#check").click()
+    expect(page.locator("#faults")).to_have_text(
+        re.compile("“sums.csv” belongs to the price of a lot that you do not bid for")
+    )
+    page.get_by_label("Belongs to").select_option(label="the price of lot Lot.B")
+    bidder.check()
+    page.locator("#seal").click()
+    bidder.told("uploaded")
+    people(tender.close())
+    people(tender.order("technical"))
+    [id] = people(tender.opened("technical"))
+    people(scored(tender, {(id, "1"): "53", (id, "Lot.B"): "54"}))
+    people(tender.order("price"))
+    assert people(opened_lots(tender)) == {(id, "Lot.B"): "7000000"}
+    [price] = people(tender.opened("price")).values()
+    assert [each["title"] for each in price["documents"]] == ["sums.csv"]
+    fate = page.locator("#fate")
+    expect(fate).to_contain_text("Rank 1 of 1", timeout=120_000)
+    expect(fate).to_contain_text(bidder.word("fate-same"), timeout=120_000)
+    expect(fate.locator("[data-slot=results] h3")).to_have_count(2)
 
 
 # ── how it looks ─────────────────────────────────────────────────────────────────────────────────────────

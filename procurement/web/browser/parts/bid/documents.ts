@@ -129,6 +129,7 @@ export class Documents {
     const part = row.element.querySelector<HTMLSelectElement>("select");
     if (!part) return;
     part.id = `part:${row.document.place}`;
+    slot(row.element, "part-fault").id = `${part.id}-fault`;
     (part.previousElementSibling as HTMLLabelElement).htmlFor = part.id;
     part.value = row.document.part;
     part.addEventListener("input", () => (row.document = { ...row.document, part: part.value }));

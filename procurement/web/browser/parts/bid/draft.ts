@@ -4,7 +4,13 @@
  * (`templates/bid_draft.html`), so that a draft outlives a change of the terms. */
 
 import { type Bytes, type Json, encode } from "../../../../../crypto/browser/encoding.ts";
-import { type Content, LARGEST_RESTRICTED, type Place, type SealedFile } from "../../../../../bids/browser/envelope.ts";
+import {
+  type Content,
+  LARGEST_RESTRICTED,
+  type Place,
+  type SealedFile,
+  nameOf,
+} from "../../../../../bids/browser/envelope.ts";
 import { parse, typed } from "./decimal.ts";
 
 const PADDED_TO = 256; // bytes
@@ -22,7 +28,7 @@ export interface DraftDocument {
   readonly title: string;
   readonly format: string;
   readonly restricted: boolean;
-  /** Name of the part with which it opens (`nameOf`). */
+  /** Name of what it opens with (`nameOf`). */
   readonly part: string;
   readonly key: string;
   readonly sha256: string;
@@ -78,10 +84,10 @@ export interface Contents {
 export function contents(draft: Draft, asked: Asked): Contents {
   const first = asked.parts[0]!;
   const open = asked.parts.flatMap((place) => publicOf(draft, asked, place));
-  const restricted = asked.parts.flatMap((place) => {
-    const text = place === first ? textOf(draft.fields, "restricted") : "";
-    const documents = documentsOf(draft, place, true);
-    return text || documents.length ? [{ ...place, content: padded({ text, documents }) }] : [];
+  const restricted = open.flatMap(({ part, lot }) => {
+    const text = part === first.part ? textOf(draft.fields, "restricted") : "";
+    const documents = documentsOf(draft, { part, lot }, true);
+    return text || documents.length ? [{ part, lot, content: padded({ text, documents }) }] : [];
   });
   return { open, restricted };
 }
@@ -95,18 +101,8 @@ function publicOf(draft: Draft, asked: Asked, place: Place): Content[] {
     const proposal = { proposal: textOf(draft.fields, "proposal"), declarations, documents };
     return [{ ...place, content: padded(proposal, ["proposal"]) }];
   }
-  const offers = offersOf(draft.fields, asked, lotOf(place));
+  const offers = offersOf(draft.fields, asked, place.lot);
   return offers.length ? [{ ...place, content: padded({ offers, declarations, documents }) }] : [];
-}
-
-/** `technical`, or `price-LOT` for the price part of one lot. */
-export function nameOf(place: Place): string {
-  const lot = lotOf(place);
-  return lot === undefined ? place.part : `${place.part}-${lot}`;
-}
-
-function lotOf(place: Place & { readonly lot?: string | undefined }): string | undefined {
-  return place.lot;
 }
 
 /** The lots that are bid for: all that are ticked, or the only one. */
@@ -242,11 +238,15 @@ function documentFaults({ documents, fields }: Draft, asked: Asked): Fault[] {
   const count = documents.length + withheld.size;
   const counts = { count, restricted: withheld.size, most: asked.documentLimit };
   const found = count > asked.documentLimit ? [fault("too-many-documents", "files", counts)] : [];
+  const lots = new Set(chosen(fields, asked).map(({ id }) => id));
+  const there = asked.parts.filter(({ lot }) => lot === undefined || lots.has(lot)).map(nameOf);
+  const opens = ({ part }: DraftDocument): boolean => there.includes(part);
   const each = (document: DraftDocument): Fault[] => {
     const title = plain(document.title);
     const field = `title:${document.place}`;
     const large = document.sealed.size > asked.documentSize;
     return [
+      ...(opens(document) ? [] : [fault("document-unpriced", `part:${document.place}`, { title })]),
       ...(large ? [fault("document-too-large", field, { title, size: document.sealed.size, most: asked.documentSize })] : []),
       ...(title && [...title].length <= LONGEST_LINE && !CONTROL.test(title) ? [] : [fault("title-wrong", field)]),
     ];
@@ -269,10 +269,17 @@ function partnerFaults(fields: Fields, asked: Asked, own: string): Fault[] {
 function lengthFaults(draft: Draft, asked: Asked): Fault[] {
   const { open, restricted } = contents(draft, asked);
   const longest = Math.min(LARGEST_RESTRICTED, asked.documentSize - TAG);
-  return [...tooLong(open, asked.contentLimit, "proposal"), ...tooLong(restricted, longest, "restricted")];
+  const withheld = restricted.map(({ content }) => content.length);
+  return [...tooLong(together(open), asked.contentLimit, "proposal"), ...tooLong(withheld, longest, "restricted")];
 }
 
-function tooLong(parts: readonly Content[], most: number, field: string): Fault[] {
-  const sizes = parts.map(({ content }) => content.length);
+/** How long each part is, with all of its lots. */
+function together(contents: readonly Content[]): number[] {
+  const sizes = new Map<string, number>();
+  for (const { part, content } of contents) sizes.set(part, (sizes.get(part) ?? 0) + content.length);
+  return [...sizes.values()];
+}
+
+function tooLong(sizes: readonly number[], most: number, field: string): Fault[] {
   return sizes.filter((size) => size > most).map((size) => fault("too-long", field, { size, most }));
 }

@@ -1,6 +1,7 @@
 /** What became of a bid: how the closing lists it, whether what was opened is what was sealed, how it ranked and why. */
 
 import { type Service, ServiceError, pathOf } from "../../../../../bids/browser/client.ts";
+import { type Place, nameOf } from "../../../../../bids/browser/envelope.ts";
 import {
   CLOSING,
   type Closing,
@@ -17,7 +18,6 @@ import type { Announced } from "../../../../browser/tender.ts";
 import { say } from "../words.ts";
 import { receiptOf } from "./bidder.ts";
 import { type Link, isTaken } from "./chain.ts";
-import { nameOf } from "./draft.ts";
 import { byId, slot } from "./page.ts";
 
 const LONGEST_ENTRY = 65_535;
@@ -42,9 +42,7 @@ export class BetrayedError extends LogError {
   }
 }
 
-interface PublishedPart {
-  readonly part: string;
-  readonly lot?: string;
+interface PublishedPart extends Place {
   readonly content?: Json;
   readonly reason?: string;
 }
@@ -126,8 +124,8 @@ async function readOpened(service: Service, { notice }: Announced, id: string): 
 /** Every part that was opened so far says what was sealed, byte for byte. */
 function openedAs(opened: Published, last: Link): string[] {
   const shown = new Map(last.shown!.contents.map((each) => [nameOf(each), each.content]));
-  for (const { part, lot, content } of opened.parts) {
-    const sealed = shown.get(lot === undefined ? part : `${part}-${lot}`);
+  for (const { content, ...place } of opened.parts) {
+    const sealed = shown.get(nameOf(place));
     if (content !== undefined && !(sealed && equal(encode(content), sealed))) throw new BetrayedError("opened-otherwise");
   }
   const failed = opened.parts.flatMap(({ reason }) => (reason === undefined ? [] : [say("fate-unopenable", { code: reason })]));
