@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -93,15 +94,16 @@ class Keeper:
         for situation, cast in await self._ground.unfinished():
             ocid = situation.row.ocid
             if ocid not in self._acting:
-                self._acting[ocid] = tasks.create_task(self._act(situation, cast))
+                act = self._troubles.attempt(f"tender {ocid}", partial(self._act, ocid, cast))
+                self._acting[ocid] = tasks.create_task(act)
+                self._acting[ocid].add_done_callback(partial(self._done, ocid))
 
-    async def _act(self, situation: Situation, cast: Cast) -> None:
-        ocid = situation.row.ocid
-        try:
-            life = _Life(self._ground, self._http, self._relays, situation, cast)
-            await self._troubles.attempt(f"tender {ocid}", life.advance)
-        finally:
-            del self._acting[ocid]
+    async def _act(self, ocid: str, cast: Cast) -> None:
+        situation = await self._ground.procedure.situation(ocid)  # as it is by now
+        await _Life(self._ground, self._http, self._relays, situation, cast).advance()
+
+    def _done(self, ocid: str, _: "asyncio.Task[None]") -> None:
+        del self._acting[ocid]
 
     def _leave(self) -> None:
         for each in self._acting.values():

@@ -105,6 +105,7 @@ def create_app(
             documents.readings,
             ceremonies.router,
             practice.router,
+            practice.pages,
             registry.router,
             session.router,
             enquiries.router,

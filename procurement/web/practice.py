@@ -1,16 +1,23 @@
-"""Practice tenders over HTTP: anybody may ask for one, and has nothing to sign for it."""
+"""Practice tenders: anybody may ask for one, on the page or elsewhere, and has nothing to sign for it."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from litestar import Response, Router, get, post
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.response import Redirect, Template
+from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from procurement.chronicle import Situation
 from procurement.errors import TenderError
+from procurement.evaluation.explain import Language
 from procurement.finding.store import load_lines
 from procurement.sandbox.ground import Ground
+from procurement.tenders import Notice
 from procurement.web.api import PROBLEMS, TenderList, TenderSummary, summary
+from procurement.web.look import language_of
+from procurement.web.session import not_foreign
 
 Practice = NamedDependency[Ground | None]
 
@@ -40,6 +47,29 @@ async def list_practice_tenders(ground: Practice) -> TenderList:
     return TenderList(tenders=await _shown(there, await there.recent()))
 
 
+@get("/practice", include_in_schema=False)
+async def practice_page(request: Request[Any, Any, Any], ground: Practice) -> Template:
+    """How to learn to bid, and the tender to do it on."""
+    context: dict[str, Any] = {"ground": ground, "current": None, "recent": [], "titles": {}}
+    if ground is not None:
+        current, recent = await ground.current(), await ground.recent()
+        titles = {each.row.ocid: _title(each.tender.notice, language_of(request)) for each in recent}
+        context |= {"current": current, "recent": recent, "titles": titles}
+    return Template("practice.html", context=context)
+
+
+@post("/practice", include_in_schema=False, guards=[not_foreign])
+async def begin(ground: Practice) -> Redirect:
+    """To a tender to practise on."""
+    found, _ = await at_hand(ground).offer()
+    return Redirect(f"/tenders/{found.row.ocid}/bid", status_code=HTTP_303_SEE_OTHER)
+
+
+def _title(notice: Notice, language: Language) -> str:
+    said = {each.language: each.title for each in notice.translations}
+    return said.get(language, notice.title)
+
+
 async def _shown(ground: Ground, found: Sequence[Situation]) -> list[TenderSummary]:
     """As lists show them, in that order."""
     ids, now = [each.row.tender_id for each in found], ground.procedure.now()
@@ -58,3 +88,4 @@ def at_hand(ground: Ground | None) -> Ground:
 
 
 router = Router("/api/v1", route_handlers=[ask, list_practice_tenders])
+pages = Router("/", route_handlers=[practice_page, begin])

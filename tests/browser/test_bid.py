@@ -54,7 +54,9 @@ def quiet(people: People) -> PracticeTender:
 
 def a_tender(people: People, *lots: Any, **changes: Any) -> PracticeTender:
     """A tender with documents, by default of a long time."""
-    terms: dict[str, Any] = {"lead": 900, "margin": 900, "declarations": (), "upload_grace": 60} | TAKES_DOCUMENTS | changes
+    terms: dict[str, Any] = (
+        {"lead": 900, "margin": 900, "declarations": (), "upload_grace": 60} | TAKES_DOCUMENTS | changes
+    )
     return people(people.town.publish(*(lots or (a_lot(),)), **terms))
 
 

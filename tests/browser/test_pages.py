@@ -21,8 +21,10 @@ def test_a_visitor_reads_from_the_list_to_the_winner_without_javascript(site: st
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(site)
+    page.get_by_role("link", name="All practice tenders").click()
+    page.wait_for_url("**/tenders?practice=only")
     case = page.locator("article").filter(has_text=CASE.name)
-    case.get_by_role("heading", level=2).get_by_role("link").click()
+    case.get_by_role("heading", level=3).get_by_role("link").click()
     assert page.locator(".ranking .first h3").inner_text() == "1. 주식회사 예신뷰"
     assert "100,111,000 KRW" in page.locator(".ranking .first").inner_text()
     with page.expect_download() as download:

@@ -18,6 +18,7 @@ from tests.flows.test_life import conclude
 HOSTILE = '<script src="https://evil.example/x.js"></script><img src=//evil.example/y>'
 WITHOUT_SCHEMA = {
     *("/", "/tenders/{ocid}", "/assets/{name}", "/assets/manifest.json", "/api", "/api/openapi.json"),
+    *("/tenders", "/entities", "/entities/{id}", "/suppliers/{id}"),
     *("/login", "/logout", "/logout-everywhere", "/desk/passkeys/{id}/remove"),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     *("/desk/journal", "/desk/tenders/{ocid}/bids/{envelope}/documents"),
@@ -78,7 +79,8 @@ async def test_no_page_loads_anything_from_another_host(town: Town) -> None:
         a_lot(), title=HOSTILE, description=HOSTILE, lead=3, contact=Contact(name=HOSTILE)
     )
     await tender.bid(await town.bidder(HOSTILE[:60]), "100")
-    pages = ["/", f"/tenders/{tender.ocid}"]
+    lists = ("/", "/tenders?practice=only", "/entities", "/entities/KR-1234?practice=only")
+    pages = [*lists, f"/tenders/{tender.ocid}"]
     seen = [await town.http.get(page) for page in pages]
     await tender.close()
     await tender.order("bid")
@@ -88,7 +90,7 @@ async def test_no_page_loads_anything_from_another_host(town: Town) -> None:
     for answer in seen:
         references = References(answer.text)
         assert "link" in references.tags
-        assert not references.tags & {"script", "img", "iframe", "object", "base", "form"}
+        assert not references.tags & {"script", "img", "iframe", "object", "base"}
         assert all(re.match("[/#](?!/)", each) for each in references.found), references.found
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -746,7 +746,15 @@ async def test_garbage_at_any_address_by_any_method_is_a_problem_and_no_accident
 ) -> None:
     spec = (await town.http.get("/api/openapi.json")).json()
     await sequenced(town)
-    paths = {*spec["paths"], "/", "/tenders/{ocid}", "/static/{file}", "/api/{anything}", "/log/tile/{path}"}
+    paths = {
+        *spec["paths"],
+        "/",
+        "/tenders",
+        "/tenders/{ocid}",
+        "/static/{file}",
+        "/api/{anything}",
+        "/log/tile/{path}",
+    }
     before = await town.rows()
     for template in sorted(paths):
         for method in METHODS:
