@@ -130,7 +130,7 @@ export class Documents {
     if (!part) return;
     part.id = `part:${row.document.place}`;
     slot(row.element, "part-fault").id = `${part.id}-fault`;
-    (part.previousElementSibling as HTMLLabelElement).htmlFor = part.id;
+    part.parentElement!.querySelector("label")!.htmlFor = part.id;
     part.value = row.document.part;
     part.addEventListener("input", () => (row.document = { ...row.document, part: part.value }));
   }
