@@ -53,7 +53,9 @@ def quiet(people: People) -> PracticeTender:
 
 def a_tender(people: People, *lots: Any, **changes: Any) -> PracticeTender:
     """A tender with documents, by default of a long time."""
-    terms: dict[str, Any] = {"lead": 900, "margin": 900, "declarations": (), "upload_grace": 60} | TAKES_DOCUMENTS | changes
+    terms: dict[str, Any] = (
+        {"lead": 900, "margin": 900, "declarations": (), "upload_grace": 60} | TAKES_DOCUMENTS | changes
+    )
     return people(people.town.publish(*(lots or (a_lot(),)), **terms))
 
 
@@ -101,6 +103,14 @@ SEALED_FILES = """async () => {
   }
   return found;
 }"""
+
+
+def test_one_tab_at_a_time_writes_a_bid(bidder: Bidder, quiet: PracticeTender) -> None:
+    address = bidder.open(quiet).url
+    second = bidder.context.new_page()
+    second.goto(address)
+    expect(second.locator("#trouble")).to_contain_text("open in another tab")
+    expect(second.locator("#draft")).to_be_hidden()
 
 
 def test_faults_are_said_where_they_are_and_nothing_is_sealed_with_one(
