@@ -106,6 +106,14 @@ SEALED_FILES = """async () => {
 }"""
 
 
+def test_one_tab_at_a_time_writes_a_bid(bidder: Bidder, quiet: PracticeTender) -> None:
+    address = bidder.open(quiet).url
+    second = bidder.context.new_page()
+    second.goto(address)
+    expect(second.locator("#trouble")).to_contain_text("open in another tab")
+    expect(second.locator("#draft")).to_be_hidden()
+
+
 def test_faults_are_said_where_they_are_and_nothing_is_sealed_with_one(
     bidder: Bidder, people: People, tmp_path: Path
 ) -> None:

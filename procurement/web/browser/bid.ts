@@ -20,7 +20,7 @@ import { View } from "./parts/bid/view.ts";
 import { complain } from "./parts/forms.ts";
 import { type Identity, identity, isPractice, signer } from "./parts/identity.ts";
 import { line } from "./parts/line.ts";
-import { all, get, put } from "./parts/store.ts";
+import { all, get, put, remove } from "./parts/store.ts";
 import { has, say, when } from "./parts/words.ts";
 
 const RETRY = 5000; // milliseconds
@@ -61,7 +61,7 @@ async function begin(): Promise<void> {
   if (open) prepare(known.tender.terms);
   redraw();
   await showChanges(known);
-  await sweep();
+  await sweep(open ? documents.places : []);
   await takeUp(known);
 }
 
@@ -74,6 +74,8 @@ async function takeUp({ service, tender }: Known): Promise<void> {
   close();
   await until(service, complete(tender.notice));
   redraw();
+  await remove("drafts", ocid);
+  await sweep([]);
   if (latest(chain)) await follow(service, tender, chain);
 }
 
@@ -183,13 +185,19 @@ function showForm(): void {
   byId("step-prices").scrollIntoView();
 }
 
-/** Files that neither the draft nor anything sealed names: left over where a page was closed. */
-async function sweep(): Promise<void> {
-  if (!open) return;
-  const named = new Set([...draft.documents, ...chain.flatMap((link) => link.files)].map(({ place }) => place));
+/** Removes files that nobody needs any more: those that neither the draft nor anything sealed names, left over where a
+ * page was closed; once no document is taken, those that have arrived, too. */
+async function sweep(drafted: readonly string[]): Promise<void> {
+  const isNeeded = (link: Link, { number }: Enclosed): boolean => takesDocuments() || !link.receipts[number];
+  const needed = chain.flatMap((link) => link.files.filter((each) => isNeeded(link, each)));
+  const named = new Set([...drafted, ...needed.map(({ place }) => place)]);
   const found = [...(await all<Blob>("files")).keys()];
   for await (const place of files.places()) found.push(place);
   for (const place of found) if (place.startsWith(`${ocid}.`) && !named.has(place)) await files.remove(place);
+}
+
+function takesDocuments(): boolean {
+  return known!.service.now() < complete(known!.tender.notice);
 }
 
 // ── check and seal ────────────────────────────────────────────────────────────────────────────────────────────────

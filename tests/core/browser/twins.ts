@@ -25,6 +25,9 @@ import { decodeAs } from "../../../crypto/browser/values.ts";
 import * as bid from "../../../procurement/browser/bid.ts";
 import * as notice from "../../../procurement/browser/notice.ts";
 import * as tender from "../../../procurement/browser/tender.ts";
+import * as cosign from "../../../procurement/web/browser/parts/bid/cosign.ts";
+import * as decimal from "../../../procurement/web/browser/parts/bid/decimal.ts";
+import * as draft from "../../../procurement/web/browser/parts/bid/draft.ts";
 
 const { fromHex, toHex, textOf } = encoding;
 
@@ -285,6 +288,24 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
       throw error;
     }
     return null;
+  },
+  drafted: ({ draft: given, asked }) => {
+    const { open, restricted } = draft.contents(given, asked);
+    const named = (contents: readonly envelope.Content[]) =>
+      Object.fromEntries(contents.map((each) => [envelope.nameOf(each), toHex(each.content)]));
+    return { open: named(open), restricted: named(restricted) };
+  },
+  draftFaults: ({ draft: given, asked, own }) => draft.faults(given, asked, own).map(({ code, field }) => [code, field]),
+  multiplied: ({ pairs }) => {
+    const read = (text: string) => decimal.parse(text, 4)!;
+    const products = pairs.map(([a, b]: [string, string]) => decimal.product(read(a), read(b)));
+    return decimal.written(decimal.sum(products));
+  },
+  plain: ({ text, places }) => decimal.parse(decimal.typed(text), places) !== null,
+  grouped: ({ text, language }) => decimal.grouped(text, language),
+  shown: ({ data }) => {
+    const { envelope: sealed, entropy, ...parts } = cosign.readShown(fromHex(data));
+    return { names: parts.contents.map(envelope.nameOf), written: toHex(cosign.writeShown({ envelope: sealed, entropy, ...parts })) };
   },
   pinTrust: async ({ base, kept }) => {
     const store = client.inMemory();

@@ -43,6 +43,11 @@ export class Documents {
     return [...this.#rows.values()].filter((each) => each.state === "sealed").map((each) => each.document);
   }
 
+  /** Where files lie, or are being sealed. */
+  get places(): string[] {
+    return [...this.#rows.keys()];
+  }
+
   /** What is not sealed yet, or could not be. */
   get faults(): Fault[] {
     const open = [...this.#rows.values()].filter((each) => each.state !== "sealed");

@@ -7,6 +7,7 @@ import type { Fault, Fields } from "./draft.ts";
 type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
 const MOST_PLACES = 4;
+const ERROR = "govuk-form-group--error";
 
 export class Form {
   readonly #form: HTMLFormElement;
@@ -62,7 +63,7 @@ export class Form {
     const summary = document.getElementById("faults")!;
     for (const each of this.#form.querySelectorAll<HTMLElement>("[id$='-fault']")) each.hidden = true;
     for (const each of this.#form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
-    for (const each of this.#form.querySelectorAll(".govuk-form-group--error")) each.classList.remove("govuk-form-group--error");
+    for (const each of this.#form.querySelectorAll(`.${ERROR}`)) each.classList.remove(ERROR);
     summary.hidden = !faults.length;
     summary.querySelector("ul")!.replaceChildren(...faults.map((each) => this.#linked(each)));
     for (const each of [...faults].reverse()) this.#mark(each);
@@ -88,9 +89,10 @@ export class Form {
   #mark(fault: Fault): void {
     const field = document.getElementById(fault.field);
     const group = field?.closest<HTMLElement>(".govuk-form-group");
-    const place = document.getElementById(`${fault.field}-fault`) ?? group?.parentElement?.parentElement?.querySelector<HTMLElement>(":scope > [id$='-fault']");
+    const named = fault.field.replace(/^pick[12]:/, "picks:"); // one place for both
+    const place = document.getElementById(`${named}-fault`);
     field?.setAttribute("aria-invalid", "true");
-    group?.classList.add("govuk-form-group--error");
+    group?.classList.add(ERROR);
     if (!place) return;
     place.textContent = this.#words(fault);
     place.hidden = false;
