@@ -37,6 +37,7 @@ import { type Purpose, sign } from "../../crypto/browser/statements.ts";
 import {
   type Of,
   base64Text,
+  checked,
   defaulted,
   encodeAs,
   hex16,
@@ -59,17 +60,32 @@ export const ENTROPY_PER_PART = 64;
 const TAG = 16;
 export const MOST_PARTNERS = 20;
 export const MOST_DOCUMENTS = 100;
+export const MOST_LOTS = 100;
 /** Bytes of a part's restricted content. */
 export const LARGEST_RESTRICTED = 1024 * 1024;
 
 const BUSINESS: readonly Role[] = ["business"];
 
-/** All that a bid box knows of a tender: what an envelope must be bound to, and its limits. */
+/** What is sealed apart within an envelope: a part, or the price part of one lot. */
+export interface Place {
+  readonly part: Part;
+  readonly lot?: string | undefined;
+}
+/** The fields of a place. */
+export const placed = { part, lot: maybe(identifier) } as const;
+
+/** The name of a place: its part's, or `price-LOT`. */
+export function nameOf({ part, lot }: Place): string {
+  return lot === undefined ? part : `${part}-${lot}`;
+}
+
+/** All that a bid box knows of a tender: what an envelope must be bound to, and its limits. `parts` are all that an
+ * envelope may seal apart, in its order. */
 export const submissionTerms = struct({
   tender: identifier,
   notice: hex32,
   terms: hex32,
-  parts: list(struct({ part })),
+  parts: list(struct(placed)),
   network,
   round: roundText,
   committee: hexG2,
@@ -95,15 +111,22 @@ export const context = struct({
 });
 export type Context = Of<typeof context>;
 
-/** One part's capsule (U, V, W) and ciphertext (content plus 16 bytes of tag). */
-export const sealedPart = struct({ part, u: hexG2, v: hex32, w: hex32, ciphertext: base64Text });
+/** The capsule (U, V, W) and ciphertext (content plus 16 bytes of tag) of a part, or of one lot's. */
+export const sealedPart = struct({ ...placed, u: hexG2, v: hex32, w: hex32, ciphertext: base64Text });
 export type SealedPart = Of<typeof sealedPart>;
 
 export const documentNumber = integer(1, MOST_DOCUMENTS);
 
 /** A sealed document that belongs to the bid: SHA-256 and size (bytes) of the sealed file; of the restricted content
- * of a part, which part. */
-export const sealedFile = struct({ number: documentNumber, sha256: hex32, size: small, part: maybe(part) });
+ * of a part, which part, and of a lot's price part which lot's. */
+export const sealedFile = checked(
+  struct({ number: documentNumber, sha256: hex32, size: small, part: maybe(part), lot: maybe(identifier) }),
+  ({ part, lot }) => {
+    if (lot !== undefined && part !== "price") {
+      throw new MalformedError("a sealed file is of a lot only if it is of a price part");
+    }
+  },
+);
 export type SealedFile = Of<typeof sealedFile>;
 
 /** The bidder's statement. `previous` is the id of the envelope that this one replaces, or of the withdrawal that it
@@ -111,7 +134,7 @@ export type SealedFile = Of<typeof sealedFile>;
 export const envelopePayload = struct({
   signer: hex32,
   context,
-  parts: list(sealedPart, 1, 2),
+  parts: list(sealedPart, 1, 1 + MOST_LOTS),
   documents: defaulted(list(sealedFile, 0, MOST_DOCUMENTS), []),
   previous: maybe(hex32),
   consortium: defaulted(list(hex32, 0, MOST_PARTNERS), []),
@@ -153,17 +176,12 @@ export const CO_SIGNATURE: Purpose<CoSignature> = {
   type: coSignaturePayload,
 };
 
-/** One of the parts that an envelope has. */
-export interface Place {
-  readonly part: Part;
-}
-
-/** What is sealed in one part. */
+/** What is sealed in one place. */
 export interface Content extends Place {
   readonly content: Uint8Array;
 }
 
-/** A part's restricted content, sealed: a file that follows the envelope. */
+/** A place's restricted content, sealed: a file that follows the envelope. */
 export interface RestrictedFile extends Place {
   readonly file: Bytes;
 }
@@ -175,25 +193,27 @@ export interface Beside {
   readonly documents?: readonly SealedFile[];
 }
 
-/** The opening order that opens `part` of the bid with id `bid`: price parts beside technical parts have one each. */
-export function orderOf(terms: SubmissionTerms, part: Part, bid: string): OpeningOrder {
+/** The opening order that opens what is sealed in `place` of the bid with id `bid`: price parts beside technical parts
+ * have one each, of every lot one where lots are priced apart. */
+export function orderOf(terms: SubmissionTerms, { part, lot }: Place, bid: string): OpeningOrder {
   const order = { kind: "openseal/opening-order/v1", tender: terms.tender, notice: terms.notice } as const;
-  return { ...order, part, round: terms.round, bid: part === "price" ? bid : undefined };
+  return { ...order, lot, part, round: terms.round, bid: part === "price" ? bid : undefined };
 }
 
-/** Time and mandate: both are needed to open `part`. */
-export function locksOf(terms: SubmissionTerms, part: Part, bid: string): readonly [Lock, Lock] {
-  const mandate = mandateLock(fromHex(terms.committee), orderOf(terms, part, bid));
+/** Time and mandate: both are needed to open what is sealed in `place`. */
+export function locksOf(terms: SubmissionTerms, place: Place, bid: string): readonly [Lock, Lock] {
+  const mandate = mandateLock(fromHex(terms.committee), orderOf(terms, place, bid));
   return [lockOf(terms.network, BigInt(terms.round)), mandate];
 }
 
-/** Does ahead of time what sealing under these terms needs and what does not depend on the bid. */
+/** Does ahead of time what sealing under these terms needs and what does not depend on the bid: of a price that is the
+ * time lock alone, which all parts share. */
 export function prepare(terms: SubmissionTerms): void {
   const anyBid = "0".repeat(32);
-  for (const { part } of terms.parts) prepareLocks(locksOf(terms, part, anyBid));
+  for (const place of terms.parts) if (place.part !== "price") prepareLocks(locksOf(terms, place, anyBid));
 }
 
-/** How many random bytes `compose` takes. */
+/** How many random bytes `compose` takes: for every place some, whether something is sealed there or not. */
 export function entropySize(terms: SubmissionTerms): number {
   return NONCE + ENTROPY_PER_PART * terms.parts.length;
 }
@@ -203,7 +223,8 @@ export function freshEntropy(terms: SubmissionTerms): Bytes {
   return crypto.getRandomValues(new Uint8Array(entropySize(terms)));
 }
 
-/** Seals `contents` (one per part of `terms`) and signs the envelope; returns the DSSE bytes.
+/** Seals `contents` (one per part of `terms`; of lots with a part each those that are bid for) and signs the envelope;
+ * returns the DSSE bytes.
  *
  * `entropy` are fresh random bytes, `entropySize(terms)` of them. Throws EnvelopeError for what the terms do not
  * admit. */
@@ -229,12 +250,12 @@ export function sealRestricted(
   fingerprint: string,
   entropy: Uint8Array,
 ): RestrictedFile[] {
-  if (!contents.every((each) => placeOf(each, terms) >= 0)) throw wrongParts(terms);
+  if (!contents.every((each) => indexOf(each, terms) >= 0)) throw wrongParts(terms);
   const bound = contextOf(terms, fingerprint, checkedEntropy(entropy, terms));
-  return contents.map(({ part, content }) => {
+  return contents.map(({ content, ...place }) => {
     checkRestricted(content.length);
-    const { message, capsule } = capsuleOf({ part }, bound, terms, entropy);
-    return { part, file: encryptContent(message, partContext(bound, part), capsule, content, "restricted") };
+    const { message, capsule } = capsuleOf(place, bound, terms, entropy);
+    return { ...place, file: encryptContent(message, partContext(bound, place), capsule, content, "restricted") };
   });
 }
 
@@ -249,9 +270,8 @@ export function verifySealed(
 ): void {
   check(envelope, terms);
   const files = sealRestricted(restricted, terms, envelope.signer, entropy);
-  const shown = files.map(({ part, file }) => `${part} ${toHex(sha256(file))} ${file.length}`);
-  const withheld = envelope.documents.filter((each) => each.part !== undefined);
-  const listed = withheld.map((each) => `${each.part} ${each.sha256} ${each.size}`);
+  const shown = files.map((each) => `${nameOf(each)} ${toHex(sha256(each.file))} ${each.file.length}`);
+  const listed = envelope.documents.filter(isRestricted).map((each) => `${nameOf(each)} ${each.sha256} ${each.size}`);
   const sealed = { ...envelope, ...sealedUnder(contents, terms, envelope.signer, entropy) };
   const same = equal(encodeAs(sealed, envelopePayload), encodeAs(envelope, envelopePayload));
   if (!same || listed.sort().join() !== shown.sort().join()) {
@@ -267,26 +287,29 @@ export function check(envelope: Envelope, terms: SubmissionTerms): void {
       throw new EnvelopeError(`wrong-${field}`, `the envelope's ${field} is not this tender's or signer's`);
     }
   }
-  if (named(envelope.parts).join() !== named(terms.parts).join()) throw wrongParts(terms);
-  for (const each of envelope.parts) checkSize(fromBase64(each.ciphertext).length - TAG, terms);
+  const ordered = inOrder(envelope.parts, terms);
+  if (envelope.parts.some((each, i) => each !== ordered[i])) throw wrongParts(terms);
+  checkSizes(envelope, terms);
   checkDocuments(envelope, terms);
   checkConsortium([envelope.signer, ...envelope.consortium], terms);
 }
 
-/** The content of one part. Throws Unopenable with the first reason of a fixed order of checks, MalformedError for an
+/** The content of one place. Throws Unopenable with the first reason of a fixed order of checks, MalformedError for an
  * envelope that `check` would not have let in. */
-export function openPart(envelope: Envelope, part: Part, opener: Opener): Bytes {
-  return opened(envelope, part, opener, null, "content");
+export function openPart(envelope: Envelope, place: Place, opener: Opener): Bytes {
+  return opened(envelope, place, opener, null, "content");
 }
 
-/** The restricted content of one part out of its sealed `file`. Throws as `openPart` does. */
-export function openRestricted(envelope: Envelope, part: Part, opener: Opener, file: Uint8Array): Bytes {
-  return opened(envelope, part, opener, file, "restricted");
+/** The restricted content of one place out of its sealed `file`. Throws as `openPart` does. */
+export function openRestricted(envelope: Envelope, place: Place, opener: Opener, file: Uint8Array): Bytes {
+  return opened(envelope, place, opener, file, "restricted");
 }
 
-/** The bytes that one part's key and ciphertext are bound to: the context with its `part`. */
-export function partContext(bound: Context, part: Part): Bytes {
-  return encode({ ...(context.write(bound) as { [name: string]: string }), part });
+/** The bytes that a place's key and ciphertext are bound to: the context with its `part` and, where it is one lot's, its
+ * `lot`. */
+export function partContext(bound: Context, { part, lot }: Place): Bytes {
+  const own = lot === undefined ? { part } : { part, lot };
+  return encode({ ...(context.write(bound) as { [name: string]: string }), ...own });
 }
 
 /** `SHA256("openseal/v1/bid-id\n" ‖ fingerprint ‖ nonce)[:16]`, hex. */
@@ -324,31 +347,29 @@ function sealedUnder(
   fingerprint: string,
   entropy: Uint8Array,
 ): { context: Context; parts: SealedPart[] } {
-  const places = contents.map((each) => placeOf(each, terms));
-  if ([...places].sort((a, b) => a - b).join() !== [...terms.parts.keys()].join()) throw wrongParts(terms);
+  const ordered = inOrder(contents, terms);
   const bound = contextOf(terms, fingerprint, checkedEntropy(entropy, terms));
-  const ordered = terms.parts.map((_, place) => contents[places.indexOf(place)]!);
   return { context: bound, parts: ordered.map((each) => sealPart(each, bound, terms, entropy)) };
 }
 
-function sealPart({ part, content }: Content, bound: Context, terms: SubmissionTerms, entropy: Uint8Array): SealedPart {
-  checkSize(content.length, terms);
-  const { message, capsule } = capsuleOf({ part }, bound, terms, entropy);
-  const ciphertext = toBase64(encryptContent(message, partContext(bound, part), capsule, content));
-  return { part, u: toHex(capsule.u), v: toHex(capsule.v), w: toHex(capsule.w), ciphertext };
+function sealPart(sealed: Content, bound: Context, terms: SubmissionTerms, entropy: Uint8Array): SealedPart {
+  const { content, ...place } = sealed;
+  const { message, capsule } = capsuleOf(place, bound, terms, entropy);
+  const ciphertext = toBase64(encryptContent(message, partContext(bound, place), capsule, content));
+  return { ...place, u: toHex(capsule.u), v: toHex(capsule.v), w: toHex(capsule.w), ciphertext };
 }
 
-/** The part's message, and the capsule that holds it: the same whenever the entropy is. */
+/** The place's message, and the capsule that holds it: the same whenever the entropy is. */
 function capsuleOf(
   place: Place,
   bound: Context,
   terms: SubmissionTerms,
   entropy: Uint8Array,
 ): { message: Uint8Array; capsule: Capsule } {
-  const from = NONCE + ENTROPY_PER_PART * placeOf(place, terms);
+  const from = NONCE + ENTROPY_PER_PART * indexOf(place, terms);
   const message = entropy.subarray(from, from + MESSAGE_SIZE);
   const sigma = entropy.subarray(from + MESSAGE_SIZE, from + ENTROPY_PER_PART);
-  return { message, capsule: seal(locksOf(terms, place.part, bound.bid), message, sigma) };
+  return { message, capsule: seal(locksOf(terms, place, bound.bid), message, sigma) };
 }
 
 /** The nonce out of entropy of the right size. */
@@ -359,13 +380,13 @@ function checkedEntropy(entropy: Uint8Array, terms: SubmissionTerms): Uint8Array
   return entropy.subarray(0, NONCE);
 }
 
-function opened(envelope: Envelope, part: Part, opener: Opener, file: Uint8Array | null, layer: Layer): Bytes {
-  const sealed = envelope.parts.find((each) => each.part === part);
-  if (!sealed) throw new MalformedError(`the envelope has no part ${part}`);
+function opened(envelope: Envelope, place: Place, opener: Opener, file: Uint8Array | null, layer: Layer): Bytes {
+  const sealed = envelope.parts.find((each) => isSame(each, place));
+  if (!sealed) throw new MalformedError(`the envelope has no part ${nameOf(place)}`);
   const capsule = { u: fromHex(sealed.u), v: fromHex(sealed.v), w: fromHex(sealed.w) };
   const ciphertext = file ?? fromBase64(sealed.ciphertext);
   const message = reasoned(() => opener.open(capsule), "locked-otherwise");
-  const bound = partContext(envelope.context, part);
+  const bound = partContext(envelope.context, place);
   return reasoned(() => decryptContent(message, bound, capsule, ciphertext, layer), "ciphertext-invalid");
 }
 
@@ -391,10 +412,10 @@ function checkDocuments(envelope: Envelope, terms: SubmissionTerms): void {
   if (files.some((each) => each.size > terms.documentSize)) {
     throw new EnvelopeError("document-too-large", `a sealed file has at most ${terms.documentSize} bytes`);
   }
-  const restricted = files.filter((each) => each.part !== undefined);
+  const restricted = files.filter(isRestricted);
   for (const each of restricted) checkRestricted(each.size - TAG);
-  const parts = new Set(restricted.map((each) => each.part!));
-  if (parts.size !== restricted.length || ![...parts].every((part) => placeOf({ part }, terms) >= 0)) {
+  const [names, sealed] = [new Set(restricted.map(nameOf)), new Set(envelope.parts.map(nameOf))];
+  if (names.size !== restricted.length || ![...names].every((name) => sealed.has(name))) {
     throw new EnvelopeError("wrong-restricted", "each part has restricted content once at most");
   }
 }
@@ -414,22 +435,48 @@ function checkConsortium(bidders: readonly string[], terms: SubmissionTerms): vo
   }
 }
 
-function checkSize(size: number, terms: SubmissionTerms): void {
-  if (size < 0 || size > terms.contentLimit) {
-    throw new EnvelopeError("wrong-size", `a part's content has at most ${terms.contentLimit} bytes`);
+/** A part's content, of all its lots together, is within the limit: more lots make no larger bid. */
+function checkSizes(envelope: Envelope, terms: SubmissionTerms): void {
+  const together = new Map<Part, number>();
+  for (const { part, ciphertext } of envelope.parts) {
+    const size = fromBase64(ciphertext).length - TAG;
+    together.set(part, (together.get(part) ?? 0) + size);
+    if (size < 0 || together.get(part)! > terms.contentLimit) {
+      throw new EnvelopeError("wrong-size", `a part's content has at most ${terms.contentLimit} bytes`);
+    }
   }
 }
 
-/** Which of the tender's parts it is, or -1. */
-function placeOf({ part }: Place, terms: SubmissionTerms): number {
-  return named(terms.parts).indexOf(part);
+/** `given` as it stands in an envelope: of every part of the tender, and of lots with a part each at least one. Throws
+ * EnvelopeError for other places. */
+function inOrder<P extends Place>(given: readonly P[], terms: SubmissionTerms): P[] {
+  const found = terms.parts.flatMap((place) => given.find((each) => isSame(each, place)) ?? []);
+  if (found.length !== given.length || kinds(found).join() !== kinds(terms.parts).join()) throw wrongParts(terms);
+  return found;
 }
 
-function named(parts: readonly Place[]): string[] {
-  return parts.map(({ part }) => part);
+/** The parts among places. */
+function kinds(places: readonly Place[]): Part[] {
+  return [...new Set(places.map(({ part }) => part))];
 }
 
-function wrongParts(terms: SubmissionTerms): EnvelopeError {
-  return new EnvelopeError("wrong-parts", `this tender takes the parts ${named(terms.parts).join(", ")}`);
+/** Which of the tender's places it is, or -1. */
+function indexOf(place: Place, terms: SubmissionTerms): number {
+  return terms.parts.findIndex((each) => isSame(each, place));
+}
+
+/** Whether two places are one. */
+export function isSame(one: Place, other: Place): boolean {
+  return one.part === other.part && one.lot === other.lot;
+}
+
+/** Whether it is a part's restricted content, and no document with a key of its own. */
+function isRestricted(file: SealedFile): file is SealedFile & Place {
+  return file.part !== undefined;
+}
+
+function wrongParts({ parts }: SubmissionTerms): EnvelopeError {
+  const each = parts.some(({ lot }) => lot !== undefined) ? ", the price of each lot apart" : "";
+  return new EnvelopeError("wrong-parts", `this tender takes the parts ${kinds(parts).join(", ")}${each}`);
 }
 

@@ -221,10 +221,20 @@ export async function generateKey(algorithm: Algorithm, extractable: boolean): P
   return (await crypto.subtle.generateKey(named, extractable, ["sign", "verify"])) as CryptoKeyPair;
 }
 
+/** Whether a certificate can hold that name of a holder. */
+export function isName(text: string): boolean {
+  return NAME.test(text) && bytesOf(text).length <= LONGEST_NAME;
+}
+
+/** Whether it has the form of a registration number. */
+export function isRegistration(text: string): boolean {
+  return REGISTRATION.test(text);
+}
+
 /** A request for a key pair, naming its holder, registration number and role.
  * Throws MalformedError for a name or number that no certificate can hold. */
 export async function request(pair: CryptoKeyPair, role: Role, name: string, registration: string): Promise<Request> {
-  if (!NAME.test(name) || bytesOf(name).length > LONGEST_NAME || !REQUESTED.test(registration)) {
+  if (!isName(name) || !REQUESTED.test(registration)) {
     throw new MalformedError("a name or number that no certificate can hold");
   }
   const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));

@@ -29,7 +29,7 @@ export const part = oneOf("bid", "technical", "price");
 export type Part = Of<typeof part>;
 
 /** What a committee signs to open a tender; the signature *is* the mandate lock's key. `bid` stands with part
- * `price`, only there; `lot` only where lots close separately. */
+ * `price`, only there, and `lot` where a bid has a price part for each lot. */
 export const openingOrder = struct({
   kind: oneOf("openseal/opening-order/v1"),
   tender: identifier,
@@ -65,6 +65,9 @@ export function timeLock(publicKey: Bytes, round: bigint): Lock {
 export function mandateLock(publicKey: Bytes, order: OpeningOrder): Lock {
   if ((order.bid !== undefined) !== (order.part === "price")) {
     throw new MalformedError("an opening order names a bid if it opens a price part, and only then");
+  }
+  if (order.lot !== undefined && order.part !== "price") {
+    throw new MalformedError("an opening order names a lot only if it opens a price part");
   }
   return { publicKey, message: encodeAs(order, openingOrder), dst: MANDATE_DST };
 }

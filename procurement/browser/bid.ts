@@ -11,6 +11,7 @@ import {
   compose,
   documentNumber,
   freshEntropy,
+  isSame,
   sealRestricted,
   verifySealed,
 } from "../../bids/browser/envelope.ts";
@@ -143,13 +144,14 @@ export function readProposal(content: Uint8Array, notice: Notice): Proposal {
   return found;
 }
 
-/** A bid or price part. Throws Unopenable with the first reason in a fixed order of checks. Declarations stand in the
- * first part, and in no other. */
-export function readBid(content: Uint8Array, notice: Notice): Bid {
+/** A bid or price part, or that of one `lot`, which offers for no other. Throws Unopenable with the first reason in a
+ * fixed order of checks. Declarations stand in the first part, and in no other. */
+export function readBid(content: Uint8Array, notice: Notice, lot?: string): Bid {
   const found = decoded(content, bid);
   if (partsOf(notice).length === 1) checkDeclared(found.declarations, notice);
   else if (found.declarations.length) throw new Unopenable("declarations-wrong");
-  const lots = new Map(notice.lots.map((lot) => [lot.id, lot]));
+  const within = notice.lots.filter(({ id }) => lot === undefined || id === lot);
+  const lots = new Map(within.map((each) => [each.id, each]));
   const offered = found.offers.map((offer) => offer.lot);
   if (new Set(offered).size !== offered.length || !offered.every((id) => lots.has(id))) {
     throw new Unopenable("lots-wrong");
@@ -203,10 +205,10 @@ export function checkBeforeSealing(
   withheld: readonly Content[],
   files: readonly SealedFile[],
 ): void {
-  const places = partsOf(notice).map(({ part }) => part);
-  const inOrder = (given: readonly Content[]) => places.flatMap((part) => given.filter((each) => each.part === part));
-  const opened = inOrder(contents).map(({ part, content }) =>
-    part === "technical" ? readProposal(content, notice) : readBid(content, notice),
+  const inOrder = (given: readonly Content[]) =>
+    partsOf(notice).flatMap((place) => given.filter((each) => isSame(each, place)));
+  const opened = inOrder(contents).map(({ part, lot, content }) =>
+    part === "technical" ? readProposal(content, notice) : readBid(content, notice, lot),
   );
   const secret = inOrder(withheld).map(({ content }) => readRestricted(content));
   const named = [...opened, ...secret].flatMap((each) => each.documents);
@@ -223,8 +225,8 @@ export async function sealBid(service: Service, tender: Announced, key: Signer, 
   const { contents, documents = [], restricted = [], consortium = [], previous } = drafted;
   checkBeforeSealing(tender.notice, contents, restricted, documents);
   const entropy = freshEntropy(tender.terms);
-  const files = sealRestricted(restricted, tender.terms, key.fingerprint, entropy).map(({ part, file }, i) => ({
-    listed: { number: documents.length + i + 1, sha256: toHex(sha256(file)), size: file.length, part },
+  const files = sealRestricted(restricted, tender.terms, key.fingerprint, entropy).map(({ file, ...place }, i) => ({
+    listed: { number: documents.length + i + 1, sha256: toHex(sha256(file)), size: file.length, ...place },
     file,
   }));
   const listed = [...documents, ...files.map((each) => each.listed)];

@@ -30,7 +30,7 @@ import {
   text,
   truth,
 } from "../../crypto/browser/values.ts";
-import { MOST_DOCUMENTS, MOST_PARTNERS, type SubmissionTerms } from "../../bids/browser/envelope.ts";
+import { MOST_DOCUMENTS, MOST_LOTS, MOST_PARTNERS, type SubmissionTerms } from "../../bids/browser/envelope.ts";
 import { TenderError } from "../../bids/browser/errors.ts";
 
 const SECOND = 1000;
@@ -249,7 +249,7 @@ const noticeFields = {
   procuringEntity: organisation,
   contact: struct({ name: line, email: maybe(line), telephone: maybe(line) }),
   currency: pattern(/^[A-Z]{3}$/, "a currency"),
-  lots: list(lot, 1, 100),
+  lots: list(lot, 1, MOST_LOTS),
   declarations: defaulted(list(struct({ id: identifier, text: longText })), []),
   published: momentText,
   deadline: momentText,
@@ -358,10 +358,13 @@ export function single(rules: Rules): Single {
   return rules.ruleSet === "multi-award/1" ? rules.rules : rules;
 }
 
-/** The parts every envelope has: technical and price apart where a panel scores any lot, else one. */
-export function partsOf(notice: Notice): SubmissionTerms["parts"] {
-  const isScored = notice.lots.some(({ rules }) => "criteria" in single(rules));
-  return isScored ? [{ part: "technical" }, { part: "price" }] : [{ part: "bid" }];
+/** All that an envelope may seal apart, in its order: technical and price where a panel scores any lot, else one part.
+ * Of several lots each has a price part of its own, where the rules of one keep prices closed. */
+export function partsOf({ lots }: Notice): SubmissionTerms["parts"] {
+  if (!lots.some(({ rules }) => "criteria" in single(rules))) return [{ part: "bid" }];
+  const isPricedApart = lots.length > 1 && lots.some(({ rules }) => single(rules).ruleSet === "two-envelope/1");
+  const prices = isPricedApart ? lots.map(({ id }) => ({ part: "price", lot: id }) as const) : [{ part: "price" } as const];
+  return [{ part: "technical" }, ...prices];
 }
 
 /** The first moment at which no bid is taken any more, milliseconds since 1970. */

@@ -241,17 +241,18 @@ async def _renew(line: Service, safe: Safe, holding: Holding) -> None:
         )
     old = holding.signing_key
     if holding.next_key is None:
-        holding = _asked_anew(line, safe, holding, old, Ed25519PrivateKey.generate())
+        key = Ed25519PrivateKey.generate().private_bytes_raw().hex()
+        holding = _asked_anew(line, safe, holding, old, key)
     try:
-        key = await _renewed(line, holding, old)
+        new = await _renewed(line, holding, old)
     except ServiceError as error:
         if error.code != "time-wrong":  # it never arrived, and is too old by now
             raise
-        holding = _asked_anew(line, safe, holding, old, private(holding.next_key or ""))
-        key = await _renewed(line, holding, old)
-    renewed = {"key": holding.next_key, "certificate": to_base64(key.certificate.der)}
+        holding = _asked_anew(line, safe, holding, old, holding.next_key or "")
+        new = await _renewed(line, holding, old)
+    renewed = {"key": holding.next_key, "certificate": to_base64(new.certificate.der)}
     safe.write(encode(msgspec.structs.replace(holding, **renewed, next_key=None, renewal=None)))
-    say(key.fingerprint)
+    say(new.fingerprint)
 
 
 async def _renewed(line: Service, holding: Holding, old: SigningKey) -> SigningKey:
@@ -259,12 +260,9 @@ async def _renewed(line: Service, holding: Holding, old: SigningKey) -> SigningK
     return await applicant.renewed(line, old, private(holding.next_key or ""), statement)
 
 
-def _asked_anew(
-    line: Service, safe: Safe, holding: Holding, old: SigningKey, key: Ed25519PrivateKey
-) -> Holding:
+def _asked_anew(line: Service, safe: Safe, holding: Holding, old: SigningKey, key: str) -> Holding:
     """In the file before it is sent: a key that somebody certifies is never lost."""
-    statement = applicant.renewal(old, key, line.now())
-    seed, asked = key.private_bytes_raw().hex(), to_base64(statement.data)
-    holding = msgspec.structs.replace(holding, next_key=seed, renewal=asked)
+    statement = applicant.renewal(old, private(key), line.now())
+    holding = msgspec.structs.replace(holding, next_key=key, renewal=to_base64(statement.data))
     safe.write(encode(holding))
     return holding

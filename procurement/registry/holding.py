@@ -1,16 +1,26 @@
 """What somebody holds who signs: a key with its certificate, a committee member also a share. All of it
 is in one file under a passphrase."""
 
+from typing import Annotated
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from crypto.ceremony import Number, Secrets
-from crypto.certificates import Certificate, SigningKey
+from crypto.certificates import P256_ORDER, Certificate, PrivateKey, SigningKey
 from crypto.checkpoint import Checkpoint
 from crypto.committee import Share
 from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, from_base64
-from crypto.errors import CertificateError, CommitteeError
+from crypto.errors import CertificateError, CommitteeError, MalformedError
 from crypto.trust import Trust
 from procurement.registry.safe import Safe
+
+_P256 = "p256:"
+
+Key = Annotated[str, msgspec.Meta(pattern=r"\A(p256:)?[0-9a-f]{64}\Z")]
+"""The seed of an Ed25519 key in hex, or `p256:` and the secret number of a P-256 one, which browsers without
+Ed25519 make."""
 
 
 class Holding(Value, frozen=True, kw_only=True):
@@ -23,13 +33,12 @@ class Holding(Value, frozen=True, kw_only=True):
 
     service: Text
     trust: Trust
-    key: Hex32
-    """Seed of an Ed25519 key."""
+    key: Key
     request: Base64 | None = None
     application: Base64 | None = None
     certificate: Base64 | None = None
-    next_key: Hex32 | None = None
-    """While a renewal is under way: the seed of the key to come."""
+    next_key: Key | None = None
+    """While a renewal is under way: the key to come."""
     renewal: Base64 | None = None
     ceremony: Hex32 | None = None
     member: Number | None = None
@@ -63,9 +72,14 @@ class Holding(Value, frozen=True, kw_only=True):
         return Checkpoint(origin="", size=self.seen_size, root=bytes.fromhex(self.seen_root))
 
 
-def private(seed: str) -> Ed25519PrivateKey:
-    """The key of a seed (hex)."""
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+def private(key: str) -> PrivateKey:
+    """The private key that a file holds as `key`. Raises MalformedError for a number that is no P-256 key."""
+    if not key.startswith(_P256):
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key))
+    number = int(key.removeprefix(_P256), 16)
+    if not 0 < number < P256_ORDER:
+        raise MalformedError("not a P-256 key")
+    return ec.derive_private_key(number, ec.SECP256R1())
 
 
 def load(safe: Safe) -> Holding:

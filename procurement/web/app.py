@@ -32,6 +32,8 @@ from procurement.sandbox.ground import Ground
 from procurement.uploads import Uploads
 from procurement.web import (
     api,
+    bidder,
+    bidding,
     bids,
     ceremonies,
     desk,
@@ -123,6 +125,8 @@ def create_app(
             receipts.router,
             tender.router,
             live_pages.router,
+            bidder.router,
+            bidding.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}

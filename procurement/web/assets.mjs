@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -54,9 +54,11 @@ async function scripts() {
     metafile: true,
     write: false,
   });
+  // What is imported on demand is an entry point, too, and has no name of its own.
+  const isPage = (entryPoint) => entryPoint && entryPoints.includes(resolve(entryPoint));
   const names = Object.entries(made.metafile.outputs).map(([path, { entryPoint }]) => [
     basename(path),
-    entryPoint && basename(entryPoint).replace(/ts$/, "js"),
+    isPage(entryPoint) ? basename(entryPoint).replace(/ts$/, "js") : undefined,
   ]);
   const nameOf = Object.fromEntries(names);
   for (const { path, contents } of made.outputFiles) keep(basename(path), contents, nameOf[basename(path)]);

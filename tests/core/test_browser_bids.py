@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids.envelope import Envelope, Part, SealedFile, compose, entropy_size
+from bids.envelope import Envelope, SealedFile, check, compose, entropy_size, open_part, open_restricted
 from bids.receipts import Closing, MissingDocument, Promise, Receipt, commitment_entry
 from crypto import stream
 from crypto.certificates import Role
@@ -42,7 +42,10 @@ from procurement.evaluation import (
 from procurement.tenders import (
     Bid,
     Declaration,
+    Document,
     LotOffer,
+    Proposal,
+    Restricted,
     check_notice,
     padded,
     terms,
@@ -59,6 +62,7 @@ from tests.builders import (
     a_notice,
     panel_rules,
     the_world,
+    two_envelopes,
 )
 from tests.core.test_browser_twins import handed, handed_contents, handed_terms, verdict
 from tests.core.test_client import (
@@ -73,6 +77,7 @@ from tests.core.test_client import (
     same_person,
     somebody_revoked,
 )
+from tests.core.test_envelope import opener
 from tests.twins import TwinError, Twins
 
 MINUTE = timedelta(minutes=1)
@@ -167,9 +172,16 @@ def a_panel() -> Life:
     return Life(the_world(), a_notice(the_world(), a_lot(panel_rules())))
 
 
+def apart(**changes: Any) -> Life:
+    """A tender whose lots are priced apart: one of them by rules that open every price."""
+    lots = (a_lot(two_envelopes()), a_lot(panel_rules(), "2"), a_lot(two_envelopes(), "A.b"))
+    return Life(the_world(), a_notice(the_world(), *lots, **changes))
+
+
 async def test_a_notice_is_read_as_python_reads_it(twins: Twins) -> None:
     assert await same(twins, Front(Life())) is None
     assert await same(twins, Front(a_panel())) is None
+    assert await same(twins, Front(apart())) is None
 
 
 @pytest.mark.parametrize(
@@ -282,6 +294,12 @@ NOTICES: dict[str, dict[str, Any]] = {
     "panel for nothing": {"evaluators": ("ab" * 32,)},
     "panel repeats": {"lots": (a_lot(panel_rules()),), "evaluators": ("ab" * 32,) * 2},
     "pool too small": {"lots": (a_lot(panel_rules()),), "evaluators": ("ab" * 32,), "seats": 2},
+    "lots apart": {"lots": (a_lot(two_envelopes()), a_lot(two_envelopes(), "2"))},
+    "lots apart by several winners": {
+        "lots": (a_lot(MultiAward(rules=two_envelopes(), winners=2)), a_lot(LowestPrice(), "2"))
+    },
+    "lots together": {"lots": (a_lot(panel_rules()), a_lot(LowestPrice(), "2"))},
+    "one lot in two envelopes": {"lots": (a_lot(two_envelopes()),)},
     "early": {"round": "1"},
     "grace": {"upload_grace": 1800},
     "documents": {"document_limit": 1},
@@ -667,6 +685,7 @@ FILES = st.integers(0, 3)
     st.none() | WITHHELD,
     FILES,
     st.booleans(),
+    st.booleans(),
 )
 def test_both_ask_the_same_before_sealing(
     twins: Twins,
@@ -678,10 +697,9 @@ def test_both_ask_the_same_before_sealing(
     withheld: dict[str, Any] | None,
     listed: int,
     well: bool,
+    several: bool,
 ) -> None:
-    lots = [a_lot(ALL_RULES[rules])]
-    if not isinstance(ALL_RULES[rules], TwoEnvelope):
-        lots.append(a_lot(ALL_RULES[rules], "2"))
+    lots = [a_lot(ALL_RULES[rules]), *([a_lot(ALL_RULES[rules], "2")] if several else [])]
     declared = (Declaration(id="honest", text="…"), Declaration(id="paid", text="…")) if declares else ()
     notice = a_notice(the_world(), *lots, currency=currency, declarations=declared)
     if well:  # what is asked for stands, so that later checks have their turn
@@ -693,10 +711,14 @@ def test_both_ask_the_same_before_sealing(
                 each.pop("padding")
         if declares:
             first["declarations"] = ["paid", "honest"]
-    contents: dict[Part, bytes] = {
-        part: encode(proposal if part == "technical" else bid) for part in notice.parts
-    }
-    restricted: dict[Part, bytes] = {} if withheld is None else {notice.parts[-1]: encode(withheld)}
+    contents = {name: encode(proposal if name == "technical" else bid) for name in notice.sections}
+    if well and notice.priced_apart:  # each lot's offer by itself, or none
+        for name in notice.sections[1:]:
+            own = [each for each in bid["offers"] if name == f"price-{each['lot']}"]
+            contents[name] = encode(bid | {"offers": own[:1]})
+            if not own:
+                del contents[name]
+    restricted = {} if withheld is None else {notice.sections[-1]: encode(withheld)}
     files = [
         SealedFile(number=i, sha256="22" * 32, size=stream.sealed_size(100)) for i in range(1, listed + 1)
     ]
@@ -722,9 +744,38 @@ async def test_a_bid_sealed_after_reading_the_notice_opens_in_python(twins: Twin
     front = Front(Life())
     with served(front) as base:
         asked = {"tender": front.life.notice.tender, "key": handed(front.bidder), **party(front, base)}
-        data = bytes.fromhex(twins("sealBid", contents=handed_contents({"bid": BID}), **asked))
+        sealed = twins("sealBid", contents=handed_contents({"bid": BID}), **asked)
         late = asked | {"now": int(DEADLINE.timestamp() * 1000)}
         assert twins.code("sealBid", contents=handed_contents({"bid": BID}), **late) == "deadline-passed"
         empty = encode({"offers": []})
         assert twins.code("sealBid", contents=handed_contents({"bid": empty}), **asked) == "content-malformed"
-    Statement(data).verify(Envelope, front.bidder.certificate)
+    Statement(bytes.fromhex(sealed["envelope"])).verify(Envelope, front.bidder.certificate)
+
+
+async def test_a_bid_for_some_lots_priced_apart_opens_in_python_lot_by_lot(twins: Twins) -> None:
+    front = Front(apart(document_limit=9, document_size=1 << 20))
+    terms = front.life.terms
+    documents = [SealedFile(number=i, sha256="22" * 32, size=stream.sealed_size(100)) for i in (1, 2)]
+    public, secret = [msgspec.convert(A_KEY | {"number": i, "size": 100}, Document) for i in (1, 2)]
+    contents = {
+        "price-A.b": padded(Bid(offers=(LotOffer(lot="A.b", amount="3000000"),), documents=(public,))),
+        "technical": padded(Proposal(proposal="We build.")),
+        "price-1": padded(Bid(offers=(LotOffer(lot="1", amount="1000000"),))),
+    }
+    withheld = {"price-A.b": padded(Restricted(text="Kim", documents=(secret,)))}
+    given = {"restricted": handed_contents(withheld), "documents": msgspec.to_builtins(documents)}
+    with served(front) as base:
+        asked = {"tender": front.life.notice.tender, "key": handed(front.bidder), **party(front, base)}
+        made = twins("sealBid", contents=handed_contents(contents), **asked, **given)
+        other = contents | {"price-1": contents["price-A.b"]}
+        assert twins.code("sealBid", contents=handed_contents(other), **asked, **given) == "lots-wrong"
+    envelope = Statement(bytes.fromhex(made["envelope"])).verify(Envelope, front.bidder.certificate)
+    assert [each.section for each in envelope.parts] == ["technical", "price-1", "price-A.b"]
+    check(envelope, terms)
+    bid = envelope.context.bid
+    for name, content in contents.items():
+        assert open_part(envelope, name, opener(terms, name, bid)) == content
+    (file,) = map(bytes.fromhex, made["files"])
+    assert envelope.documents == (*documents, SealedFile.restricted(3, "price-A.b", file))
+    opened = open_restricted(envelope, "price-A.b", opener(terms, "price-A.b", bid), file)
+    assert opened == withheld["price-A.b"]

@@ -7,7 +7,7 @@ import json
 import random
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,14 +28,15 @@ from hypothesis import strategies as st
 
 from bids.envelope import (
     Envelope,
-    Part,
     SealedFile,
+    Section,
     SubmissionTerms,
     check,
     compose,
     entropy_size,
     open_part,
     open_restricted,
+    place,
     seal_restricted,
     verify_sealed,
 )
@@ -62,7 +63,7 @@ from crypto.revocation import Standing, Status
 from crypto.statements import Statement
 from crypto.trust import Trust
 from tests.builders import START, Entropy, World, a_bidder, inclusion, root_of, the_world
-from tests.core.test_envelope import ONE, TWO, opener
+from tests.core.test_envelope import LOTS, ONE, TWO, opener
 from tests.twins import Twins
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -104,14 +105,28 @@ def handed(key: SigningKey) -> dict[str, str]:
 
 
 def handed_terms(terms: SubmissionTerms) -> Any:
-    """Terms in the browser's form: with parts as objects, and defaults written out."""
+    """Terms in the browser's form: its parts are all that is sealed apart, and defaults are written out."""
     written = {"documentSize": terms.document_size, "partnerLimit": terms.partner_limit}
-    parts = [{"part": each} for each in terms.parts]
-    return msgspec.to_builtins(terms) | written | {"parts": parts}
+    found = msgspec.to_builtins(terms) | written | {"parts": [handed_place(each) for each in terms.sections]}
+    found.pop("lots", None)
+    return found
 
 
-def handed_contents(contents: dict[Part, bytes]) -> list[dict[str, str]]:
-    return [{"part": part, "content": content.hex()} for part, content in contents.items()]
+def handed_place(section: Section) -> dict[str, str]:
+    part, lot = place(section)
+    return {"part": part} if lot is None else {"part": part, "lot": lot}
+
+
+def handed_contents(contents: Mapping[Section, bytes]) -> list[dict[str, str]]:
+    return [handed_place(name) | {"content": content.hex()} for name, content in contents.items()]
+
+
+def handed_envelope(envelope: Envelope) -> str:
+    """A statement whose signature nobody looks at."""
+    signature = {"keyid": envelope.signer, "sig": ""}
+    payload_type = "application/vnd.openseal.bid.v1+json"
+    body = {"payload": to_base64(encode(envelope)), "payloadType": payload_type, "signatures": [signature]}
+    return encode(body).hex()
 
 
 def handed_lock(lock: Lock) -> dict[str, str]:
@@ -298,7 +313,7 @@ def test_capsules_are_the_same_and_open_with_both_keys_only(
     assert twins.code("open", locks=given, signatures=[time, mandate], capsule=spoilt) == "lock-mismatch"
 
 
-def signatures(terms: SubmissionTerms, part: Part, bid: str) -> list[str]:
+def signatures(terms: SubmissionTerms, part: Section, bid: str) -> list[str]:
     """The keys of a part's two locks, hex."""
     world = the_world()
     order = encode(terms.order(part, bid))
@@ -919,35 +934,67 @@ def test_altered_files_do_not_open(twins: Twins, start: int, size: int, garbage:
 # ── sealed bids ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_worked_example_comes_out_byte_for_byte(twins: Twins) -> None:
-    example = vector("envelope")
-    given, made = example["inputs"], example["envelope"]
+def the_inputs(given: dict[str, Any]) -> dict[str, Any]:
+    """Terms and key of a vector, and what is sealed."""
     seed = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(given["bidderSeed"]))
-    key = SigningKey(seed, Certificate(bytes.fromhex(given["certificate"])))
     terms = SubmissionTerms(
         tender=given["tender"],
         notice=given["notice"],
         terms=given["terms"],
-        parts=("bid",),
+        parts=("technical", "price") if "lots" in given else ("bid",),
         network=msgspec.convert(given["network"], Network),
         round=given["round"],
         committee=given["committee"],
         content_limit=65536,
         document_limit=0,
+        lots=tuple(given.get("lots", ())),
     )
-    contents = [{"part": "bid", "content": given["content"].encode().hex()}]
-    asked = {"contents": contents, "terms": handed_terms(terms), "key": handed(key)}
-    assert bytes.fromhex(twins("compose", **asked, entropy=given["entropy"])).decode() == made["statement"]
+    contents = given.get("contents") or {"bid": given["content"]}
+    return {
+        "terms": handed_terms(terms),
+        "key": handed(SigningKey(seed, Certificate(bytes.fromhex(given["certificate"])))),
+        "entropy": given["entropy"],
+        "contents": handed_contents({name: each.encode() for name, each in contents.items()}),
+    }
+
+
+def test_the_worked_example_comes_out_byte_for_byte(twins: Twins) -> None:
+    example = vector("envelope")
+    given, made = example["inputs"], example["envelope"]
+    asked = the_inputs(given)
+    assert bytes.fromhex(twins("compose", **asked)).decode() == made["statement"]
     data = made["statement"].encode()
     assert twins("statement", data=data.hex())["id"] == made["id"]
     keys = [made["timeSignature"], made["mandateSignature"]]
-    opened = twins("openPart", data=data.hex(), part="bid", terms=handed_terms(terms), signatures=keys)
+    place = {"part": "bid"}
+    opened = twins("openPart", data=data.hex(), place=place, terms=asked["terms"], signatures=keys)
     assert bytes.fromhex(opened).decode() == given["content"]
     inputs = {"kind": "envelope", "notice": given["notice"], "salt": given["salt"], "id": made["id"]}
     assert twins("commitment", **inputs, time=given["acceptedAt"]) == made["commitment"]
 
 
+def test_a_bid_for_two_lots_of_three_comes_out_byte_for_byte(twins: Twins) -> None:
+    example = vector("lots")
+    given, made = example["inputs"], example["envelope"]
+    asked = the_inputs(given)
+    assert bytes.fromhex(twins("compose", **asked)).decode() == made["statement"]
+    shuffled = asked | {"contents": asked["contents"][::-1]}
+    assert bytes.fromhex(twins("compose", **shuffled)).decode() == made["statement"]
+    data = made["statement"].encode().hex()
+    assert twins("statement", data=data)["id"] == made["id"]
+    twins("check", data=data, terms=asked["terms"])
+    twins("verifySealed", data=data, restricted=[], **{name: asked[name] for name in asked if name != "key"})
+    for each, content in zip(made["parts"], given["contents"].values(), strict=True):
+        at = {name: each[name] for name in ("part", "lot") if name in each}
+        keys = [each["timeSignature"], each["mandateSignature"]]
+        opened = twins("openPart", data=data, place=at, terms=asked["terms"], signatures=keys)
+        assert bytes.fromhex(opened).decode() == content
+    absent = {"place": {"part": "price", "lot": "2"}, "terms": asked["terms"]}
+    assert twins.code("openPart", data=data, **absent, signatures=keys) == "lock-mismatch"
+
+
 LIMITED = msgspec.structs.replace(TWO, document_limit=3, document_size=2_000_000, partner_limit=2)
+APART = msgspec.structs.replace(LOTS, document_limit=3, document_size=2_000_000, partner_limit=2)
 
 
 @settings(max_examples=10, deadline=None)
@@ -961,7 +1008,7 @@ def test_bids_sealed_by_one_open_by_the_other(
     twins: Twins, technical: bytes, price: bytes, secret: bytes, entropy: bytes
 ) -> None:
     terms, key = LIMITED, a_bidder(the_world(), 1)
-    contents: dict[Part, bytes] = {"technical": technical, "price": price}
+    contents = {"technical": technical, "price": price}
     files = seal_restricted({"technical": secret}, terms, key.fingerprint, entropy)
     asked = {"terms": handed_terms(terms), "entropy": entropy.hex()}
     withheld = handed_contents({"technical": secret})
@@ -980,10 +1027,9 @@ def test_bids_sealed_by_one_open_by_the_other(
     check(envelope, terms)
     verify_sealed(envelope, contents, terms, entropy, {"technical": secret})
     bid = envelope.context.bid
-    part: Part
     for part in ("technical", "price"):
         assert open_part(envelope, part, opener(terms, part, bid)) == contents[part]
-        asked_open = {"data": ours.hex(), "part": part, "terms": handed_terms(terms)}
+        asked_open = {"data": ours.hex(), "place": handed_place(part), "terms": handed_terms(terms)}
         keys = signatures(terms, part, bid)
         assert bytes.fromhex(twins("openPart", **asked_open, signatures=keys)) == contents[part]
     assert (
@@ -994,6 +1040,59 @@ def test_bids_sealed_by_one_open_by_the_other(
     other = shown | {"contents": handed_contents(contents | {"price": price + b" "})}
     assert twins.code("verifySealed", **other) == "sealed-otherwise"
     assert twins.code("verifySealed", **(shown | {"restricted": []})) == "sealed-otherwise"
+
+
+SOME_LOTS = st.sets(st.sampled_from(APART.sections[1:]), min_size=1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(SOME_LOTS, st.randoms(use_true_random=False), st.data())
+def test_bids_for_some_lots_sealed_by_one_open_by_the_other(
+    twins: Twins, priced: set[Section], random: random.Random, data: st.DataObject
+) -> None:
+    terms, key, entropy = APART, a_bidder(the_world(), 1), random.randbytes(entropy_size(APART))
+    names = random.sample(["technical", *sorted(priced)], 1 + len(priced))
+    contents = {name: random.randbytes(random.randrange(900)) for name in names}
+    withheld = {
+        name: random.randbytes(50) for name in data.draw(st.lists(st.sampled_from(names), unique=True))
+    }
+    withheld = dict(list(withheld.items())[:3])
+    files = seal_restricted(withheld, terms, key.fingerprint, entropy)
+    asked = {"terms": handed_terms(terms), "entropy": entropy.hex()}
+    theirs = twins("sealRestricted", contents=handed_contents(withheld), fingerprint=key.fingerprint, **asked)
+    assert theirs == [handed_place(name) | {"file": file.hex()} for name, file in files.items()]
+    listed = [SealedFile.restricted(i, *each) for i, each in enumerate(files.items(), 1)]
+    given = {"contents": handed_contents(contents), "documents": msgspec.to_builtins(listed)}
+    made = Statement(bytes.fromhex(twins("compose", key=handed(key), **given, **asked)))
+    envelope, ours = (
+        made.verify(Envelope, key.certificate),
+        compose(contents, terms, key, entropy, documents=listed),
+    )
+    assert envelope == Statement(ours).read(Envelope)
+    verify_sealed(envelope, contents, terms, entropy, withheld)
+    bid = envelope.context.bid
+    for name, content in contents.items():
+        assert open_part(envelope, name, opener(terms, name, bid)) == content
+        opening = {"data": ours.hex(), "place": handed_place(name), "terms": handed_terms(terms)}
+        opening["signatures"] = signatures(terms, name, bid)
+        assert bytes.fromhex(twins("openPart", **opening)) == content
+        if name in files:
+            assert open_restricted(envelope, name, opener(terms, name, bid), files[name]) == withheld[name]
+            assert bytes.fromhex(twins("openPart", **opening, file=files[name].hex())) == withheld[name]
+    shown = {
+        "data": ours.hex(),
+        "contents": given["contents"],
+        "restricted": handed_contents(withheld),
+        **asked,
+    }
+    twins("verifySealed", **shown)
+    for changed in ({each: contents[each] for each in names[1:]}, contents | {names[0]: b"other"}):
+        with pytest.raises(EnvelopeError) as caught:
+            verify_sealed(envelope, changed, terms, entropy, withheld)
+        assert (
+            twins.code("verifySealed", **(shown | {"contents": handed_contents(changed)}))
+            == caught.value.code
+        )
 
 
 def altered_envelopes() -> dict[str, Envelope]:
@@ -1043,12 +1142,78 @@ def altered_envelopes() -> dict[str, Envelope]:
 def test_both_turn_away_the_same_envelopes_by_the_same_code(twins: Twins, name: str) -> None:
     envelope = altered_envelopes()[name]
     expected = verdict(lambda: check(envelope, LIMITED))
-    body = to_base64(encode(envelope))
-    signature = {"keyid": envelope.signer, "sig": ""}
-    data = encode(
-        {"payload": body, "payloadType": "application/vnd.openseal.bid.v1+json", "signatures": [signature]}
+    assert twins.code("check", data=handed_envelope(envelope), terms=handed_terms(LIMITED)) == expected
+
+
+def altered_for_lots() -> dict[str, Envelope]:
+    key, entropy = a_bidder(the_world(), 1), Entropy("altered")(entropy_size(APART))
+    envelope = Statement(compose(dict.fromkeys(APART.sections, b"x"), APART, key, entropy)).read(Envelope)
+    technical, one, two, third = envelope.parts
+    replace = msgspec.structs.replace
+    most = APART.content_limit
+    long = [replace(each, ciphertext=to_base64(bytes(16 + most // 2 + 1))) for each in (one, two)]
+    half = [replace(each, ciphertext=to_base64(bytes(16 + most // 2))) for each in (technical, one, two)]
+    file = SealedFile(number=1, sha256="00" * 32, size=20, part="price", lot="1")
+    parts = {
+        "fine": envelope.parts,
+        "some lots": (technical, two),
+        "halves": (*half,),
+        "no lot": (technical,),
+        "no proposal": (one, two),
+        "other order": (technical, two, one),
+        "prices first": (one, technical),
+        "twice": (technical, one, one),
+        "another lot": (technical, replace(one, lot="3")),
+        "of no lot": (technical, replace(one, lot=None)),
+        "of a lot and not": (technical, replace(one, lot=None), two),
+        "a proposal for a lot": (replace(technical, lot="1"), one),
+        "too long together": (technical, *long),
+        "too short": (technical, one, replace(two, ciphertext="AAAA")),
+        "a hundred and one": (technical, *[third] * 100),
+    }
+    documents = {
+        "restricted": (
+            file,
+            replace(file, number=2, lot="2"),
+            replace(file, number=3, part="technical", lot=None),
+        ),
+        "restricted twice": (file, replace(file, number=2)),
+        "restricted of another lot": (replace(file, lot="3"),),
+        "restricted of no lot": (replace(file, lot=None),),
+    }
+    without = replace(envelope, parts=(technical, two))
+    return (
+        {name: replace(envelope, parts=each) for name, each in parts.items()}
+        | {name: replace(envelope, documents=each) for name, each in documents.items()}
+        | {"restricted of a lot without a price": replace(without, documents=(file,))}
     )
-    assert twins.code("check", data=data.hex(), terms=handed_terms(LIMITED)) == expected
+
+
+@pytest.mark.parametrize("name", altered_for_lots())
+def test_both_turn_away_the_same_prices_of_lots_by_the_same_code(twins: Twins, name: str) -> None:
+    envelope = altered_for_lots()[name]
+    expected = verdict(lambda: check(envelope, APART))
+    assert (expected is None) == (name in ("fine", "some lots", "halves", "restricted"))
+    assert twins.code("check", data=handed_envelope(envelope), terms=handed_terms(APART)) == expected
+
+
+@pytest.mark.parametrize(
+    "file", [{"part": "technical", "lot": "1"}, {"lot": "1"}, {"part": "price", "lot": "a lot"}]
+)
+def test_a_file_of_a_lot_is_of_a_price_part_for_both(twins: Twins, file: dict[str, str]) -> None:
+    whole = msgspec.to_builtins(altered_for_lots()["fine"])
+    whole["documents"] = [{"number": 1, "sha256": "00" * 32, "size": 20} | file]
+    body = {"payloadType": "application/vnd.openseal.bid.v1+json", "payload": to_base64(encode(whole))}
+    data = encode(body | {"signatures": [{"keyid": whole["signer"], "sig": ""}]})
+    assert verdict(lambda: Statement(data).read(Envelope)) == "malformed"
+    assert twins.code("check", data=data.hex(), terms=handed_terms(APART)) == "malformed"
+
+
+def test_a_lock_is_of_a_lot_for_a_price_only(twins: Twins) -> None:
+    envelope = altered_for_lots()["fine"]
+    asked = {"data": handed_envelope(envelope), "terms": handed_terms(APART), "signatures": []}
+    assert verdict(lambda: APART.locks("technical-1", envelope.context.bid)) == "malformed"
+    assert twins.code("openPart", **asked, place={"part": "technical", "lot": "1"}) == "malformed"
 
 
 def test_sealing_takes_what_the_terms_admit_only(twins: Twins) -> None:
@@ -1056,9 +1221,32 @@ def test_sealing_takes_what_the_terms_admit_only(twins: Twins) -> None:
     asked = {"terms": handed_terms(ONE), "key": handed(key)}
     for contents, size in (({"price": b""}, 80), ({"bid": b""}, 79), ({"bid": bytes(65537)}, 80)):
         with pytest.raises(EnvelopeError) as caught:
-            compose(contents, ONE, key, entropy(size))  # type: ignore[arg-type]  # on purpose
-        given = {"contents": handed_contents(contents), "entropy": entropy(size).hex()}  # type: ignore[arg-type]
+            compose(contents, ONE, key, entropy(size))
+        given = {"contents": handed_contents(contents), "entropy": entropy(size).hex()}
         assert twins.code("compose", **asked, **given) == caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("names", "size"),
+    [
+        (("technical", "price"), 272),
+        (("technical",), 272),
+        (("price-1", "price-2"), 272),
+        (("technical", "price-1", "price-3"), 272),
+        (("technical-1", "price-1"), 272),
+        (("technical", "price-1"), 144),
+        (("technical", "price-1"), 271),
+    ],
+)
+def test_sealing_takes_lots_that_there_are_and_entropy_for_all_of_them(
+    twins: Twins, names: tuple[Section, ...], size: int
+) -> None:
+    key, entropy, contents = a_bidder(the_world(), 1), Entropy("wrong")(size), dict.fromkeys(names, b"")
+    with pytest.raises(EnvelopeError) as caught:
+        compose(contents, APART, key, entropy)
+    given = {"contents": handed_contents(contents), "entropy": entropy.hex(), "terms": handed_terms(APART)}
+    assert twins.code("compose", **given, key=handed(key)) == caught.value.code
+    assert caught.value.code == ("wrong-parts" if size == 272 else "wrong-entropy")
 
 
 @pytest.mark.parametrize(
@@ -1073,12 +1261,7 @@ def test_what_does_not_open_has_the_same_reason(twins: Twins, name: str, value: 
     )
     bid = envelope.context.bid
     expected = verdict(lambda: open_part(broken, "bid", opener(ONE, "bid", bid)))
-    signature = {"keyid": broken.signer, "sig": ""}
-    payload_type = "application/vnd.openseal.bid.v1+json"
-    data = encode(
-        {"payload": to_base64(encode(broken)), "payloadType": payload_type, "signatures": [signature]}
-    )
-    given = {"data": data.hex(), "part": "bid", "terms": handed_terms(ONE)}
+    given = {"data": handed_envelope(broken), "place": {"part": "bid"}, "terms": handed_terms(ONE)}
     assert twins.code("openPart", **given, signatures=signatures(ONE, "bid", bid)) == expected
     assert expected is not None
 

@@ -67,6 +67,7 @@ from procurement.selection import (
     SupplementRequest,
 )
 from procurement.tenders import Notice, Proposal, padded
+from procurement.web.look import asset
 from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
 from tests.flows.conftest import a_town
@@ -842,7 +843,8 @@ PLAIN = (
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
-    *("/", "/tenders", "/tenders/{ocid}", "/entities", "/login"),
+    *("/", "/tenders", "/tenders/{ocid}", "/tenders/{ocid}/bid", "/entities", "/login", "/bidder"),
+    *("/practice", "/assets/manifest.json"),
     *(f"/tenders/{{ocid}}/{what}" for what in ("notice", "enquiries", "bids", "draws")),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
@@ -864,13 +866,14 @@ FILLED: dict[str, dict[str, Fill]] = {
     f"{TENDER}/bids/{{envelope}}/documents": {"envelope": opened_bid},
     f"{TENDER}/bids/{{envelope}}/documents/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
     f"{TENDER}/bids/{{envelope}}/all-documents": {"envelope": opened_bid},
+    "/tenders/{ocid}/bid/results/{envelope}": {"envelope": opened_bid},
     DESK_DOCUMENTS: {"envelope": opened_bid},
     f"{DESK_DOCUMENTS}/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
     "/api/v1/registrations/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/registry-statements/{id}": {"id": lambda square, _: square.approval},
     "/api/v1/applications/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/certificates/{fingerprint}": {"fingerprint": fingerprint},
-    "/static/{name}": {"name": lambda *_: "style.css"},
+    "/assets/{name}": {"name": lambda *_: asset("site.css").removeprefix("/assets/")},
     "/entities/{id}": {"id": lambda *_: "KR-1234"},
     "/suppliers/{id}": {"id": lambda *_: "KR-1234"},
     "/api/v1/covers/{day}": {"day": lambda *_: "2026-01-01"},

@@ -24,7 +24,7 @@ from procurement.registry import applicant
 from procurement.registry.commands import Applied
 from procurement.registry.holding import Holding, load, private
 from procurement.registry.safe import Safe
-from procurement.registry.statements import ANYBODY, Application
+from procurement.registry.statements import ANYBODY, Application, Representative
 from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, working
 from procurement.settings import SettingsError
@@ -151,6 +151,22 @@ async def test_whoever_practises_has_the_number_of_their_key_at_once(
     assert out.strip() == key.fingerprint
     assert key.certificate.registration == practice_number(key.certificate.public_key)
     assert "a practice number is its key's" in await person.fails("renew")
+
+
+async def test_a_file_with_the_key_of_a_browser_without_ed25519_is_as_good(
+    here: tuple[Town, str], registrar: Person, tmp_path: Path
+) -> None:
+    town, business = here[0], Person(*here, tmp_path / "business")
+    line, key = town.line(), f"p256:{'33' * 32}"
+    signer = Signer(private(key), request(private(key), Role.BUSINESS, "도서관 상사", "KR-71"))
+    asked = applicant.application(signer, line.now(), representatives=[Representative(name="홍길동")])
+    business.keep(Holding(service=business.url, trust=line.trust, key=key, application=to_base64(asked.data)))
+    _, id, *_ = (await business.ok("enrol")).split()
+    await registrar.ok("registrar", "approve", id, "--yes")
+    first = (await business.ok("enrol")).strip()
+    assert len((await business.ok("login")).strip()) == 19
+    second = (await business.ok("renew")).strip()
+    assert business.holding().signing_key.fingerprint == second != first
 
 
 async def test_nothing_is_signed_without_a_yes(

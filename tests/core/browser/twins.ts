@@ -25,16 +25,18 @@ import { decodeAs } from "../../../crypto/browser/values.ts";
 import * as bid from "../../../procurement/browser/bid.ts";
 import * as notice from "../../../procurement/browser/notice.ts";
 import * as tender from "../../../procurement/browser/tender.ts";
+import * as cosign from "../../../procurement/web/browser/parts/bid/cosign.ts";
+import * as decimal from "../../../procurement/web/browser/parts/bid/decimal.ts";
+import * as draft from "../../../procurement/web/browser/parts/bid/draft.ts";
 
 const { fromHex, toHex, textOf } = encoding;
 
 type Arguments = { [name: string]: any };
-interface HexContent {
-  part: locks.Part;
+interface HexContent extends envelope.Place {
   content: string;
 }
 
-const contentsOf = (given: HexContent[]) => given.map(({ part, content }) => ({ part, content: fromHex(content) }));
+const contentsOf = (given: HexContent[]) => given.map(({ content, ...place }) => ({ ...place, content: fromHex(content) }));
 const lockOf = ({ publicKey, message, dst }: Arguments): locks.Lock => ({
   publicKey: fromHex(publicKey),
   message: fromHex(message),
@@ -171,7 +173,7 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
   sealRestricted: ({ contents, terms, fingerprint, entropy }) =>
     envelope
       .sealRestricted(contentsOf(contents), terms, fingerprint, fromHex(entropy))
-      .map(({ part, file }) => ({ part, file: toHex(file) })),
+      .map(({ file, ...place }) => ({ ...place, file: toHex(file) })),
   check: ({ data, terms }) => envelope.check(new Statement(fromHex(data)).read(envelope.ENVELOPE), terms),
   verifySealed: ({ data, contents, terms, entropy, restricted }) =>
     envelope.verifySealed(
@@ -181,10 +183,10 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
       fromHex(entropy),
       contentsOf(restricted),
     ),
-  openPart: ({ data, part, terms, signatures, file }) => {
+  openPart: ({ data, place, terms, signatures, file }) => {
     const read = new Statement(fromHex(data)).read(envelope.ENVELOPE);
-    const opener = new locks.Opener(envelope.locksOf(terms, part, read.context.bid), signatures.map(fromHex));
-    const opened = file ? envelope.openRestricted(read, part, opener, fromHex(file)) : envelope.openPart(read, part, opener);
+    const opener = new locks.Opener(envelope.locksOf(terms, place, read.context.bid), signatures.map(fromHex));
+    const opened = file ? envelope.openRestricted(read, place, opener, fromHex(file)) : envelope.openPart(read, place, opener);
     return toHex(opened);
   },
   timeSealing: ({ terms, content, rounds }) => {
@@ -192,7 +194,7 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
     const took: number[] = [];
     for (let i = 0; i < rounds; i++) {
       const began = performance.now();
-      const [time, mandate] = envelope.locksOf(terms, terms.parts[0].part, "0".repeat(32));
+      const [time, mandate] = envelope.locksOf(terms, terms.parts[0], "0".repeat(32));
       const message = crypto.getRandomValues(new Uint8Array(32));
       const capsule = locks.seal([time, mandate], message, crypto.getRandomValues(new Uint8Array(32)));
       locks.encryptContent(message, new Uint8Array(900), capsule, fromHex(content));
@@ -217,11 +219,12 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
     const stands = editions.map((each) => each.stands);
     return { terms, noticeId, indexes, officials, stands, deadline: read.notice.deadline, seen: kept && textOf(kept) };
   },
-  sealBid: async ({ tender: ocid, key, contents, ...given }) => {
+  sealBid: async ({ tender: ocid, key, contents, restricted = [], documents = [], ...given }) => {
     const { service } = serviceOf(given);
     const read = await tender.readNotice(service, ocid);
-    const sealed = await bid.sealBid(service, read, await signer(key), { contents: contentsOf(contents) });
-    return toHex(sealed.envelope);
+    const drafted = { contents: contentsOf(contents), restricted: contentsOf(restricted), documents };
+    const sealed = await bid.sealBid(service, read, await signer(key), drafted);
+    return { envelope: toHex(sealed.envelope), files: sealed.files.map(({ file }) => toHex(file)) };
   },
   submit: async ({ envelope: data, terms, deadline, held, ...given }) => {
     const { service } = serviceOf(given);
@@ -285,6 +288,24 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
       throw error;
     }
     return null;
+  },
+  drafted: ({ draft: given, asked }) => {
+    const { open, restricted } = draft.contents(given, asked);
+    const named = (contents: readonly envelope.Content[]) =>
+      Object.fromEntries(contents.map((each) => [envelope.nameOf(each), toHex(each.content)]));
+    return { open: named(open), restricted: named(restricted) };
+  },
+  draftFaults: ({ draft: given, asked, own }) => draft.faults(given, asked, own).map(({ code, field }) => [code, field]),
+  multiplied: ({ pairs }) => {
+    const read = (text: string) => decimal.parse(text, 4)!;
+    const products = pairs.map(([a, b]: [string, string]) => decimal.product(read(a), read(b)));
+    return decimal.written(decimal.sum(products));
+  },
+  plain: ({ text, places }) => decimal.parse(decimal.typed(text), places) !== null,
+  grouped: ({ text, language }) => decimal.grouped(text, language),
+  shown: ({ data }) => {
+    const { envelope: sealed, entropy, ...parts } = cosign.readShown(fromHex(data));
+    return { names: parts.contents.map(envelope.nameOf), written: toHex(cosign.writeShown({ envelope: sealed, entropy, ...parts })) };
   },
   pinTrust: async ({ base, kept }) => {
     const store = client.inMemory();
