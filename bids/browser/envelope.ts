@@ -325,7 +325,7 @@ function sealedUnder(
   entropy: Uint8Array,
 ): { context: Context; parts: SealedPart[] } {
   const places = contents.map((each) => placeOf(each, terms));
-  if ([...places].sort().join() !== [...terms.parts.keys()].join()) throw wrongParts(terms);
+  if ([...places].sort((a, b) => a - b).join() !== [...terms.parts.keys()].join()) throw wrongParts(terms);
   const bound = contextOf(terms, fingerprint, checkedEntropy(entropy, terms));
   const ordered = terms.parts.map((_, place) => contents[places.indexOf(place)]!);
   return { context: bound, parts: ordered.map((each) => sealPart(each, bound, terms, entropy)) };

@@ -5,7 +5,7 @@ import type { Role } from "../../crypto/browser/certificates.ts";
 import { TlogProof } from "../../crypto/browser/checkpoint.ts";
 import { type Bytes, bigEndian, bytesOf, encode, fromBase64, fromHex, milliseconds, sha256, toHex } from "../../crypto/browser/encoding.ts";
 import { LogError, MalformedError } from "../../crypto/browser/errors.ts";
-import { type Payload, type Purpose, Statement } from "../../crypto/browser/statements.ts";
+import { type Purpose, Statement } from "../../crypto/browser/statements.ts";
 import {
   type Of,
   answered,
@@ -267,11 +267,4 @@ function checkDocuments(closing: Closing, of: CommittedById): void {
 
 function isAscending(numbers: readonly number[]): boolean {
   return numbers.every((each, i) => i === 0 || numbers[i - 1]! < each);
-}
-
-/** Which of these a statement says of itself that it is. Throws MalformedError. */
-export function purposeOf(statement: Statement): Purpose<Receipt> | Purpose<ReceiptPromise> | Purpose<DocumentReceipt> {
-  const found = [RECEIPT, PROMISE, DOCUMENT_RECEIPT].find((each) => statement.is(each as Purpose<Payload>));
-  if (!found) throw new MalformedError("neither a receipt nor a promise");
-  return found as Purpose<Receipt>;
 }

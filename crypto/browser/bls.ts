@@ -22,7 +22,7 @@ const G1_SIZE = 48;
 const G2_SIZE = 96;
 const X = 0xd201000000010000n; // the curve's parameter, without its sign
 const DIGITS = 4;
-const WINDOW = 5;
+const WINDOW = 6;
 
 /** A signature. Throws MalformedError unless `data` is the one encoding of a point of order ORDER. */
 export function parseG1(data: Uint8Array): G1 {
@@ -61,6 +61,16 @@ export function hashToG1(message: Uint8Array, dst: string): G1 {
 export function timesG2(scalar: bigint): G2 {
   if (scalar <= 0n || scalar >= ORDER) throw new MalformedError("not a scalar");
   return G2Point.BASE.multiplyUnsafe(scalar);
+}
+
+/** A point's compressed form, 96 bytes. The library's own looks whether the point is of the right order once more,
+ * which takes longer than all that led to it; what was multiplied out of the generator is. */
+export function bytesOfG2(point: G2): Bytes {
+  const { x, y } = point.toAffine();
+  const bytes = concat(bigEndian(x.c1, 48), bigEndian(x.c0, 48));
+  const isLarger = 2n * (y.c1 || y.c0) > bls12_381.fields.Fp.ORDER;
+  bytes[0]! |= isLarger ? 0xa0 : 0x80;
+  return bytes;
 }
 
 /** The sum. Throws MalformedError where it is the identity. */

@@ -63,6 +63,9 @@ const ROLE_OF = new Map(ROLES.map((role, i) => [der.oidKey(`${ARC}.${i + 1}`), r
 const REGISTRATION = /^[A-Za-z0-9._-]{1,64}$/;
 /** Without control characters, lone surrogates, and marks by which two names look like one. */
 const NAME = /^[^\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]{1,300}$/u;
+/** Of these, what a PrintableString can hold, as which the authority writes numbers. */
+const REQUESTED = /^[A-Za-z0-9.-]{1,64}$/;
+const PRINTABLE = /^[A-Za-z0-9 '()+,\-./:=?]*$/;
 const LONGEST_NAME = 64; // bytes: RFC 5280's ub-common-name, which the authority keeps to
 
 export interface PublicKey {
@@ -223,9 +226,9 @@ export function isName(text: string): boolean {
   return NAME.test(text) && bytesOf(text).length <= LONGEST_NAME;
 }
 
-/** Whether it has the form of a registration number. */
+/** Whether a request can hold that registration number. */
 export function isRegistration(text: string): boolean {
-  return REGISTRATION.test(text);
+  return REQUESTED.test(text);
 }
 
 /** A request for a key pair, naming its holder, registration number and role.
@@ -364,7 +367,7 @@ function isAuthority(root: X509): boolean {
   const { extensions } = root;
   return (
     extensions.get(BASIC_CONSTRAINTS)?.critical === true &&
-    extensions.get(SUBJECT_KEY_IDENTIFIER)?.critical === false &&
+    !extensions.get(SUBJECT_KEY_IDENTIFIER)?.critical &&
     isUnderstood(extensions) &&
     mayUse(root, 5, false) && // certificates
     isCa(extensions)
@@ -463,16 +466,14 @@ function attribute(subject: Uint8Array, dotted: string, form: RegExp): string {
 }
 
 function stringOf({ tag, content }: der.Element): string {
-  switch (tag) {
-    case der.UTF8_STRING:
-    case der.PRINTABLE_STRING:
-      return textOf(content);
-    default:
-      throw new MalformedError("a name is a UTF8String or PrintableString");
+  const text = textOf(content);
+  if (tag !== der.UTF8_STRING && (tag !== der.PRINTABLE_STRING || !PRINTABLE.test(text))) {
+    throw new MalformedError("a name is a UTF8String or PrintableString");
   }
+  return text;
 }
 
-/** Byte for byte as Python's library writes it: the number as a PrintableString, whatever is in it. */
+/** Byte for byte as Python's library writes it. */
 function distinguishedName(name: string, registration: string): Bytes {
   const number = der.element(der.PRINTABLE_STRING, bytesOf(registration));
   const pairs: [string, Bytes][] = [

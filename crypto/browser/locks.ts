@@ -95,7 +95,7 @@ export function seal(locks: readonly Lock[], message: Uint8Array, sigma: Uint8Ar
   }
   const r = h3(sigma, message);
   return {
-    u: bls.timesG2(r).toBytes() as Bytes,
+    u: bls.bytesOfG2(bls.timesG2(r)),
     v: xor(sigma, h2(product(locks).power(r))),
     w: xor(message, h4(sigma)),
   };
@@ -118,7 +118,7 @@ export class Opener {
     checkCapsule(capsule);
     const sigma = xor(capsule.v, h2(bls.Gt.pairing(this.#key, bls.parseG2(capsule.u))));
     const message = xor(capsule.w, h4(sigma));
-    if (!equal(bls.timesG2(h3(sigma, message)).toBytes(), capsule.u)) {
+    if (!equal(bls.bytesOfG2(bls.timesG2(h3(sigma, message))), capsule.u)) {
       throw new LockError("the capsule was not made for these locks");
     }
     return message;
