@@ -46,10 +46,10 @@ FACTS: dict[str, tuple[str, str]] = {
     "security": ("입찰보증금", "{security}"),
     "document": ("공고 첨부 {id}", "{document}"),
     "declaration": ("확약 {id}", "{text}"),
-    "lot": ("{id}번 품목군", "{title}"),
+    "lot": ("로트 {id}", "{title}"),
     "item": ("  {id}번 품목", "{item}"),
     "translation": ("번역({language})", "{said}"),
-    "translated-lot": ("  {id}번 품목군", "{title}"),
+    "translated-lot": ("  로트 {id}", "{title}"),
     "translated-item": ("  {id}번 품목", "{item}"),
 }
 """What is said → label and text, which together use its figures."""
