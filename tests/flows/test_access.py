@@ -955,6 +955,7 @@ ASKED: dict[Route, Asked] = {
     Route("POST", "/api/v1/revocations"): revoke,
     Route("GET", "/api/v1/certificate-status/{id}"): read_status,
     Route("POST", "/api/v1/practice-tenders"): sent("POST", "/api/v1/practice-tenders"),
+    Route("POST", "/practice"): sent("POST", "/practice"),
     Route("POST", "/api/v1/challenges"): sent("POST", "/api/v1/challenges"),
     Route("POST", "/api/v1/log-ins"): log_in,
     Route("POST", "/api/v1/sessions"): begin_session,
