@@ -1,4 +1,4 @@
-"""What a browser makes of a form is what the commands make of a draft, byte for byte, to the last digit."""
+"""What a browser makes of a form is what the commands make of a draft, byte for byte; no digit is lost."""
 
 import string
 from collections.abc import Iterator
@@ -227,8 +227,8 @@ def test_what_a_lead_shows_to_partners_is_the_commands_file(twins: Twins) -> Non
         sealed = Sealed(envelope=b"{}", contents=contents, entropy=bytes(9), restricted=restricted)
         data = encode(Shown.of(sealed)).hex()
         assert twins("shown", data=data) == {"names": list(contents), "written": data}
-    for garbage in (b'{"contents":{"bid":""},"entropy":"","envelope":""}', b"{}", b"["):
-        assert twins.code("shown", data=garbage.hex()) == "malformed"
+    for wrong in (b'{"contents":{"bid":""},"entropy":"","envelope":""}', b"{}", b"["):
+        assert twins.code("shown", data=wrong.hex()) == "malformed"
 
 
 def test_every_fault_has_its_code_and_its_field(twins: Twins) -> None:
