@@ -22,6 +22,7 @@ from obstore.store import ObjectStore
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
 from procurement.downloads import Downloads
+from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
 from procurement.login.passkeys import Passkeys
 from procurement.login.sessions import Sessions
@@ -36,6 +37,7 @@ from procurement.web import (
     desk,
     documents,
     enquiries,
+    handovers,
     log,
     look,
     pages,
@@ -83,6 +85,7 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
     }
@@ -100,6 +103,7 @@ def create_app(
             session.router,
             enquiries.router,
             enquiries.readings,
+            handovers.router,
             desk.readings,
             desk.router,
             log.log_router,
