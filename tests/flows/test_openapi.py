@@ -17,7 +17,7 @@ from tests.flows.test_life import conclude
 
 HOSTILE = '<script src="https://evil.example/x.js"></script><img src=//evil.example/y>'
 WITHOUT_SCHEMA = {
-    *("/", "/tenders/{ocid}", "/static/{name}", "/api", "/api/openapi.json"),
+    *("/", "/tenders/{ocid}", "/assets/{name}", "/assets/manifest.json", "/api", "/api/openapi.json"),
     *("/login", "/logout", "/logout-everywhere", "/desk/passkeys/{id}/remove"),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     *("/desk/journal", "/desk/tenders/{ocid}/bids/{envelope}/documents"),
