@@ -22,6 +22,7 @@ from obstore.store import ObjectStore
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
 from procurement.downloads import Downloads
+from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
 from procurement.login.passkeys import Passkeys
 from procurement.login.sessions import Sessions
@@ -40,6 +41,7 @@ from procurement.web import (
     documents,
     enquiries,
     finding,
+    handovers,
     log,
     look,
     practice,
@@ -96,6 +98,7 @@ def create_app(
         "downloads": downloads,
         "live": live,
         "ground": ground,
+        "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
         "printer": receipts.Printer(),
@@ -116,6 +119,7 @@ def create_app(
             session.router,
             enquiries.router,
             enquiries.readings,
+            handovers.router,
             desk.readings,
             desk.router,
             log.log_router,

@@ -29,6 +29,7 @@ from crypto.errors import (
 )
 from procurement import database
 from procurement.errors import ClockError, TenderError
+from procurement.handovers import HandoverError
 from procurement.login.errors import LogInError, NotLoggedIn
 from procurement.reception import LONGEST_DETAIL, Pushback
 from procurement.registry.errors import PracticeFullError, RegistryError, RegistryFullError
@@ -41,6 +42,7 @@ _NOT_THERE = {
     "no-such-statement",
     "no-such-document",
     "no-such-ceremony",
+    "no-such-handover",
     "no-such-passkey",
     "no-practice-ground",
     "not-yet",
@@ -102,6 +104,8 @@ def status_of(error: VerificationError) -> int:
             return 404 if error.code in _NOT_THERE else 403
         case EnvelopeError():
             return 422
+        case HandoverError():
+            return 404 if error.code in _NOT_THERE else 400
         case TenderError() | RegistryError() if error.code in _NOT_ADMITTED:
             return 403
         case TenderError() | RegistryError() if error.code in _WRONG:
