@@ -10,7 +10,7 @@ import msgspec
 import bids.store as box
 from bids import intake
 from bids.envelope import Envelope, SealedFile
-from bids.receipts import Closing
+from bids.receipts import Closing, Kind
 from bids.store import StoredDocument, StoredEnvelope
 from bids.uploads import document_entry, document_receipt
 from crypto.certificates import Certificate
@@ -20,10 +20,11 @@ from crypto.merkle import leaf_hash
 from crypto.statements import Statement, sign
 from procurement.awards import Evaluated
 from procurement.chronicle import Situation, Tender
+from procurement.errors import TenderError
 from procurement.evaluation import Ranked, explain
 from procurement.history import EventType
 from procurement.procedure import Procedure
-from procurement.publication import PublishedPart, published_part, read_closing
+from procurement.publication import PublishedPart, published_part, read_closing, witnessed_proof
 from procurement.registry import store as registry
 from procurement.tenders import Organisation
 
@@ -51,7 +52,7 @@ class OwnFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     """Where the closing statement lists it in the log."""
 
 
-class OwnBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class Taken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """An envelope or withdrawal (DSSE, base64) as it was submitted, and its receipt with its proof, or the
     promise of them while the log is behind.
 
@@ -60,8 +61,7 @@ class OwnBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     """
 
     id: Hex32
-    kind: str
-    state: ChainState
+    kind: Kind
     time: Moment
     tenderers: list[Organisation]
     envelope: Base64
@@ -72,6 +72,12 @@ class OwnBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     """Whether the service's clock was in doubt: `time` may be wrong, and the bid is none the worse for it."""
     index: int | None = None
     files: list[OwnFile] = []
+
+
+class OwnBid(Taken, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A link of one's own chain: what was taken, and what it counts for."""
+
+    state: ChainState
 
 
 class OwnResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,8 +114,8 @@ async def own_bids(procedure: Procedure, ocid: str, registration: str) -> OwnBid
     closing = await read_closing(procedure, situation)
     files = await _files(procedure, situation, [each.id for each in chain if each.id in own])
     found = [
-        await _bid(procedure, situation, stored, own[stored.id], _state(tender, chain, place), files, closing)
-        for place, stored in enumerate(chain)
+        _link(await _taken(procedure, situation, stored, own[stored.id], files, closing), state)
+        for stored, state in ((each, _state(tender, chain, place)) for place, each in enumerate(chain))
         if stored.id in own
     ]
     counts = chain[-1].id if chain[-1].id in own else None
@@ -119,6 +125,23 @@ async def own_bids(procedure: Procedure, ocid: str, registration: str) -> OwnBid
         parts=await _parts(procedure, situation, counts),
         results=await _results(procedure, situation, counts),
     )
+
+
+async def taken(procedure: Procedure, situation: Situation, id: str) -> Taken:
+    """What whoever knows its id may read of an envelope or withdrawal. Raises TenderError or LogError."""
+    stored = await _stored(procedure, situation, id)
+    bid = stored if stored.kind == "envelope" else await _stored(procedure, situation, stored.previous)
+    tenderers = await _tenderers(procedure, Statement(bid.body).read(Envelope))
+    files = await _files(procedure, situation, [id])
+    closing = await read_closing(procedure, situation)
+    return await _taken(procedure, situation, stored, tenderers, files, closing)
+
+
+async def _stored(procedure: Procedure, situation: Situation, id: str | None) -> StoredEnvelope:
+    found = await box.load_envelope(procedure.pool, situation.row.tender_id, id) if id else None
+    if found is None:
+        raise TenderError("no-such-statement", "no such statement is in the box of this tender")
+    return found
 
 
 def _in_order(found: Iterable[StoredEnvelope]) -> list[StoredEnvelope]:
@@ -170,24 +193,26 @@ async def _files(
     return {(each.envelope, each.number): each for each in found}
 
 
-async def _bid(
+def _link(taken: Taken, state: ChainState) -> OwnBid:
+    return OwnBid(**msgspec.structs.asdict(taken), state=state)
+
+
+async def _taken(
     procedure: Procedure,
     situation: Situation,
     stored: StoredEnvelope,
     tenderers: list[Organisation],
-    state: ChainState,
     files: Mapping[tuple[str, int], StoredDocument],
     closing: Closing | None,
-) -> OwnBid:
+) -> Taken:
     tender, notice, key = situation.row.ocid, situation.row.notice_id, procedure.key
     proof = await _proof(procedure.log, intake.entry(stored, notice))
     give = intake.receipt if proof else intake.promise
     word = to_base64(sign(give(stored, tender, notice, key), key))
     listed = _indexes(closing)
-    return OwnBid(
+    return Taken(
         id=stored.id,
         kind=stored.kind,
-        state=state,
         time=moment(stored.accepted_at),
         tenderers=tenderers,
         envelope=to_base64(stored.body),
@@ -249,9 +274,15 @@ def _unstored(situation: Situation, now: datetime) -> FileState:
 
 
 async def _proof(log: Log, entry: bytes) -> str | None:
-    """Where the entry is in the log, as a tlog-proof; None while the log does not have it."""
+    """Where the entry is in the log, as a tlog-proof, under a checkpoint that the witnesses co-signed as soon
+    as there is one; None while the log does not have it."""
     index = await log.index_of(leaf_hash(entry))
-    return None if index is None else await log.tlog_proof(index)
+    if index is None:
+        return None
+    try:
+        return (await witnessed_proof(log, index)).encode()
+    except TenderError:
+        return await log.tlog_proof(index)
 
 
 async def _parts(procedure: Procedure, situation: Situation, id: str | None) -> tuple[PublishedPart, ...]:

@@ -56,7 +56,8 @@ class PublishedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 class PublishedBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A counted bid after the opening. `envelope` is its statement's id, `bid` the id in opening orders;
-    `lots` those that it has a price part of its own for."""
+    `lots` those that it has a price part of its own for, `partners` the names of those who bid jointly with
+    the bidder."""
 
     envelope: str
     bid: str
@@ -64,6 +65,7 @@ class PublishedBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     registration: str
     parts: tuple[PublishedPart, ...]
     lots: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
 
 
 class PublishedEnquiry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -124,7 +126,7 @@ async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
     body = found.get(entry.statement)
     data = encode(entry)
-    proof = await _witnessed_proof(procedure.log, data)
+    proof = await _proof_of(procedure.log, data)
     return ProvenEntry(
         entry=to_base64(data), proof=proof.encode(), statement=to_base64(body) if body else None
     )
@@ -152,7 +154,7 @@ async def covers(procedure: Procedure, day: date) -> ProvenEntry:
     if body is None:
         raise TenderError("not-yet", "the covers of this day are not revealed")
     entry = revealed_entry(Statement(body).id)
-    proof = await _witnessed_proof(procedure.log, entry)
+    proof = await _proof_of(procedure.log, entry)
     return ProvenEntry(entry=to_base64(entry), proof=proof.encode(), statement=to_base64(body))
 
 
@@ -179,7 +181,8 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
     if not situation.of(EventType.OPENED):
         raise TenderError("not-yet", "the bids are not opened yet")
     opened = await box.load_opened(procedure.pool, situation.row.tender_id)
-    names = await _names(procedure, [each.envelope.signer for each in counted])
+    people = {one for each in counted for one in (each.envelope.signer, *each.envelope.consortium)}
+    names = await names_of(procedure, list(people))
     return [
         PublishedBid(
             envelope=each.id,
@@ -192,9 +195,18 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
                 if (each.id, name) in opened
             ),
             lots=lots_of(each.envelope),
+            partners=tuple(names[one] for one in each.envelope.consortium),
         )
         for each in counted
     ]
+
+
+async def names_of(procedure: Procedure, fingerprints: Sequence[str]) -> dict[str, str]:
+    """The names in these certificates, by fingerprint. Raises LogError where one is gone."""
+    found = await registry.load_certificates(procedure.pool, fingerprints)
+    if missing := set(fingerprints) - set(found):
+        raise LogError(f"{len(missing)} certificates are gone")
+    return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}
 
 
 async def signers(procedure: Procedure, ocid: str) -> dict[str, str]:
@@ -203,7 +215,7 @@ async def signers(procedure: Procedure, ocid: str) -> dict[str, str]:
     said = bundle.said_in(situation.entries)
     statements = await store.load_statements(procedure.pool, situation.row.tender_id, said)
     fingerprints = {id: Statement(body).signer for id, body in statements.items()}
-    names = await _names(procedure, list(fingerprints.values()))
+    names = await names_of(procedure, list(fingerprints.values()))
     return {id: names[fingerprint] for id, fingerprint in fingerprints.items()}
 
 
@@ -426,10 +438,16 @@ async def _with_draw(
     return note, proofs
 
 
-async def _witnessed_proof(log: Log, entry: bytes) -> TlogProof:
+async def _proof_of(log: Log, entry: bytes) -> TlogProof:
     index = await log.index_of(leaf_hash(entry))
     if index is None:
         raise TenderError("not-yet", "the entry is not in the published log yet")
+    return await witnessed_proof(log, index)
+
+
+async def witnessed_proof(log: Log, index: int) -> TlogProof:
+    """The entry at that index under the earliest checkpoint that the witnesses co-signed. Raises TenderError
+    while there is none."""
     note, size = await _witnessed(log, index)
     return TlogProof(index=index, hashes=tuple(await log.inclusion(index, size)), checkpoint=note)
 

@@ -225,31 +225,51 @@ WORDS: dict[str, dict[Language, _Words]] = {
 """By code and language: what is to be done, and what happens when it is missed."""
 
 RULES = {
-    "publication": "Openseal formats, section 13.3",
-    "countersigning": "Openseal formats, section 8",
-    "answers": "Openseal formats, section 8",
-    "bidding": "Openseal formats, section 7",
-    "uploads": "Openseal formats, section 6",
-    "closing": "Openseal formats, section 9",
-    "late-closing": "Openseal formats, section 9",
-    "opening": "Openseal formats, section 10",
-    "panel-draw": "Openseal formats, section 11",
-    "prices": "Openseal formats, section 11",
-    "selection": "Openseal formats, section 8",
-    "scoring": "Openseal formats, section 8",
-    "evaluation": "Openseal formats, section 12",
-    "intention": "Openseal formats, section 8",
-    "termination": "Openseal formats, section 8",
-    "standstill": "Openseal formats, section 13.12",
-    "award": "Openseal formats, section 8",
+    "publication": "13.3",
+    "countersigning": "8",
+    "answers": "8",
+    "bidding": "7",
+    "uploads": "6",
+    "closing": "9",
+    "late-closing": "9",
+    "opening": "10",
+    "panel-draw": "11",
+    "prices": "11",
+    "selection": "8",
+    "scoring": "8",
+    "evaluation": "12",
+    "intention": "8",
+    "termination": "8",
+    "standstill": "13.12",
+    "award": "8",
 }
-"""By code: the rule behind a step, where the law that the notice names has none of its own."""
+"""By code: the section of docs/formats.md with the rule behind a step, beside the law of the notice."""
+SECTION: dict[Language, str] = {
+    "en": "Openseal formats, section {}",
+    "ko": "Openseal 형식 문서 {}절",
+    "es": "Formatos de Openseal, sección {}",
+}
 LEGAL: dict[str, periods.Kind] = {
     "answers": "answers",
     "bidding": "tendering",
     "standstill": "standstill",
 }
 """Which legal period a step is about."""
+PERIODS: dict[Language, dict[periods.Kind, str]] = {
+    "en": {"tendering": "tendering", "answers": "answers", "standstill": "standstill"},
+    "ko": {"tendering": "입찰 기간", "answers": "답변 기간", "standstill": "이의제기 기간"},
+    "es": {
+        "tendering": "plazo para ofertar",
+        "answers": "plazo para responder",
+        "standstill": "plazo suspensivo",
+    },
+}
+DAYS: dict[Language, tuple[str, str]] = {
+    "en": ("{} days", "{} working days"),
+    "ko": ("{}일", "근무일 {}일"),
+    "es": ("{} días", "{} días hábiles"),
+}
+"""Of the calendar, and those that are worked on."""
 HOLDERS: dict[str, Holder] = {
     "publication": "officer",
     "countersigning": "second-officer",
@@ -284,11 +304,22 @@ STATES: dict[State, dict[Language, str]] = {
 
 def steps(notice: Notice, history: Sequence[Entry], now: datetime, language: Language = "en") -> list[Step]:
     """All steps of the tender in their order; `history` may be empty, before it is published."""
-    rules = _legal_rules(notice)
+    rules = _legal_rules(notice, language)
     return [
         _step(notice, code, part, times, now, language, rules)
         for code, part, times in _plan(notice, _History(history))
     ]
+
+
+def turns(notice: Notice, history: Sequence[Entry]) -> list[datetime]:
+    """When, by the clock alone, a step begins, is late or is over, in order: between two of these times the
+    list stays as it is, but for how late a late step is."""
+    found: set[datetime] = set()
+    for _, _, (since, due, done) in _plan(notice, _History(history)):
+        found |= {time for time in (since, done) if time}
+        if due and (done is None or done > due):
+            found.add(due + timedelta(seconds=1))
+    return sorted(found)
 
 
 def in_words(step: Step) -> str:
@@ -433,7 +464,7 @@ def _step(
         holder=holder,
         who=WHO[holder][language].format_map(numbers),
         contact=notice.contact,
-        rule="; ".join(filter(None, (legal, RULES[code]))),
+        rule="; ".join(filter(None, (legal, SECTION[language].format(RULES[code])))),
         missed=words.missed,
         since=_said(since),
         due=_said(due),
@@ -450,12 +481,17 @@ def _state(since: datetime | None, late: int, done: datetime | None, now: dateti
     return "open" if since and since <= now else "ahead"
 
 
-def _legal_rules(notice: Notice) -> dict[periods.Kind, str]:
+def _legal_rules(notice: Notice, language: Language) -> dict[periods.Kind, str]:
     """What the law asks, by kind of period; nothing of a practice tender."""
     asked = purchase(notice)
     if asked is None or notice.practice:
         return {}
-    return {each.kind: str(each) for each in periods.required(asked)}
+    return {each.kind: _legal_rule(each, language) for each in periods.required(asked)}
+
+
+def _legal_rule(period: periods.Period, language: Language) -> str:
+    days = DAYS[language][period.working].format(period.days)
+    return f"{PERIODS[language][period.kind]}: {days} ({period.rule})"
 
 
 def _said(time: datetime | None) -> Moment | None:

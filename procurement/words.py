@@ -1,31 +1,36 @@
-"""A notice in words, in English: everything that it says, for whoever is about to sign it or to bid."""
+"""A notice in words: everything that it says, for whoever is about to sign it or to bid, in the reader's
+language. The words are in `words_en`, `words_ko` and `words_es`; a language is one more file."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from procurement.evaluation.explain import Facts, duration, rules_in_words
+from procurement import words_en, words_es, words_ko
+from procurement.evaluation.explain import Facts, Language, duration, rules_in_words
 from procurement.money import grouped
 from procurement.notices import BidSecurity, Budget, Eligibility, LegalBasis, TenderDocument, Translation
 from procurement.tenders import Item, Lot, Notice
 
-PROCEDURES = {
-    "open": "open tender",
-    "small-value": "price quotation for small value",
-    "negotiation": "contract by negotiation",
-    "two-envelope": "technical and price envelope apart",
-    "framework": "framework agreement",
+FACTS: dict[Language, dict[str, tuple[str, str]]] = {
+    "en": words_en.FACTS,
+    "ko": words_ko.FACTS,
+    "es": words_es.FACTS,
 }
-SET_ASIDES = {
-    "small": "small businesses",
-    "local": "businesses of the region",
-    "village": "enterprises of villages",
+PHRASES: dict[Language, dict[str, str]] = {
+    "en": words_en.PHRASES,
+    "ko": words_ko.PHRASES,
+    "es": words_es.PHRASES,
 }
-PRACTICE = "this tender is for practice, exempt from the legal periods"
-UNSTATED = "not stated: nobody can say which legal periods it has to keep"
 
 
-def notice_in_words(notice: Notice) -> Facts:
+def notice_in_words(notice: Notice, language: Language = "en") -> Facts:
     """Labels with what the notice says under each, lot by lot and rule by rule."""
-    return [*_what(notice), *_when(notice), *_how(notice), *_lots(notice), *_translations(notice)]
+    return [
+        *_what(notice, language),
+        *_when(notice, language),
+        *_how(notice, language),
+        *(fact for lot in notice.lots for fact in _lot(lot, notice.currency, language)),
+        *(fact for each in notice.translations for fact in _translation(each, language)),
+    ]
 
 
 class Differences(NamedTuple):
@@ -35,175 +40,197 @@ class Differences(NamedTuple):
     come: Facts
 
 
-def differences(before: Notice, after: Notice) -> Differences:
+def differences(before: Notice, after: Notice, language: Language = "en") -> Differences:
     """How two editions of a notice differ, as they read in words."""
-    old, new = notice_in_words(before), notice_in_words(after)
+    old, new = notice_in_words(before, language), notice_in_words(after, language)
     return Differences([each for each in old if each not in new], [each for each in new if each not in old])
 
 
-def eligibility_in_words(eligibility: Eligibility) -> list[str]:
+def eligibility_in_words(eligibility: Eligibility, language: Language = "en") -> list[str]:
     """Each condition as a line."""
-    reserved = [SET_ASIDES[each] for each in eligibility.reserved_for]
-    lists = (
-        ("reserved for", reserved),
-        ("of the size", eligibility.sizes),
-        ("seated in", eligibility.regions),
-        ("licensed as", eligibility.licences),
+    phrases = PHRASES[language]
+    lists: tuple[tuple[str, Iterable[str]], ...] = (
+        ("reserved-for", [phrases[f"set-aside-{each}"] for each in eligibility.reserved_for]),
+        ("sizes", [phrases[f"size-{each}"] for each in eligibility.sizes]),
+        ("regions", eligibility.regions),
+        ("licences", eligibility.licences),
     )
-    return [*(f"{label} {' or '.join(each)}" for label, each in lists if each), *eligibility.other]
+    conditions = [phrases[code].format(these=phrases["or"].join(these)) for code, these in lists if these]
+    return [*conditions, *eligibility.other]
 
 
-def security_in_words(security: BidSecurity, currency: str) -> str:
+def security_in_words(security: BidSecurity, currency: str, language: Language = "en") -> str:
     """What is asked, or why nothing is."""
+    phrases = PHRASES[language]
     if security.waived:
-        return f"waived: {security.waived}"
+        return phrases["waived"].format(why=security.waived)
     if security.percent is not None:
-        asked = f"{security.percent} % of the bid"
+        said = [phrases["percent"].format(percent=security.percent)]
     else:
-        asked = f"{grouped(security.amount or '0')} {currency}"
-    forms = f", as {' or '.join(security.forms)}" if security.forms else ""
-    valid = f", valid for {security.valid_days} days after the deadline" if security.valid_days else ""
-    return asked + forms + valid
+        said = [f"{grouped(security.amount or '0')} {currency}"]
+    if security.forms:
+        forms = phrases["or"].join(phrases[f"form-{each}"] for each in security.forms)
+        said.append(phrases["forms"].format(these=forms))
+    if security.valid_days:
+        said.append(phrases["valid"].format(days=security.valid_days))
+    return ", ".join(said)
 
 
-def legal_in_words(legal: LegalBasis | None, practice: bool) -> str:
+def legal_in_words(legal: LegalBasis | None, practice: bool, language: Language = "en") -> str:
     """Under which law, by which procedure, and what is special."""
+    phrases = PHRASES[language]
     if legal is None:
-        return PRACTICE if practice else UNSTATED
-    words = [legal.jurisdiction, PROCEDURES[legal.procedure]]
-    words += ["under an international agreement"] if legal.international else []
-    words += ["once more after a tender that came to nothing"] if legal.retender else []
-    words += [f"urgent: {legal.urgency}"] if legal.urgency else []
-    return ", ".join([*words, *([PRACTICE] if practice else [])])
+        return phrases["practice" if practice else "unstated"]
+    special = {"international": legal.international, "retender": legal.retender}
+    words = [legal.jurisdiction, phrases[legal.procedure]]
+    words += [phrases[code] for code, holds in special.items() if holds]
+    words += [phrases["urgent"].format(why=legal.urgency)] if legal.urgency else []
+    return ", ".join([*words, *([phrases["practice"]] if practice else [])])
 
 
-def joint_in_words(notice: Notice) -> str:
+def joint_in_words(notice: Notice, language: Language = "en") -> str:
     """Who may bid together, and whether alternatives may be offered."""
-    joint = f"by at most {notice.partner_limit + 1} businesses" if notice.partner_limit else "none are taken"
-    variants = "; alternatives are not taken" if notice.variant_policy == "notAllowed" else ""
-    return f"joint bids: {joint}{variants}"
+    phrases = PHRASES[language]
+    joint = phrases["joint" if notice.partner_limit else "no-joint"].format(most=notice.partner_limit + 1)
+    return "; ".join([joint, *([phrases["no-variants"]] if notice.variant_policy == "notAllowed" else [])])
 
 
-def document_in_words(document: TenderDocument) -> str:
+def document_in_words(document: TenderDocument, language: Language = "en") -> str:
     """Its title, kind, form and hash."""
-    kind = f"{document.document_type}, {document.format}, {document.language}"
-    return f"{document.title} ({kind}, {document.size:,} bytes, SHA-256 {document.sha256})"
-
-
-def _what(notice: Notice) -> Facts:
-    facts = [("Tender", f"{notice.tender}, number {notice.number}: {notice.title}")]
-    if notice.description:
-        facts.append(("Description", notice.description))
-    facts.append(
-        ("Procuring entity", f"{notice.procuring_entity.name} ({notice.procuring_entity.id})"),
+    return PHRASES[language]["document"].format(
+        title=document.title,
+        type=PHRASES[language][document.document_type],
+        format=document.format,
+        language=document.language,
+        size=f"{document.size:,}",
+        sha256=document.sha256,
     )
-    if notice.buyer:
-        facts.append(("Buyer", f"{notice.buyer.name} ({notice.buyer.id})"))
-    contact = notice.contact
-    facts.append(("Contact", ", ".join(filter(None, (contact.name, contact.email, contact.telephone)))))
-    facts.append(("Legal basis", legal_in_words(notice.legal, notice.practice)))
-    if notice.category:
-        facts.append(("Category", notice.category))
-    if notice.estimated_value:
-        facts.append(("Estimated value", f"{grouped(notice.estimated_value)} {notice.currency}"))
-    if notice.budget:
-        facts.append(("Budget", _budget(notice.budget, notice.currency)))
-    return facts
 
 
-def _when(notice: Notice) -> Facts:
-    asked = [("Questions", f"until {notice.enquiries_until}")] if notice.enquiries_until else []
-    return [
-        ("Published", notice.published),
-        *asked,
-        ("Deadline", f"{notice.deadline}: a bid has to be there before"),
-        ("Opening", f"not before {notice.opens:%Y-%m-%dT%H:%M:%SZ}, by {_openers(notice)}"),
-        *_moves(notice),
-        ("Standstill", duration(notice.standstill)),
-    ]
-
-
-def _moves(notice: Notice) -> Facts:
-    """What moves the deadline, and what becomes of bids where it moves."""
-    stand = {"stand": "bids stay, under the mandate lock alone", "reseal": "bids have to be sealed anew"}
-    margin = duration(notice.extension_margin)
-    facts = [("Where the round has to move", f"{stand[notice.on_extension]}; margin {margin}")]
-    if rule := notice.outage:
-        facts.append(
-            (
-                "After an outage",
-                f"of {duration(rule.least)} or more in the last {duration(rule.window)} the deadline moves by"
-                f" {duration(rule.short_extension)}, of more than {duration(rule.short)} by"
-                f" {duration(rule.long_extension)}",
-            )
-        )
-    if notice.previous:
-        facts.append(("In place of", f"{notice.previous.tender}, notice {notice.previous.notice}"))
-    return facts
-
-
-def _how(notice: Notice) -> Facts:
-    facts = [
-        ("Parts", " and ".join(notice.parts) + (" of each lot" if notice.priced_apart else "")),
-        ("Documents", _documents(notice)),
-        ("Consortium", joint_in_words(notice)),
-    ]
-    if notice.seats:
-        facts.append(("Panel", f"{notice.seats} drawn from a pool of {len(notice.evaluators)}"))
-    if notice.eligibility:
-        facts += [("Who may bid", each) for each in eligibility_in_words(notice.eligibility)]
-    if notice.bid_security:
-        facts.append(("Bid security", security_in_words(notice.bid_security, notice.currency)))
-    facts += [(f"Tender document {each.id}", document_in_words(each)) for each in notice.documents]
-    facts += [(f"Declaration {each.id}", each.text) for each in notice.declarations]
-    return facts
-
-
-def _lots(notice: Notice) -> Facts:
-    return [fact for lot in notice.lots for fact in _lot(lot, notice.currency)]
-
-
-def _lot(lot: Lot, currency: str) -> Facts:
-    items = [(f"  item {item.id}", _item(item)) for item in lot.items]
-    rules = [(f"  {label.lower()}", text) for label, text in rules_in_words(lot.rules, currency)]
-    return [(f"Lot {lot.id}", lot.title), *items, *rules]
-
-
-def _translations(notice: Notice) -> Facts:
-    return [fact for each in notice.translations for fact in _translation(each)]
-
-
-def _translation(translation: Translation) -> Facts:
-    said = ": ".join(filter(None, (translation.title, translation.description)))
-    facts = [(f"In {translation.language}", said)]
-    for lot in translation.lots:
-        facts.append((f"  lot {lot.id}", lot.title))
-        facts += [(f"  item {item.id}", item.description) for item in lot.items]
-    return facts
-
-
-def _budget(budget: Budget, currency: str) -> str:
+def budget_in_words(budget: Budget, currency: str) -> str:
+    """Out of which money, as the notice has it."""
     amount = f"{grouped(budget.amount)} {currency}" if budget.amount else None
     return ", ".join(filter(None, (budget.id, budget.description, budget.project, amount)))
 
 
-def _openers(notice: Notice) -> str:
-    return f"{notice.committee.threshold} of {len(notice.committee.members)} committee members"
-
-
-def _documents(notice: Notice) -> str:
-    if not notice.document_limit:
-        return "none are taken"
-    most = f"at most {notice.document_limit}, each at most {notice.document_size:,} bytes sealed"
-    if not notice.upload_grace:
-        return f"{most}, all before the deadline"
-    return f"{most}; they may follow for {duration(notice.upload_grace)} after the deadline"
-
-
-def _item(item: Item) -> str:
+def item_in_words(item: Item, description: str | None = None) -> str:
+    """What it is, by default as the notice describes it, how much of it, and its classification."""
     quantity = grouped(item.quantity) if item.quantity else None
     found = item.classification
     code = f"{found.scheme} {found.id}" if found else None
     if found and found.description:
         code = f"{code} ({found.description})"
-    return ", ".join(filter(None, (item.description, " ".join(filter(None, (quantity, item.unit))), code)))
+    measure = " ".join(filter(None, (quantity, item.unit)))
+    return ", ".join(filter(None, (description or item.description, measure, code)))
+
+
+def _fact(language: Language, code: str, /, **figures: object) -> tuple[str, str]:
+    label, text = FACTS[language][code]
+    return label.format_map(figures), text.format_map(figures)
+
+
+def _what(notice: Notice, language: Language) -> Facts:
+    facts = [_fact(language, "tender", tender=notice.tender, number=notice.number, title=notice.title)]
+    if notice.description:
+        facts.append(_fact(language, "description", description=notice.description))
+    entity, buyer, contact = notice.procuring_entity, notice.buyer, notice.contact
+    facts.append(_fact(language, "procuring-entity", name=entity.name, id=entity.id))
+    if buyer:
+        facts.append(_fact(language, "buyer", name=buyer.name, id=buyer.id))
+    who = ", ".join(filter(None, (contact.name, contact.email, contact.telephone)))
+    facts.append(_fact(language, "contact", contact=who))
+    facts.append(_fact(language, "legal", legal=legal_in_words(notice.legal, notice.practice, language)))
+    if notice.category:
+        facts.append(_fact(language, notice.category))
+    if notice.estimated_value:
+        amount = grouped(notice.estimated_value)
+        facts.append(_fact(language, "estimated-value", amount=amount, currency=notice.currency))
+    if notice.budget:
+        facts.append(_fact(language, "budget", budget=budget_in_words(notice.budget, notice.currency)))
+    return facts
+
+
+def _when(notice: Notice, language: Language) -> Facts:
+    until, committee = notice.enquiries_until, notice.committee
+    openers = {"threshold": committee.threshold, "members": len(committee.members)}
+    return [
+        _fact(language, "published", published=notice.published),
+        *([_fact(language, "enquiries", until=until)] if until else []),
+        _fact(language, "deadline", deadline=notice.deadline),
+        _fact(language, "opening", opens=f"{notice.opens:%Y-%m-%dT%H:%M:%SZ}", **openers),
+        *_moves(notice, language),
+        _fact(language, "standstill", standstill=duration(notice.standstill, language)),
+    ]
+
+
+def _moves(notice: Notice, language: Language) -> Facts:
+    """What moves the deadline, and what becomes of bids where it moves."""
+    margin = duration(notice.extension_margin, language)
+    facts = [_fact(language, notice.on_extension, margin=margin)]
+    if rule := notice.outage:
+        spans = {
+            "least": rule.least,
+            "window": rule.window,
+            "short": rule.short,
+            "shortExtension": rule.short_extension,
+            "longExtension": rule.long_extension,
+        }
+        said = {name: duration(seconds, language) for name, seconds in spans.items()}
+        facts.append(_fact(language, "outage", **said))
+    if before := notice.previous:
+        facts.append(_fact(language, "previous", tender=before.tender, notice=before.notice))
+    return facts
+
+
+def _parts(notice: Notice) -> str:
+    if notice.priced_apart:
+        return "lots-apart"
+    return "one-part" if notice.parts == ("bid",) else "two-parts"
+
+
+def _how(notice: Notice, language: Language) -> Facts:
+    facts = [
+        _fact(language, _parts(notice)),
+        _documents(notice, language),
+        _fact(language, "joint", joint=joint_in_words(notice, language)),
+    ]
+    if notice.seats:
+        facts.append(_fact(language, "panel", seats=notice.seats, pool=len(notice.evaluators)))
+    if notice.eligibility:
+        lines = eligibility_in_words(notice.eligibility, language)
+        facts += [_fact(language, "eligible", condition=each) for each in lines]
+    if notice.bid_security:
+        security = security_in_words(notice.bid_security, notice.currency, language)
+        facts.append(_fact(language, "security", security=security))
+    for document in notice.documents:
+        said = document_in_words(document, language)
+        facts.append(_fact(language, "document", id=document.id, document=said))
+    facts += [_fact(language, "declaration", id=each.id, text=each.text) for each in notice.declarations]
+    return facts
+
+
+def _documents(notice: Notice, language: Language) -> tuple[str, str]:
+    if not notice.document_limit:
+        return _fact(language, "no-documents")
+    figures = {"most": notice.document_limit, "size": f"{notice.document_size:,}"}
+    if not notice.upload_grace:
+        return _fact(language, "documents", **figures)
+    return _fact(language, "documents-follow", grace=duration(notice.upload_grace, language), **figures)
+
+
+def _lot(lot: Lot, currency: str, language: Language) -> Facts:
+    return [
+        _fact(language, "lot", id=lot.id, title=lot.title),
+        *(_fact(language, "item", id=item.id, item=item_in_words(item)) for item in lot.items),
+        *((f"  {label.lower()}", text) for label, text in rules_in_words(lot.rules, currency, language)),
+    ]
+
+
+def _translation(translation: Translation, language: Language) -> Facts:
+    said = ": ".join(filter(None, (translation.title, translation.description)))
+    facts = [_fact(language, "translation", language=translation.language, said=said)]
+    for lot in translation.lots:
+        facts.append(_fact(language, "translated-lot", id=lot.id, title=lot.title))
+        for item in lot.items:
+            facts.append(_fact(language, "translated-item", id=item.id, item=item.description))
+    return facts

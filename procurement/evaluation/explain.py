@@ -49,7 +49,26 @@ FACTS: dict[Language, dict[str, tuple[str, str]]] = {
     "es": words_es.FACTS,
 }
 
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+UNITS: dict[Language, tuple[tuple[str, str], ...]] = {
+    "en": (
+        ("{} day", "{} days"),
+        ("{} hour", "{} hours"),
+        ("{} minute", "{} minutes"),
+        ("{} second", "{} seconds"),
+    ),
+    "ko": (("{}일", "{}일"), ("{}시간", "{}시간"), ("{}분", "{}분"), ("{}초", "{}초")),
+    "es": (
+        ("{} día", "{} días"),
+        ("{} hora", "{} horas"),
+        ("{} minuto", "{} minutos"),
+        ("{} segundo", "{} segundos"),
+    ),
+}
+"""Days, hours, minutes and seconds: of one, and of several."""
+_SIZES = (86400, 3600, 60, 1)
+_BETWEEN: dict[Language, str] = {"en": ", ", "ko": " ", "es": ", "}
+_NOTHING: dict[Language, str] = {"en": "none", "ko": "없음", "es": "ninguno"}
+_SPANS = {"documentsWithin", "supplementWithin"}
 _NAMES = {"title", "bidders", "evaluator", "criterion", "cost"}
 _SUM = re.compile(r"[1-9][0-9]{3,14}(\.[0-9]{1,8})?")
 
@@ -74,19 +93,22 @@ def rules_in_words(rules: Rules, currency: str, language: Language = "en") -> Fa
     facts = []
     for each in _parameters(rules):
         label, text = FACTS[language][each.code]
-        figures = {**_readable(each), "currency": currency}
+        spans = {
+            name: duration(int(value), language) for name, value in each.values.items() if name in _SPANS
+        }
+        figures = {**_readable(each), **spans, "currency": currency}
         facts.append((label.format_map(figures), text.format_map(figures)))
     return facts
 
 
-def duration(seconds: int) -> str:
+def duration(seconds: int, language: Language = "en") -> str:
     """A length of time in words, in full."""
     words = []
-    for unit, size in _UNITS:
+    for (one, many), size in zip(UNITS[language], _SIZES, strict=True):
         count, seconds = divmod(seconds, size)
         if count:
-            words.append(f"{count} {unit}{'s' if count > 1 else ''}")
-    return ", ".join(words) or "none"
+            words.append((one if count == 1 else many).format(count))
+    return _BETWEEN[language].join(words) or _NOTHING[language]
 
 
 def _parameters(rules: Rules) -> Iterator[Line]:

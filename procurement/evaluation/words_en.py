@@ -222,10 +222,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "capability": ("Capability {criterion}", "{title}: {points} points"),
     "examination-periods": (
         "Documents",
-        (
-            "within {documentsWithin} seconds of the officer's request; a supplement within"
-            " {supplementWithin} seconds"
-        ),
+        ("within {documentsWithin} of the officer's request; a supplement within {supplementWithin}"),
     ),
     "negotiation": ("Negotiation", "in order of rank, until there is an agreement"),
     "no-negotiation": ("Negotiation", "none"),

@@ -232,7 +232,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "capability": ("Capacidad {criterion}", "{title}: {points} puntos"),
     "examination-periods": (
         "Documentos",
-        ("en {documentsWithin} segundos desde la petición; una subsanación en {supplementWithin} segundos"),
+        "en {documentsWithin} desde la petición; una subsanación en {supplementWithin}",
     ),
     "negotiation": ("Negociación", "por orden de puesto, hasta llegar a un acuerdo"),
     "no-negotiation": ("Negociación", "ninguna"),

@@ -184,7 +184,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "capability": ("수행능력 {criterion}", "{title}: {points}점"),
     "examination-periods": (
         "심사서류",
-        "담당자 요청 후 {documentsWithin}초 이내, 보완은 {supplementWithin}초 이내",
+        "담당자 요청 후 {documentsWithin} 이내, 보완은 {supplementWithin} 이내",
     ),
     "negotiation": ("협상", "순위대로 합의에 이를 때까지"),
     "no-negotiation": ("협상", "없음"),

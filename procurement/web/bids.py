@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
@@ -83,6 +84,7 @@ async def withdraw_bid(ocid: Ocid, request: Asked, reception: Door) -> Response[
     tags=["bids"],
     responses={200: ResponseSpec(Received, description="The receipt.", generate_examples=False)}
     | {code: answer for code, answer in ANSWERS.items() if code != 201},
+    cache_control=CacheControlHeader(no_store=True),  # until the closing it says who bids
     opt={"uncompressed": True} | UNGATED,
 )
 async def read_receipt(ocid: Ocid, id: Hash, reception: Door) -> Response[Any]:

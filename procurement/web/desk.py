@@ -1,6 +1,7 @@
 """The desk: what somebody may read who is logged in, as pages and as JSON. All of it is in the journal."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from crypto.encoding import Base64, Hex32, Moment, moment, to_base64
 from crypto.errors import VerificationError
 from crypto.statements import Statement
 from procurement import store
-from procurement.evaluation.explain import duration, language_of, rules_in_words
+from procurement.evaluation.explain import duration, rules_in_words
 from procurement.login import store as login
 from procurement.login.client import COOKIE
 from procurement.login.errors import NotLoggedIn
@@ -22,17 +23,17 @@ from procurement.login.passkeys import OFFICIALS
 from procurement.login.sessions import Sessions
 from procurement.own_bids import OwnBids, own_bids
 from procurement.procedure import Procedure
-from procurement.publication import PublishedPart, status
 from procurement.registry import store as registry
 from procurement.registry.answers import Certified, WaitingApplication, WaitingApplications
 from procurement.registry.statements import Application
 from procurement.registry.store import ApplicationRow
-from procurement.scoring import read_opened
 from procurement.store import Draft
-from procurement.tenders import PROMPT, Bid, Notice, Proposal
+from procurement.tenders import PROMPT, Notice
 from procurement.web.api import DSSE, REQUEST_LIMIT, Hash, Ocid, Steps
 from procurement.web.documents import documents_page, read_opened_document
 from procurement.web.drafts import read
+from procurement.web.look import N_, language_of
+from procurement.web.own_bid import OF_OWN_BIDS, own_bid_page, own_bids_page
 from procurement.web.session import (
     PRIVATE,
     SCHEME,
@@ -55,17 +56,49 @@ MOST = 500
 
 OF_APPLICATIONS = (Role.REGISTRAR, Role.AUDITOR)
 OF_DRAFTS = (Role.OFFICER, Role.AUDITOR)
-OF_OWN_BIDS = (Role.BUSINESS,)
 OF_JOURNAL = (Role.AUDITOR,)
 """Who may read what."""
 
 READINGS = {
-    "/desk/applications": ("Applications that wait for a registrar", OF_APPLICATIONS),
-    "/desk/drafts": ("What waits for a second officer or for its time", OF_DRAFTS),
-    "/desk/bids": ("Your own bids and their receipts", OF_OWN_BIDS),
-    "/desk/journal": ("Who came in, and who read what", OF_JOURNAL),
+    "/desk/applications": (N_("Applications that wait for a registrar"), OF_APPLICATIONS),
+    "/desk/drafts": (N_("What waits for a second officer or for its time"), OF_DRAFTS),
+    "/desk/bids": (N_("Your own bids and their receipts"), OF_OWN_BIDS),
+    "/desk/journal": (N_("Who came in, and who read what"), OF_JOURNAL),
 }
 """By address: what there is to read, and for whom."""
+
+ROLES: dict[Role, str] = {
+    Role.BUSINESS: N_("Business"),
+    Role.OFFICER: N_("Contracting officer"),
+    Role.EVALUATOR: N_("Evaluator"),
+    Role.COMMITTEE: N_("Member of the opening committee"),
+    Role.REGISTRAR: N_("Registrar"),
+    Role.REVIEW: N_("Review body"),
+    Role.AUDITOR: N_("Auditor"),
+}
+"""What people act as."""
+MEANS = {"certificate": N_("with a key file"), "passkey": N_("with a passkey")}
+"""By what they came in."""
+DEEDS = {
+    "log-in by certificate": N_("Came in with a key file"),
+    "log-in by passkey": N_("Came in with a passkey"),
+    "log-out": N_("Went out"),
+    "log-out everywhere": N_("Went out everywhere"),
+}
+"""What the journal says of people who come and go; the rest are addresses."""
+DRAFTS = {
+    "notice": N_("New tender"),
+    "amendment": N_("Change of the terms"),
+    "termination": N_("End of the tender"),
+    "award": N_("Award"),
+}
+"""What waits for a second officer."""
+WRONG_CODE = N_(
+    "The code is wrong, over or used. A code has sixteen letters and digits, in groups of four:"
+    " ask for another one."
+)
+REFUSED = N_("You were not let in: your certificate does not count at the moment.")
+"""Why nobody came in."""
 
 
 class WaitingDraft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -191,7 +224,8 @@ async def log_in(
     try:
         admitted = await sessions.begin(data.code)
     except VerificationError as error:
-        return _log_in_page(sessions, str(error), HTTP_403_FORBIDDEN)
+        problem = WRONG_CODE if error.code == "code-unknown" else REFUSED
+        return _log_in_page(sessions, problem, HTTP_403_FORBIDDEN)
     await leave_other(request, sessions)
     return Redirect("/desk", status_code=HTTP_303_SEE_OTHER, cookies=[cookie(admitted)])
 
@@ -208,6 +242,8 @@ async def desk(sessions: Here, passkeys: Keys, visitor: Who) -> Template:
             "sessions": await sessions.sessions(visitor),
             "official": official,
             "passkeys": await passkeys.enrolled(visitor) if official else [],
+            "roles": ROLES,
+            "means": MEANS,
         },
     )
 
@@ -215,48 +251,28 @@ async def desk(sessions: Here, passkeys: Keys, visitor: Who) -> Template:
 @get("/desk/applications", include_in_schema=False, guards=[requires(*OF_APPLICATIONS)])
 async def applications_page(sessions: Here) -> Template:
     """Applications that wait."""
-    return Template("applications.html", context={"waiting": await waiting(sessions)})
+    return Template("applications.html", context={"waiting": await waiting(sessions), "roles": ROLES})
 
 
 @get("/desk/drafts", include_in_schema=False, guards=[requires(*OF_DRAFTS)])
-async def drafts_page(procedure: Steps) -> Template:
+async def drafts_page(request: Request[Any, Any, Any], procedure: Steps) -> Template:
     """What waits for a second officer or for its time."""
-    found = [await read(procedure, draft) for draft in await _waiting_drafts(procedure)]
-    words = {
-        "duration": duration,
-        "rules_in_words": rules_in_words,
-        "notice_in_words": notice_in_words,
-    }
-    return Template("drafts.html", context={"drafts": found} | words)
-
-
-@get("/desk/bids", include_in_schema=False, guards=[requires(*OF_OWN_BIDS)])
-async def own_bids_page(sessions: Here, visitor: Who) -> Template:
-    """The tenders in which one has bid."""
-    tenders = await login.list_own_tenders(sessions.pool, visitor.registration)
-    return Template("own_bids.html", context={"tenders": tenders, "visitor": visitor})
-
-
-@get("/desk/bids/{ocid:str}", include_in_schema=False, guards=[requires(*OF_OWN_BIDS)])
-async def own_bid_page(ocid: Ocid, procedure: Steps, visitor: Who) -> Template:
-    """One's own bid in a tender: what is in the box, and what came of it."""
-    situation = await procedure.situation(ocid)
-    notice = situation.tender.notice
-    own = await own_bids(procedure, ocid, visitor.registration)
+    language = language_of(request)
     context = {
-        "notice": notice,
-        "status": status(situation, procedure.now()),
-        "own": own,
-        "contents": [(each, _said(each)) for each in own.parts],
-        "language": language_of(notice.language),
+        "drafts": [await read(procedure, each, language) for each in await _waiting_drafts(procedure)],
+        "kinds": DRAFTS,
+        "duration": partial(duration, language=language),
+        "rules_in_words": partial(rules_in_words, language=language),
+        "notice_in_words": partial(notice_in_words, language=language),
     }
-    return Template("own_bid.html", context=context)
+    return Template("drafts.html", context=context)
 
 
 @get("/desk/journal", include_in_schema=False, guards=[requires(*OF_JOURNAL)])
 async def journal_page(sessions: Here) -> Template:
     """The journal."""
-    return Template("journal.html", context={"rows": await journal(sessions)})
+    context = {"rows": await journal(sessions), "roles": ROLES, "deeds": DEEDS}
+    return Template("journal.html", context=context)
 
 
 @post("/logout", include_in_schema=False, guards=[logged_in])
@@ -338,10 +354,6 @@ async def journal(sessions: Sessions) -> list[JournalEntry]:
         JournalEntry(time=moment(row.at), what=row.what, role=row.role, registration=row.registration)
         for row in rows
     ]
-
-
-def _said(part: PublishedPart) -> Proposal | Bid | None:
-    return None if part.content is None else read_opened(part.part, bytes(part.content))
 
 
 def _application(row: ApplicationRow, live: Sequence[bytes]) -> WaitingApplication:

@@ -15,10 +15,10 @@ from bids.errors import UploadError
 from bids.uploads import Broken
 from crypto.certificates import Role
 from crypto.encoding import from_base64
-from procurement.documents import FAULTS
 from procurement.downloads import Download, Downloads, ShownBid, ShownDocument
 from procurement.web.api import PROBLEMS, Hash, Ocid, Steps, problems
 from procurement.web.gate import MEASURED, RequestTimeoutException
+from procurement.web.look import N_
 from procurement.web.problems import Problem, come_back
 from procurement.web.session import PRIVATE, SCHEME, UNSEEN, Who, requires
 from procurement.web.uploads import LONGEST_HEADER, chunks, parse_number
@@ -27,6 +27,18 @@ OCTETS = "application/octet-stream"
 AS_IT_IS = {"uncompressed": True}
 """What is sealed gets no smaller, and how much of it comes is to be said beforehand."""
 OF_DOCUMENTS = (Role.OFFICER, Role.EVALUATOR)
+FAULTS = {
+    "not-enclosed": N_("The contents name a document that the envelope does not list."),
+    "named-twice": N_("Two parts name the same document."),
+    "size-differs": N_("The sealed file has another size than the document that it is said to be."),
+    "unnamed": N_("No part says what the file is, or how it opens."),
+}
+"""What may be odd about a document, by code."""
+PARTS = {
+    "bid": N_("Restricted content of the bid"),
+    "technical": N_("Restricted content of the technical part"),
+    "price": N_("Restricted content of the price part"),
+}
 
 Number = Annotated[
     int, PathParameter(ge=1, le=MOST_DOCUMENTS, description="The document's number in the envelope.")
@@ -115,7 +127,7 @@ async def read_opened_document(
 async def documents_page(ocid: Ocid, envelope: Hash, downloads: Given, visitor: Who) -> Template:
     """The documents of an opened bid for the tender's officials, with what is restricted."""
     bid = await downloads.shown(ocid, envelope, visitor)
-    context = {"ocid": ocid, "envelope": envelope, "bid": bid, "faults": FAULTS}
+    context = {"ocid": ocid, "envelope": envelope, "bid": bid, "faults": FAULTS, "parts": PARTS}
     return Template("documents.html", context=context)
 
 

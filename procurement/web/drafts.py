@@ -13,6 +13,7 @@ from procurement import publication
 from procurement.awards import Award, Evaluated, LotAward, Termination
 from procurement.editions import Amendment
 from procurement.evaluation import Ranked
+from procurement.evaluation.explain import Language
 from procurement.procedure import Procedure
 from procurement.registry import store as registry
 from procurement.store import Draft
@@ -67,8 +68,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(self.statement.payload, indent=2).decode()
 
 
-async def read(procedure: Procedure, draft: Draft) -> Reading:
-    """A draft with everything that the second officer has to know."""
+async def read(procedure: Procedure, draft: Draft, language: Language) -> Reading:
+    """A draft with everything that the second officer has to know, in their language."""
     statement = Statement(draft.body)
     tender = None if draft.kind == "notice" else await procedure.tender(draft.ocid)
     notice, said = tender.notice if tender else statement.read(Notice), _change(draft, statement)
@@ -84,7 +85,7 @@ async def read(procedure: Procedure, draft: Draft) -> Reading:
         people=await _certificates(procedure, named),
         winners=await _winners(procedure, draft, notice, awards) if awards else [],
         said=said,
-        changed=differences(notice, amended),
+        changed=differences(notice, amended, language),
         latest=tender.editions[-1].statement if tender else "",
     )
 

@@ -224,7 +224,7 @@ def test_a_page_that_is_loaded_anew_goes_on_where_it_was_cut(
     page.reload()
     bidder.is_at(1, "accepted")
     expect(page.locator("#chain progress")).to_be_visible()
-    page.wait_for_function("document.querySelector('#chain progress').value > 0")
+    expect(page.locator("#chain progress")).not_to_have_js_property("value", 0, timeout=60_000)
     page.unroute("**/uploads/*")
     resumed: list[int] = []
     page.on(

@@ -196,10 +196,7 @@ def test_the_notice_says_in_words_what_is_examined() -> None:
     facts = dict(explain.rules_in_words(rules(), "KRW"))
     assert facts["Examination"] == "in order of price, until somebody has 95 of 100 points"
     assert facts["Capability capability"] == "Capability: 20 points"
-    assert (
-        facts["Documents"]
-        == "within 604,800 seconds of the officer's request; a supplement within 259,200 seconds"
-    )
+    assert facts["Documents"] == "within 7 days of the officer's request; a supplement within 3 days"
     assert dict(explain.rules_in_words(a_price_floor(), "KRW"))["Examination"].startswith("none")
     negotiated = explain.rules_in_words(a_negotiation(negotiation=True), "KRW")
     assert dict(negotiated)["Negotiation"] == "in order of rank, until there is an agreement"

@@ -268,7 +268,8 @@ def test_every_parameter_of_every_rule_set_is_put_into_words(language: explain.L
         words = " ".join(f"{label} {text}" for label, text in facts).replace(",", "")
         assert "{" not in words
         for figure in set(figures_of(decode(encode(rules), dict[str, Any]))) - said_otherwise:
-            assert figure in words, figure
+            span = explain.duration(int(figure), language) if figure in ("86401", "3602") else figure
+            assert span.replace(",", "") in words, figure
 
 
 def test_every_way_to_put_a_parameter_is_used() -> None:

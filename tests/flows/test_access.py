@@ -71,7 +71,7 @@ from procurement.web.look import asset
 from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
 from tests.flows.conftest import a_town
-from tests.flows.people import PracticeTender, Town, signed_anyhow
+from tests.flows.people import PracticeTender, Town, signed_anyhow, timeless
 from tests.flows.test_documents import enclose, upload
 from tests.flows.test_documents import seal as sealed_with
 from tests.flows.test_openapi import app_of
@@ -459,6 +459,38 @@ def got(path: str, /, **fill: Fill) -> Asked:
     return ask
 
 
+async def watched(square: Square, case: Case) -> httpx.Response:
+    """The head of an answer that has no end, by somebody who leaves as soon as it comes."""
+    status, headers = 0, await square.session(case.column)
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Any:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    path = f"/tenders/{square.tender(case).ocid}/events"
+    request = square.town.http.build_request("GET", path, headers=headers)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "server": ("service", 80),
+        "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+        "asgi": {"version": "3.0"},
+    }
+    await app_of(square.town)(scope, receive, send)  # type: ignore[arg-type]  # as a server makes it
+    return httpx.Response(status)
+
+
 def sent(method: str, path: str, body: Any = None) -> Asked:
     """A change that a session vouches for."""
 
@@ -812,7 +844,8 @@ PLAIN = (
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
     *("/", "/tenders", "/tenders/{ocid}", "/tenders/{ocid}/bid", "/entities", "/login", "/bidder"),
-    "/assets/manifest.json",
+    *("/practice", "/assets/manifest.json"),
+    *(f"/tenders/{{ocid}}/{what}" for what in ("notice", "enquiries", "bids", "draws")),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
@@ -822,8 +855,13 @@ PLAIN = (
 
 FILLED: dict[str, dict[str, Fill]] = {
     f"{TENDER}/entries/{{seq}}": {"seq": lambda *_: 2},
+    **{
+        f"/tenders/{{ocid}}/lots/{{lot}}{what}": {"lot": lambda *_: "1"}
+        for what in ("", "/prices.svg", "/scores.svg")
+    },
     f"{TENDER}/statements/{{id}}": {"id": envelope},
     f"{TENDER}/receipts/{{id}}": {"id": received},
+    "/tenders/{ocid}/receipts/{name}": {"name": received},
     f"{TENDER}/documents/{{id}}": {"id": lambda *_: "spec"},
     f"{TENDER}/bids/{{envelope}}/documents": {"envelope": opened_bid},
     f"{TENDER}/bids/{{envelope}}/documents/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
@@ -888,6 +926,7 @@ ASKED: dict[Route, Asked] = {
             ),
         )
     },
+    Route("GET", "/tenders/{ocid}/events"): watched,
     Route("POST", "/api/v1/tenders"): publish,
     Route("PUT", f"{TENDER}/files/{{digest}}"): hand_in,
     Route("POST", f"{TENDER}/countersignatures"): countersign,
@@ -916,6 +955,7 @@ ASKED: dict[Route, Asked] = {
     Route("POST", "/api/v1/revocations"): revoke,
     Route("GET", "/api/v1/certificate-status/{id}"): read_status,
     Route("POST", "/api/v1/practice-tenders"): sent("POST", "/api/v1/practice-tenders"),
+    Route("POST", "/practice"): sent("POST", "/practice"),
     Route("POST", "/api/v1/challenges"): sent("POST", "/api/v1/challenges"),
     Route("POST", "/api/v1/log-ins"): log_in,
     Route("POST", "/api/v1/sessions"): begin_session,
@@ -962,7 +1002,7 @@ async def test_what_comes_is_what_the_table_says(square: Square, route: Route) -
 ANYHOW = {
     *("/api/v1/session", "/api/v1/journal", "/desk", "/desk/journal", "/api/v1/ceremonies/{id}"),
     *(each.path for each in ASKED if each.path.startswith(("/log", "/beacon"))),
-    *(f"{TENDER}/uploads/{{id}}", f"{TENDER}/receipts/{{id}}"),
+    *(f"{TENDER}/uploads/{{id}}", f"{TENDER}/receipts/{{id}}", "/tenders/{ocid}/receipts/{name}"),
 }
 """Differs from one moment to the next, whoever bids."""
 
@@ -979,7 +1019,8 @@ async def everything(square: Square) -> dict[tuple[Route, str], bytes]:
     for route, column in product(table(), COLUMNS):
         if route.method == "GET" and route.path not in ANYHOW:
             answer = await ASKED[route](square, Case(column, True, False))
-            read[route, column] = own_part(answer) if route.path.endswith("own-bids") else answer.content
+            content = own_part(answer) if route.path.endswith("own-bids") else answer.content
+            read[route, column] = timeless(content)
     return read
 
 

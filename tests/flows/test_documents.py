@@ -248,7 +248,7 @@ async def test_documents_through_a_tenders_life(town: Town, tmp_path: Path) -> N
             "Diploma",
             escape(MANAGER),
             f'href="{reader.desk}/3"',
-            "missing: it did not come in time",
+            "Missing: it did not come in time",
         ):
             assert shown in page
         assert not {each for each in ("Costing", "<b>") if each in page}
@@ -362,10 +362,10 @@ async def test_a_second_officer_reads_what_documents_a_notice_takes(town: Town) 
     for changes, said in (
         (
             TAKES,
-            ("at most 9, restricted content", "at most 8,388,608 bytes", "for 3 seconds after the deadline"),
+            ("At most 9, restricted content", "at most 8,388,608 bytes", "for 3 seconds after the deadline"),
         ),
-        (TAKES | {"upload_grace": 0}, ("until the deadline, not after it",)),
-        ({}, ("<dt>Documents</dt><dd>none</dd>",)),
+        (TAKES | {"upload_grace": 0}, ("Until the deadline, not after it",)),
+        ({}, ("<dt>Documents</dt><dd>None</dd>",)),
     ):
         notice = town.notice(a_lot(), lead=60, margin=6, **changes)
         await town.line().post("/api/v1/tenders", sign(notice, town.officer))

@@ -20,9 +20,11 @@ from procurement.finding.listing import Listing, listed
 from procurement.history import Head
 from procurement.notices import Classification, Eligibility, LegalBasis, Translation
 from procurement.procedure import Procedure
+from procurement.service import House
 from procurement.store import TenderRow
 from procurement.tenders import Contact, Item, Lot, Organisation, OutageRule
 from tests.builders import a_lot, a_notice, panel_rules, the_world
+from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_changes import the_service_was_down
 from tests.flows.test_consortium import joint_bid
@@ -183,6 +185,20 @@ async def test_a_refused_step_leaves_the_line_as_it_was(town: Town) -> None:
     word = tender.countersignature(tender.notice_id, town.officer)
     assert (await tender.post("countersignatures", word)).is_client_error
     assert (await tender.post("awards", word)).is_client_error
+    assert {table: (await town.rows())[table] for table in TABLES} == before
+
+
+async def test_a_service_that_starts_makes_the_lines_that_are_not_there(dsn: str, house: House) -> None:
+    async with running(dsn, house) as http:
+        town = await Town.settle(http, house, dsn)
+        tender = await town.publish(a_lot(), lead=600)
+    before = {table: (await town.rows())[table] for table in TABLES}
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("TRUNCATE listing, listed_award, listed_entity")
+    await connection.close()
+    async with running(dsn, house) as http:
+        [found] = (await http.get("/api/v1/tenders")).json()["tenders"]
+    assert found["tender"] == tender.ocid
     assert {table: (await town.rows())[table] for table in TABLES} == before
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import html
 import secrets
 from typing import Any
 
@@ -13,6 +14,7 @@ from crypto.certificates import SigningKey
 from crypto.checkpoint import TlogProof, VerifyingKey
 from crypto.encoding import from_base64
 from crypto.statements import Statement, sign
+from procurement.evaluation import LowestPrice, explain
 from tests.builders import a_lot, panel_rules
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_consortium import joint_bid
@@ -99,8 +101,8 @@ async def test_a_bidder_reads_that_its_bid_does_not_stand_under_terms_that_have_
     assert found == [(sent, "envelope", "replaced"), (anew, "envelope", "counts")]
 
 
-async def page_of(tender: PracticeTender, key: SigningKey) -> str:
-    headers = await log_in(tender.town, key)
+async def page_of(tender: PracticeTender, key: SigningKey, language: str = "en") -> str:
+    headers = await log_in(tender.town, key) | {"Accept-Language": language}
     return (await tender.town.http.get(f"/desk/bids/{tender.ocid}", headers=headers)).text
 
 
@@ -193,6 +195,34 @@ async def test_nothing_is_read_back_as_opened_before_the_opening_and_then_only_o
     assert sorted(ranks) == [1, 2]
 
 
+async def test_who_lost_reads_who_is_ahead_and_why_in_their_own_language(town: Town) -> None:
+    tender = await town.publish(a_lot(LowestPrice(ceiling="1000")), lead=5, standstill=2)
+    cheap, dear, out = [await town.bidder(name) for name in ("Hanbit & Co.", "Saebyeok", "Beyond")]
+    for key, amount in ((cheap, "700"), (dear, "900"), (out, "1001")):
+        await tender.bid(key, amount)
+    await tender.close()
+    assert "listed in the closing, and sealed until the opening" in await page_of(tender, dear)
+    await tender.order("bid")
+    evaluation = (await tender.evaluated())["1"]
+    said = await page_of(tender, dear)
+    for expected in ("rank 2 of 2", "900 KRW", "Hanbit &amp; Co.<br>", "700 KRW", "who has to act next"):
+        assert expected in said
+    beyond = await page_of(tender, out, "ko")
+    [own] = [each for each in evaluation.ranking if each.amount == "1001"]
+    for expected in ("순위 제외", explain.reason(own.reason, "ko"), explain.sentence(own.lines[-1], "ko")):
+        assert expected in beyond
+    assert own.lines
+    spanish = await page_of(tender, out, "es")
+    assert explain.sentence(own.lines[-1], "es") in html.unescape(spanish)
+    assert f'<span lang="ko">{explain.reason(own.reason, "ko")}</span>' in spanish
+    await tender.intend()
+    assert "you can object to the intended award" in await page_of(tender, dear)
+    assert "Meant for you" in await page_of(tender, cheap)
+    await tender.award()
+    assert f'href="/api/v1/tenders/{tender.ocid}/record"' in await page_of(tender, dear)
+    assert "<strong>Yours</strong>" in await page_of(tender, cheap)
+
+
 async def test_partners_read_back_what_came_of_the_joint_bid_and_who_was_left_out_does_not(
     town: Town,
 ) -> None:
@@ -223,7 +253,7 @@ async def test_a_bid_that_was_taken_while_the_clock_was_in_doubt_says_so(town: T
     assert bid["inDoubt"]
     headers = await log_in(town, bidder)
     page = (await town.http.get(f"/desk/bids/{tender.ocid}", headers=headers)).text
-    assert "time in doubt" in page
+    assert "Time in doubt" in page
 
 
 async def test_while_the_log_stands_still_a_bidder_reads_the_promise(town: Town) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bids.envelope import Envelope, Part, bid_id
+from bids.envelope import MOST_LOTS, Envelope, Part, bid_id
 from bids.orders import OrderRefusal
 from bids.receipts import Refusal
 from crypto.certificates import BACKDATED, P256_ORDER, Authority, Role, SigningKey, request
@@ -41,7 +41,6 @@ from tests.builders import a_lot
 from tests.flows.conftest import running, running_with
 from tests.flows.people import PracticeTender, Town, signed_anyhow
 from tests.flows.test_life import NEGOTIATION, conclude
-from tests.flows.test_rule_sets import TWO_ENVELOPES
 
 LONG = 600.0
 PROBLEM = "application/problem+json"
@@ -136,7 +135,7 @@ MALFORMED: dict[str, Callable[[Case], bytes]] = {
         case.payload.replace(b'"part":"bid"', b'"part":"' + b"x" * 50_000 + b'"')
     ),
     "no parts": lambda case: case.with_parts(),
-    "three parts": lambda case: case.with_parts(*[case.read.parts[0]] * 3),
+    "more parts than lots": lambda case: case.with_parts(*[case.read.parts[0]] * (2 + MOST_LOTS)),
     "capital hex": lambda case: case.with_parts(
         msgspec.structs.replace(case.read.parts[0], u=case.read.parts[0].u.upper())
     ),
@@ -372,7 +371,6 @@ async def test_a_notice_that_contradicts_itself_or_the_service_is_refused(town: 
         (409, "panel-missing", {"evaluators": (town.evaluator.fingerprint,)}),
         (409, "lots-repeat", {"lots": (a_lot(), a_lot())}),
         (409, "panel-missing", {"lots": (a_lot(), a_lot(NEGOTIATION, id="2"))}),
-        (409, "two-envelope-alone", {"lots": (a_lot(), a_lot(TWO_ENVELOPES, id="2"))}),
         (403, "certificate-invalid", {"transcript": convened.transcript}),
         (422, "committee-invalid", {"transcript": town.transcript[:2]}),
         (403, "certificate-invalid", {"transcript": (town.transcript[0],) * 3}),

@@ -2,8 +2,9 @@
 
 import { type Service, ServiceError } from "../../../bids/browser/client.ts";
 import { prepare } from "../../../bids/browser/envelope.ts";
+import { sleep } from "../../../bids/browser/line.ts";
 import { coSign } from "../../browser/bid.ts";
-import { closes, complete } from "../../browser/notice.ts";
+import { type Notice, closes, complete } from "../../browser/notice.ts";
 import { type Announced, readNotice } from "../../browser/tender.ts";
 import * as bidder from "./parts/bid/bidder.ts";
 import { type Enclosed, type Link, awaited, chainOf, latest, underWay } from "./parts/bid/chain.ts";
@@ -50,8 +51,7 @@ const view = new View(ocid, { submit, upload, withdraw, replace });
 async function begin(): Promise<void> {
   root.hidden = false;
   if (!(await isAlone())) return trouble({ code: "other-tab" });
-  who = await identity();
-  byId("keyless").hidden = who?.state === "certified";
+  await meet();
   chain = await chainOf(ocid);
   draft = (await get<Draft>("drafts", ocid)) ?? draft;
   redraw();
@@ -65,18 +65,32 @@ async function begin(): Promise<void> {
   await takeUp(known);
 }
 
+/** Who bids here: somebody may have registered in another tab meanwhile. */
+async function meet(): Promise<void> {
+  who = await identity();
+  byId("keyless").hidden = who?.state === "certified";
+}
+
 /** What was broken off goes on: an answer that was not heard, files that have not come; then the box is shut. */
 async function takeUp({ service, tender }: Known): Promise<void> {
   const pending = underWay(chain);
   if (pending) await submit(pending);
   if (service.now() < complete(tender.notice)) await upload();
-  await until(service, closes(tender.notice));
+  await untilPast(closes);
   close();
-  await until(service, complete(tender.notice));
+  const { tender: shut } = await untilPast(complete);
   redraw();
-  await remove("drafts", ocid);
-  await sweep([]);
-  if (latest(chain)) await follow(service, tender, chain);
+  if (!open) await tidy();
+  if (latest(chain)) await follow(service, shut, chain);
+}
+
+/** Waits for a time of the tender, which may move meanwhile. In short steps: a device may sleep. */
+async function untilPast(time: (notice: Notice) => number): Promise<Known> {
+  for (let now = known!; ; now = known = await verified()) {
+    const at = time(now.tender.notice);
+    if (now.service.now() >= at) return now;
+    while (now.service.now() < at) await sleep(Math.min(at - now.service.now(), LONGEST_WAIT));
+  }
 }
 
 /** Nothing is written or sealed any more. */
@@ -87,11 +101,10 @@ function close(): void {
   redraw();
 }
 
-/** Waits for a time, as the device's clock has it: in short steps, for a device may sleep. */
-async function until(service: Service, time: number): Promise<void> {
-  while (service.now() < time) {
-    await new Promise((done) => setTimeout(done, Math.min(time - service.now(), LONGEST_WAIT)));
-  }
+/** By the service's clock, too, the box is shut: the draft goes, and files that have arrived. */
+async function tidy(): Promise<void> {
+  await remove("drafts", ocid);
+  await sweep([]);
 }
 
 /** One tab writes a bid: the others say so. */
@@ -116,7 +129,7 @@ async function verified(): Promise<Known> {
     } catch (error) {
       if (!isAway(error)) throw error;
       tell("told-offline");
-      await new Promise((again) => setTimeout(again, RETRY));
+      await sleep(RETRY);
     }
   }
 }
@@ -150,7 +163,11 @@ function showDraft(): void {
 
 /** The form is there where nothing is in the box or on its way; what is in the box is replaced on purpose only. */
 function placeForm(): void {
-  if (open) byId("draft").hidden = latest(chain)?.kind === "envelope" || underWay(chain) !== undefined;
+  if (open) byId("draft").hidden = latest(chain)?.kind === "envelope" || underWay(chain) !== undefined || isShut();
+}
+
+function isShut(): boolean {
+  return known !== undefined && known.service.now() >= closes(known.tender.notice);
 }
 
 let saving: Promise<void> | null = null;
@@ -206,6 +223,7 @@ function takesDocuments(): boolean {
 async function check(): Promise<void> {
   calm();
   const { service, tender } = (known ??= await verified());
+  await meet();
   if (!who?.fingerprint) return trouble({ code: "no-identity" });
   if (isPractice(who) && !tender.notice.practice) return trouble({ code: "practice-only" });
   const now = { ...draft, fields: form.fields, documents: documents.sealed };

@@ -19,7 +19,7 @@ async function post(path: string, body?: unknown): Promise<any> {
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
   const said = await answer.json();
-  if (!answer.ok) throw new Error(said.detail);
+  if (!answer.ok) throw Object.assign(new Error(said.detail), { code: said.code });
   return said;
 }
 
@@ -51,6 +51,12 @@ async function logIn(): Promise<void> {
   location.assign("/desk");
 }
 
+/** Why it did not work, in the reader's language: by our code, or by the browser's name for it. */
+function why(error: { code?: unknown; name: string }): string {
+  const said = (code: unknown) => document.querySelector(`#passkey-words [data-code="${CSS.escape(String(code))}"]`);
+  return (said(error.code) ?? said(error.name) ?? said("other"))!.textContent!;
+}
+
 function offer(place: HTMLElement | null, event: "submit" | "click", act: () => Promise<void>): void {
   if (!place || !window.PublicKeyCredential) return;
   const status = place.querySelector<HTMLElement>("[role=status]")!;
@@ -62,7 +68,7 @@ function offer(place: HTMLElement | null, event: "submit" | "click", act: () => 
     try {
       await act();
     } catch (error) {
-      status.textContent = (error as Error).message;
+      status.textContent = why(error as Error);
       status.hidden = false;
     }
   });

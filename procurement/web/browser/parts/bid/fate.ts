@@ -11,6 +11,7 @@ import {
   counted,
   parseHeld,
 } from "../../../../../bids/browser/receipts.ts";
+import { sleep } from "../../../../../bids/browser/line.ts";
 import { type Json, encode, equal, milliseconds } from "../../../../../crypto/browser/encoding.ts";
 import { LogError } from "../../../../../crypto/browser/errors.ts";
 import { answered, decodeAs, hex32, identifier, loose, momentText, oneOf } from "../../../../../crypto/browser/values.ts";
@@ -145,6 +146,6 @@ async function untilThere<T>(look: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!(error instanceof ServiceError) || !["not-yet", "unreachable"].includes(error.code)) throw error;
     }
-    await new Promise((again) => setTimeout(again, POLL));
+    await sleep(POLL);
   }
 }
