@@ -726,7 +726,7 @@ def test_no_other_signature_passes(twins: Twins) -> None:
         signature, certificate = Statement(data).signature, key.certificate.der.hex()
         r, s = signature[:32], signature[32:]
         high = (n - int.from_bytes(s, "big")).to_bytes(32, "big")
-        malleated = (int.from_bytes(s, "little") + order).to_bytes(32, "little")
+        malleated = ((int.from_bytes(s, "little") + order) % 2**256).to_bytes(32, "little")
         wrong = [flipped(signature, at, at % 8) for at in range(64)]
         wrong += [r + high, r + malleated, bytes(64), r + bytes(32), bytes(32) + s, b"\xff" * 64]
         wrong += [signature[:-1], signature + b"\x00", b"", signature[:63] + b"", s + r]
