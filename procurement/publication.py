@@ -52,14 +52,16 @@ class PublishedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str | None = None
 
 
-class PublishedBid(msgspec.Struct, frozen=True, kw_only=True):
-    """A counted bid after the opening. `envelope` is its statement's id, `bid` the id in opening orders."""
+class PublishedBid(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A counted bid after the opening. `envelope` is its statement's id, `bid` the id in opening orders,
+    `partners` the names of those who bid jointly with the bidder."""
 
     envelope: str
     bid: str
     bidder: str
     registration: str
     parts: tuple[PublishedPart, ...]
+    partners: tuple[str, ...] = ()
 
 
 class PublishedEnquiry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -175,7 +177,8 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
     if not situation.of(EventType.OPENED):
         raise TenderError("not-yet", "the bids are not opened yet")
     opened = await box.load_opened(procedure.pool, situation.row.tender_id)
-    names = await _names(procedure, [each.envelope.signer for each in counted])
+    people = {one for each in counted for one in (each.envelope.signer, *each.envelope.consortium)}
+    names = await names_of(procedure, list(people))
     return [
         PublishedBid(
             envelope=each.id,
@@ -187,9 +190,18 @@ async def opened_bids(procedure: Procedure, ocid: str) -> list[PublishedBid]:
                 for part in situation.tender.notice.parts
                 if (each.id, part) in opened
             ),
+            partners=tuple(names[one] for one in each.envelope.consortium),
         )
         for each in counted
     ]
+
+
+async def names_of(procedure: Procedure, fingerprints: Sequence[str]) -> dict[str, str]:
+    """The names in these certificates, by fingerprint. Raises LogError where one is gone."""
+    found = await registry.load_certificates(procedure.pool, fingerprints)
+    if missing := set(fingerprints) - set(found):
+        raise LogError(f"{len(missing)} certificates are gone")
+    return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}
 
 
 async def signers(procedure: Procedure, ocid: str) -> dict[str, str]:
@@ -198,7 +210,7 @@ async def signers(procedure: Procedure, ocid: str) -> dict[str, str]:
     said = bundle.said_in(situation.entries)
     statements = await store.load_statements(procedure.pool, situation.row.tender_id, said)
     fingerprints = {id: Statement(body).signer for id, body in statements.items()}
-    names = await _names(procedure, list(fingerprints.values()))
+    names = await names_of(procedure, list(fingerprints.values()))
     return {id: names[fingerprint] for id, fingerprint in fingerprints.items()}
 
 
@@ -446,13 +458,6 @@ async def _opened(procedure: Procedure, situation: Situation) -> list[Any]:
     if not situation.has(EventType.OPENED):
         return []
     return await procedure.counted(procedure.pool, situation)
-
-
-async def _names(procedure: Procedure, fingerprints: list[str]) -> dict[str, str]:
-    found = await registry.load_certificates(procedure.pool, fingerprints)
-    if missing := set(fingerprints) - set(found):
-        raise LogError(f"{len(missing)} certificates are gone")
-    return {fingerprint: Certificate(der).name for fingerprint, der in found.items()}
 
 
 def published_part(part: Part, result: bytes | str) -> PublishedPart:

@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -62,6 +62,7 @@ from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
 from procurement.web.connection import Connection
+from procurement.web.live import Live
 from procurement.web.look import RELEASED
 from procurement.worker import Worker
 
@@ -104,7 +105,15 @@ class House(NamedTuple):
 
 class Server(uvicorn.Server):
     """uvicorn, but a signal only ends `serve`: uvicorn's own way kills the process before anything that
-    was started with it is stopped."""
+    was started with it is stopped. `let_go` ends the answers that have no end of their own."""
+
+    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._let_go = let_go
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._let_go()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -153,6 +162,7 @@ class Staff(NamedTuple):
     reception: Reception
     uploads: Uploads
     downloads: Downloads
+    live: Live
     ground: Ground | None
 
 
@@ -251,7 +261,7 @@ def _answer(charter: Charter, listening: socket.socket) -> None:
                 proxy_headers=False,  # the peer's address is what the peer cannot choose
                 http=Connection,
             )
-            await Server(config).serve([listening])
+            await Server(config, staff.live.end).serve([listening])
 
     uvloop.run(answer())
 
@@ -396,7 +406,18 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
             tasks.create_task(rounds.watch(stop))
         try:
             objects = LocalStore(house.objects)
-            yield Staff(client, log, objects, office, procedure, reception, uploads, downloads, ground)
+            yield Staff(
+                client,
+                log,
+                objects,
+                office,
+                procedure,
+                reception,
+                uploads,
+                downloads,
+                Live(procedure),
+                ground,
+            )
         finally:
             stop.set()
 
@@ -429,17 +450,19 @@ def _application(charter: Charter, staff: Staff) -> Application:
         reception=staff.reception,
         files=staff.uploads,
         downloads=staff.downloads,
+        live=staff.live,
         ground=staff.ground,
     )
 
 
 @asynccontextmanager
 async def _at_the_door(staff: Staff) -> AsyncIterator[None]:
-    """Bids are taken, and it is kept in the ledger that they are."""
+    """Bids are taken, it is kept in the ledger that they are, and who watches is told what happens."""
     stop = asyncio.Event()
     heartbeat = Heartbeat(staff.reception)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(heartbeat.run(stop))
+        tasks.create_task(staff.live.run(stop))
         try:
             yield
         finally:

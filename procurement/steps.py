@@ -243,7 +243,7 @@ RULES = {
     "standstill": "13.12",
     "award": "8",
 }
-"""By code: the section of docs/formats.md with the rule behind a step, beside the law that the notice names."""
+"""By code: the section of docs/formats.md with the rule behind a step, beside the law of the notice."""
 SECTION: dict[Language, str] = {
     "en": "Openseal formats, section {}",
     "ko": "Openseal 형식 문서 {}절",
@@ -309,6 +309,17 @@ def steps(notice: Notice, history: Sequence[Entry], now: datetime, language: Lan
         _step(notice, code, part, times, now, language, rules)
         for code, part, times in _plan(notice, _History(history))
     ]
+
+
+def turns(notice: Notice, history: Sequence[Entry]) -> list[datetime]:
+    """When, by the clock alone, a step begins, is late or is over, in order: between two of these times the
+    list stays as it is, but for how late a late step is."""
+    found: set[datetime] = set()
+    for _, _, (since, due, done) in _plan(notice, _History(history)):
+        found |= {time for time in (since, done) if time}
+        if due and (done is None or done > due):
+            found.add(due + timedelta(seconds=1))
+    return sorted(found)
 
 
 def in_words(step: Step) -> str:

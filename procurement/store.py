@@ -112,6 +112,13 @@ async def find_shut(connection: Any, tender_ids: Iterable[UUID]) -> dict[UUID, d
     return {row["tender_id"]: row["deadline"] for row in await connection.fetch(query, list(tender_ids))}
 
 
+async def load_seqs(connection: Any, tender_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many entries the history of each of these tenders has."""
+    query = "SELECT tender_id, seq FROM tender WHERE tender_id = ANY($1)"
+    rows = await connection.fetch(query, list(tender_ids))
+    return {row["tender_id"]: row["seq"] for row in rows}
+
+
 async def list_due(connection: Any, now: datetime) -> list[str]:
     """Ocids of the tenders past their deadline, or terminated, that are not concluded, the oldest deadline
     first."""

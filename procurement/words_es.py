@@ -23,8 +23,8 @@ FACTS: dict[str, tuple[str, str]] = {
     "reseal": ("Si la ronda tiene que moverse", "las ofertas deben sellarse de nuevo; margen {margin}"),
     "outage": (
         "Tras una interrupción",
-        "de {least} o más en las últimas {window}, el plazo se mueve {shortExtension}; de más de {short},"
-        " {longExtension}",
+        "de {least} o más dentro de {window} antes del plazo, éste se mueve {shortExtension}; de más de"
+        " {short}, {longExtension}",
     ),
     "previous": ("En lugar de", "{tender}, anuncio {notice}"),
     "standstill": ("Plazo suspensivo", "{standstill}"),

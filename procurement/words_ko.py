@@ -24,7 +24,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "outage": (
         "장애 발생 시",
         "마감 전 {window} 사이에 모두 {least} 이상 장애가 있으면 마감을 {shortExtension} 연기하고,"
-        " {short}을 넘으면 {longExtension} 연기합니다",
+        " {short}을(를) 넘으면 {longExtension} 연기합니다",
     ),
     "previous": ("이전 공고", "{tender}, 공고문 {notice}"),
     "standstill": ("이의제기 기간", "{standstill}"),

@@ -40,15 +40,17 @@ from procurement.web import (
     finding,
     log,
     look,
-    pages,
     practice,
     receipts,
     registry,
     session,
+    tender,
     uploads,
 )
+from procurement.web import live as live_pages
 from procurement.web.error_pages import HANDLERS
 from procurement.web.gate import UNGATED, Gate
+from procurement.web.live import Live
 
 HEADERS = [
     (
@@ -73,6 +75,7 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    live: Live,
     ground: Ground | None,
 ) -> Litestar:
     """Everything that the service answers over HTTP; `beacon` is the embedded one and `ground` the practice
@@ -89,6 +92,7 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "live": live,
         "ground": ground,
         "sessions": sessions,
         "passkeys": Passkeys(sessions),
@@ -115,8 +119,9 @@ def create_app(
             log.covers_router,
             *([log.beacon_router, log.chain_router(beacon)] if beacon else []),
             finding.router,
-            pages.router,
             receipts.router,
+            tender.router,
+            live_pages.router,
             look.router,
         ],
         dependencies={name: _always(value) for name, value in given.items()}

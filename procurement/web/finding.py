@@ -17,6 +17,7 @@ from procurement.finding.search import SOON, Search, SearchError, read, read_awa
 from procurement.finding.store import Line, Page, Prize
 from procurement.web.api import Steps, parameters
 from procurement.web.look import N_, language_of
+from procurement.web.wording import STATES
 
 A_PAGE = 25
 FEW = 5
@@ -27,17 +28,6 @@ ENTITIES = 50
 Asked = Request[Any, Any, Any]
 Registered = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$", description="An id.")]
 
-STATES = {
-    "active": N_("Open for bids"),
-    "closed": N_("Closed, not opened yet"),
-    "opening": N_("Being opened"),
-    "evaluation": N_("Being evaluated"),
-    "recused": N_("Held up: nobody is left who may decide"),
-    "standstill": N_("Award intended"),
-    "awarded": N_("Awarded"),
-    "unsuccessful": N_("Ended without an award"),
-    "cancelled": N_("Cancelled"),
-}
 STAGES = {
     "open": N_("Open for bids"),
     "closing": N_("Closing within three days"),

@@ -72,17 +72,20 @@ async def remember_language(message: Message, scope: Scope) -> None:
 def catalogue(language: Language) -> Catalog:
     """All words of a language: the files in its folder are read as one. Raises ValueError for a message
     that two of them have."""
-    whole = Catalog(locale=language, domain="messages")
-    for path in sorted((HERE / "locales" / language).glob("*.po")):
-        with path.open("rb") as file:
-            part = read_po(file, locale=language, abort_invalid=True)
-        for message in part:
-            if not message.id:
-                continue
+    paths = sorted((HERE / "locales" / language).glob("*.po"))
+    # A file's header says how many plurals there are: CLDR has one more for Spanish, of millions.
+    whole = _read(paths[0], language) if paths else Catalog(locale=language)
+    for path in paths[1:]:
+        for message in filter(lambda each: each.id, _read(path, language)):
             if message.id in whole:
                 raise ValueError(f"{path.name} has once more: {message.id}")
             whole[message.id] = message
     return whole
+
+
+def _read(path: Path, language: Language) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
 
 
 def _translations(language: Language) -> Translations:

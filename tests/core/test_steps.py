@@ -15,7 +15,7 @@ from procurement import steps as module
 from procurement.evaluation import Committed, KrPriceFloor
 from procurement.history import Entry, EventType
 from procurement.notices import LegalBasis
-from procurement.steps import HOLDERS, LANGUAGES, RULES, WHO, WORDS, Step, in_words, steps
+from procurement.steps import HOLDERS, LANGUAGES, RULES, WHO, WORDS, Step, in_words, steps, turns
 from tests.builders import DEADLINE, START, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 from tests.core.test_record_panel import drawn
 from tests.core.test_record_selection import Ranked
@@ -238,6 +238,16 @@ def test_at_any_time_every_step_is_whole(at: int, of_history: int) -> None:
         assert each.missed
 
 
+@given(of_history=st.integers(0, 30), between=st.integers(0, 10**7), after=st.integers(0, 10**7))
+def test_between_two_turns_no_step_changes(of_history: int, between: int, after: int) -> None:
+    life = a_life()
+    entries = history(life)[:of_history]
+    first, second = sorted(START + timedelta(seconds=each) for each in (between, after))
+    passed = [sum(turn <= now for turn in turns(life.notice, entries)) for now in (first, second)]
+    found = [states(steps(life.notice, entries, now)) for now in (first, second)]
+    assert (found[0] == found[1]) == (passed[0] == passed[1])
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_step_is_in_every_language(language: Any) -> None:
     life = a_panel_life()
@@ -251,6 +261,13 @@ def test_every_step_is_in_every_language(language: Any) -> None:
     committee = next(each for each in found if each.holder == "committee")
     assert "2" in committee.who
     assert "3" in committee.who
+
+
+def test_the_rules_behind_a_step_are_said_in_the_readers_language() -> None:
+    found = of(steps(a_life().notice, [], START, "ko"), "bidding")
+    assert found.rule == "입찰 기간: 7일 (국가계약법 시행령 제35조제1항); Openseal 형식 문서 7절"
+    found = of(steps(a_life().notice, [], START, "es"), "bidding")
+    assert found.rule.startswith("plazo para ofertar: 7 días (")
 
 
 def test_whatever_has_a_code_has_words_a_holder_and_a_rule() -> None:

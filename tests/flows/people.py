@@ -5,6 +5,7 @@ verifies. After every step of a tender the whole log is verified from its tiles 
 """
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -602,6 +603,11 @@ _TABLES = """
 def _rows_of(table: Mapping[str, Any], ocid: str | None) -> str:
     where = f"WHERE tender_id = '{store.id_of(ocid)}'" if ocid else ""
     return f"SELECT row::text FROM {table['name']} AS row {where} ORDER BY 1"  # noqa: S608  # names of ours
+
+
+def timeless(page: bytes) -> bytes:
+    """What a page says whenever it is looked at: without the service's time, and how long it still is."""
+    return re.sub(rb'data-now="[^"]*"|(?<=data-until=")[^<]*', b"", page)
 
 
 async def until(look: Callable[[], Coroutine[Any, Any, T]], holds: Callable[[T], bool]) -> None:

@@ -73,7 +73,7 @@ from tests.authenticator import Passkey
 from tests.builders import a_lot, evidence, panel_rules
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
-from tests.flows.people import PracticeTender, Town, signed_anyhow
+from tests.flows.people import PracticeTender, Town, signed_anyhow, timeless
 from tests.flows.test_documents import enclose, upload
 from tests.flows.test_documents import seal as sealed_with
 from tests.flows.test_openapi import app_of
@@ -464,6 +464,38 @@ def got(path: str, /, **fill: Fill) -> Asked:
     return ask
 
 
+async def watched(square: Square, case: Case) -> httpx.Response:
+    """The head of an answer that has no end, by somebody who leaves as soon as it comes."""
+    status, headers = 0, await square.session(case.column)
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Any:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    path = f"/tenders/{square.tender(case).ocid}/events"
+    request = square.town.http.build_request("GET", path, headers=headers)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "server": ("service", 80),
+        "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+        "asgi": {"version": "3.0"},
+    }
+    await app_of(square.town)(scope, receive, send)  # type: ignore[arg-type]  # as a server makes it
+    return httpx.Response(status)
+
+
 def sent(method: str, path: str, body: Any = None) -> Asked:
     """A change that a session vouches for."""
 
@@ -817,6 +849,7 @@ PLAIN = (
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
     *("/", "/tenders", "/tenders/{ocid}", "/entities", "/login"),
+    *(f"/tenders/{{ocid}}/{what}" for what in ("notice", "enquiries", "bids", "draws")),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
@@ -826,6 +859,10 @@ PLAIN = (
 
 FILLED: dict[str, dict[str, Fill]] = {
     f"{TENDER}/entries/{{seq}}": {"seq": lambda *_: 2},
+    **{
+        f"/tenders/{{ocid}}/lots/{{lot}}{what}": {"lot": lambda *_: "1"}
+        for what in ("", "/prices.svg", "/scores.svg")
+    },
     f"{TENDER}/statements/{{id}}": {"id": envelope},
     f"{TENDER}/receipts/{{id}}": {"id": received},
     "/tenders/{ocid}/receipts/{name}": {"name": received},
@@ -892,6 +929,7 @@ ASKED: dict[Route, Asked] = {
             ),
         )
     },
+    Route("GET", "/tenders/{ocid}/events"): watched,
     Route("POST", "/api/v1/tenders"): publish,
     Route("PUT", f"{TENDER}/files/{{digest}}"): hand_in,
     Route("POST", f"{TENDER}/countersignatures"): countersign,
@@ -983,7 +1021,8 @@ async def everything(square: Square) -> dict[tuple[Route, str], bytes]:
     for route, column in product(table(), COLUMNS):
         if route.method == "GET" and route.path not in ANYHOW:
             answer = await ASKED[route](square, Case(column, True, False))
-            read[route, column] = own_part(answer) if route.path.endswith("own-bids") else answer.content
+            content = own_part(answer) if route.path.endswith("own-bids") else answer.content
+            read[route, column] = timeless(content)
     return read
 
 

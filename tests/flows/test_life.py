@@ -18,6 +18,7 @@ from crypto.encoding import encode
 from crypto.statements import Statement, sign
 from procurement.evaluation import Criterion, Derived, KrNegotiation, KrPriceFloor, LowestPrice
 from procurement.tenders import Bid, LotOffer
+from procurement.web.wording import UNOPENABLE
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town
 
@@ -232,8 +233,8 @@ async def bids_that_do_not_open_are_recorded_with_their_reason_and_the_others_ra
     assert opened[honest]["offers"][0]["amount"] == "1000"
     assert [each.bid for each in (await tender.evaluated())["1"].ranking] == [honest]
     await conclude(tender)
-    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
-    assert all(result["reason"] in page for result in spoilt.values())
+    page = (await town.http.get(f"/tenders/{tender.ocid}/bids")).text
+    assert all(UNOPENABLE[result["reason"]] in page for result in spoilt.values())
 
 
 async def only_the_last_of_a_bidders_envelopes_is_opened(town: Town) -> None:

@@ -78,7 +78,7 @@ async def test_who_is_drawn_scores_and_who_has_a_conflict_gives_way_to_the_next(
         others[1].fingerprint: "called",
         last.fingerprint: "waiting",
     }
-    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
+    page = (await town.http.get(f"/tenders/{tender.ocid}/draws")).text
     for said in ("Grindable", "on the panel", "stepped back for a conflict of interest", *tickets):
         assert said in page
     await tender.order("price")

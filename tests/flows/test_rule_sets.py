@@ -68,8 +68,9 @@ async def test_the_price_of_a_bid_that_fails_is_never_opened_and_its_order_is_re
     assert f"contents/{failed}.technical.json" in files
     assert not any(b"12345678" in data for data in files.values())
     assert (await tender.happened()).count("order:partial") == 2 + 2 * 2
-    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
-    assert "price not opened" in page
+    assert "price not opened" in (await town.http.get(f"/tenders/{tender.ocid}/lots/1")).text
+    page = (await town.http.get(f"/tenders/{tender.ocid}/lots/1?lang=es")).text
+    assert "precio sin abrir" in page
     assert "A quien no supera la fase técnica no se le abre el precio" in page
     assert "12,345,678" not in page
     assert "<dt>Puntuación mínima</dt><dd>70 % de los pesos de los criterios</dd>" in page
@@ -132,8 +133,8 @@ async def test_a_panel_of_several_weighs_quality_and_price_and_what_hangs_on_who
     assert lots["2"].sensitivity is None, "the second lot is priced beside the first, and nobody scores it"
     assert [each.amount for each in lots["2"].ranking] == ["1000", "1000"]
     await conclude(tender)
-    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
-    one, other = panel[2].fingerprint, fair.certificate.registration
+    page = (await town.http.get(f"/tenders/{tender.ocid}/lots/1?lang=ko")).text
+    one, other = panel[2].certificate.name, fair.certificate.name
     assert f"평가위원 {one}을(를) 제외하면 낙찰자는 다음과 같다: {other}." in page
 
 

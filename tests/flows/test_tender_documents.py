@@ -54,7 +54,9 @@ async def test_a_stranger_gets_the_very_bytes_that_the_notice_names(town: Town, 
     assert (await read_notice(town.line(), ocid)).notice.documents == (document,)
     assert code(await tender.get("documents/other")) == (404, "no-such-document")
     page = (await town.http.get(f"/tenders/{ocid}")).text
-    assert f'<a href="/api/v1/tenders/{ocid}/documents/spec">The desks, drawn</a>' in page
+    assert f'<a href="/api/v1/tenders/{ocid}/documents/spec" hreflang="ko">' in page
+    assert f"(technical specifications, application/pdf, {size} bytes)" in " ".join(page.split())
+    assert document.sha256 in page
 
 
 async def test_a_notice_whose_files_are_not_there_is_not_published(town: Town) -> None:
