@@ -15,7 +15,6 @@ from procurement.awards import Evaluated, IntendedAward
 from procurement.chronicle import Situation
 from procurement.evaluation import Ranked, explain
 from procurement.evaluation.explain import Language
-from procurement.finding.listing import Status
 from procurement.history import SELECTION_EVENTS, EventType
 from procurement.login import store as login
 from procurement.own_bids import own_bids
@@ -28,23 +27,13 @@ from procurement.web import documents
 from procurement.web.api import Ocid, Steps
 from procurement.web.look import N_, language_of
 from procurement.web.session import Here, Who, requires
+from procurement.web.wording import STATES, UNOPENABLE
 
 OF_OWN_BIDS = (Role.BUSINESS,)
 """Who has bids."""
 
-STATUSES: dict[Status, str] = {
-    "active": N_("Open for bids"),
-    "closed": N_("Closed, bids still sealed"),
-    "opening": N_("Being opened"),
-    "evaluation": N_("Being evaluated"),
-    "recused": N_("Held up: nobody may take the next step"),
-    "standstill": N_("Award intended, open to objections"),
-    "complete": N_("Awarded"),
-    "terminated": N_("Ended without an award"),
-}
-"""Where a tender stands."""
 KINDS = {"envelope": N_("Sealed bid"), "withdrawal": N_("Withdrawal of a bid")}
-STATES = {
+WORTH = {
     "counts": N_("Counts"),
     "superseded": N_("Does not stand: the terms have changed"),
     "replaced": N_("Replaced"),
@@ -83,7 +72,7 @@ async def own_bids_page(sessions: Here, procedure: Steps, visitor: Who) -> Templ
     found = await login.list_own_tenders(sessions.pool, visitor.registration)
     tenders = [(await procedure.situation(ocid), lead) for ocid, lead in found]
     rows = [(each, status(each, procedure.now()), lead) for each, lead in tenders]
-    return Template("own_bids.html", context={"rows": rows, "statuses": STATUSES, "visitor": visitor})
+    return Template("own_bids.html", context={"rows": rows, "stages": STATES, "visitor": visitor})
 
 
 @get("/desk/bids/{ocid:str}", include_in_schema=False, guards=[requires(*OF_OWN_BIDS)])
@@ -104,11 +93,12 @@ async def own_bid_page(
         "asked": await asked(procedure, situation, counts),
         "objections": _objections(situation),
         "awarded": situation.has(EventType.AWARDED),
-        "statuses": STATUSES,
+        "stages": STATES,
         "kinds": KINDS,
-        "states": STATES,
+        "worth": WORTH,
         "parts": PARTS,
         "restricted": documents.PARTS,
+        "unopenable": UNOPENABLE,
     }
     return Template("own_bid.html", context=context)
 

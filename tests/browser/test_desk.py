@@ -270,7 +270,7 @@ def test_another_sites_page_does_nothing_in_a_session(context: BrowserContext, t
     foreign.goto("https://evil.example/")
     with foreign.expect_navigation():
         foreign.get_by_role("button").click()
-    assert '"cross-site"' in foreign.content()
+    assert "Not for you to see or do" in foreign.locator("main").inner_text()
     page.reload()
     assert page.url == f"{town.service.origin}/desk"
 
@@ -472,5 +472,5 @@ def test_a_receipt_is_read_without_javascript_and_kept_as_a_file(browser: Browse
     page.on("request", lambda request: asked.append(request.headers.get("referer")))
     page.get_by_role("link", name="The tender").click()
     assert asked
-    assert not any(asked)
+    assert not [each for each in asked if each and bidding.envelope in each]
     context.close()
