@@ -226,15 +226,15 @@ export function isName(text: string): boolean {
   return NAME.test(text) && bytesOf(text).length <= LONGEST_NAME;
 }
 
-/** Whether it has the form of a registration number. */
+/** Whether a request can hold that registration number. */
 export function isRegistration(text: string): boolean {
-  return REGISTRATION.test(text);
+  return REQUESTED.test(text);
 }
 
 /** A request for a key pair, naming its holder, registration number and role.
  * Throws MalformedError for a name or number that no certificate can hold. */
 export async function request(pair: CryptoKeyPair, role: Role, name: string, registration: string): Promise<Request> {
-  if (!isName(name) || !REQUESTED.test(registration)) {
+  if (!isName(name) || !isRegistration(registration)) {
     throw new MalformedError("a name or number that no certificate can hold");
   }
   const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));

@@ -9,7 +9,7 @@ import {
   signerOf,
 } from "../../crypto/browser/certificates.ts";
 import { type Bytes, fromBase64, fromHex, toHex } from "../../crypto/browser/encoding.ts";
-import { CertificateError, MalformedError } from "../../crypto/browser/errors.ts";
+import { CertificateError, MalformedError, VerificationError } from "../../crypto/browser/errors.ts";
 import { Statement } from "../../crypto/browser/statements.ts";
 import { trust } from "../../crypto/browser/trust.ts";
 import {
@@ -63,8 +63,8 @@ export async function exportKey({ privateKey }: CryptoKeyPair): Promise<string> 
 }
 
 /** This browser has no keys of that kind. */
-export class KeyError extends Error {
-  readonly code = "key-unsupported";
+export class KeyError extends VerificationError {
+  override readonly code: string = "key-unsupported";
 }
 
 /** The key of a file as one that no script reads out any more. Throws CertificateError where it is not the holder's,

@@ -4,6 +4,7 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { argon2id } from "@noble/hashes/argon2.js";
 
 import { type Bytes, bytesOf, concat, equal } from "../../crypto/browser/encoding.ts";
+import { VerificationError } from "../../crypto/browser/errors.ts";
 
 const FORMAT = bytesOf("openseal/safe/v1\n");
 const SALT_SIZE = 16;
@@ -12,9 +13,9 @@ const HEAD_SIZE = FORMAT.length + SALT_SIZE;
 /** RFC 9106's second recommended option: three passes over 64 MiB in four lanes. */
 const COST = { t: 3, m: 64 * 1024, p: 4, dkLen: 32 };
 
-/** `not-a-safe`, or `safe-closed` for another passphrase, or a damaged file. */
-export class SafeError extends Error {
-  readonly code: string;
+/** `not-a-safe`, `safe-closed` for another passphrase or a damaged file, or `memory-short`. */
+export class SafeError extends VerificationError {
+  override readonly code: string;
 
   constructor(code: string) {
     super(code);

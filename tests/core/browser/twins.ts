@@ -23,7 +23,10 @@ import { Statement } from "../../../crypto/browser/statements.ts";
 import * as trust from "../../../crypto/browser/trust.ts";
 import { decodeAs } from "../../../crypto/browser/values.ts";
 import * as bid from "../../../procurement/browser/bid.ts";
+import * as holdings from "../../../procurement/browser/holding.ts";
 import * as notice from "../../../procurement/browser/notice.ts";
+import * as registration from "../../../procurement/browser/registration.ts";
+import * as safe from "../../../procurement/browser/safe.ts";
 import * as tender from "../../../procurement/browser/tender.ts";
 import * as decimal from "../../../procurement/web/browser/parts/bid/decimal.ts";
 import * as draft from "../../../procurement/web/browser/parts/bid/draft.ts";
@@ -64,6 +67,37 @@ async function signer(key: Arguments): Promise<certificates.Signer> {
   return await certificates.signerOf(await privateKey(certificate.publicKey.algorithm, key.pkcs8), certificate);
 }
 
+/** Who asks to be registered, with the key of their request. */
+async function applicant(given: Arguments): Promise<certificates.Signer> {
+  const holder = await certificates.Request.parse(fromHex(given.request));
+  return await certificates.signerOf(await privateKey(holder.publicKey.algorithm, given.key), holder);
+}
+
+async function held(data: string) {
+  const value = holdings.parseHolding(fromHex(data));
+  const holder = await holdings.holderOf(value);
+  const { extractable } = await holdings.importKey(value.key, holder);
+  return { ...described(holder), extractable, data: toHex(holdings.holdingBytes(value)) };
+}
+
+/** A file's content as a browser makes it. */
+async function newHolding({ algorithm, trust: file, name, number }: Arguments) {
+  const pair = await certificates.generateKey(algorithm, true);
+  const asked = await certificates.signerOf(
+    pair.privateKey,
+    await certificates.request(pair, "business", name, number),
+  );
+  const signed = await registration.apply(asked, { representatives: [{ name }] }, Date.now());
+  const value = {
+    service: "http://localhost:8000",
+    trust: trust.parseTrust(fromHex(file)),
+    key: await holdings.exportKey(pair),
+    application: encoding.toBase64(signed),
+    said: [],
+  };
+  return { data: toHex(holdings.holdingBytes(value)), application: toHex(signed) };
+}
+
 function serviceOf({ base, trust: file, now, seen }: Arguments): { service: client.Service; store: client.Store } {
   const store = client.inMemory();
   if (seen) void store.set("log", fromHex(seen));
@@ -77,6 +111,23 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
   base64: ({ text }) => toHex(encoding.fromBase64(text)),
   milliseconds: ({ text }) => encoding.milliseconds(text),
   moment: ({ time }) => encoding.moment(time),
+
+  sealSafe: ({ content, passphrase }) => toHex(safe.sealSafe(fromHex(content), passphrase)),
+  openSafe: ({ data, passphrase }) => toHex(safe.openSafe(fromHex(data), passphrase)),
+  holding: ({ data }) => held(data),
+  newHolding,
+  apply: async ({ representatives, contact, now, ...given }) =>
+    toHex(await registration.apply(await applicant(given), { representatives, contact }, now)),
+  dateAnew: async ({ statement, now, ...given }) => {
+    const said = new Statement(fromHex(statement)).read(registration.application);
+    return toHex(await registration.dateAnew(said, await applicant(given), now));
+  },
+  renew: async ({ request, key, certificate, now }) => {
+    const asked = await certificates.Request.parse(fromHex(request));
+    return toHex(await registration.renew(await signer({ certificate, pkcs8: key }), asked, now));
+  },
+  answer: async ({ challenge, origin, key, certificate, now }) =>
+    toHex(await registration.answer(await signer({ certificate, pkcs8: key }), challenge, origin, now)),
 
   hashToG1: ({ message, dst }) => toHex(bls.hashToG1(fromHex(message), dst).toBytes()),
   parseG1: ({ data }) => toHex(bls.parseG1(fromHex(data)).toBytes()),
