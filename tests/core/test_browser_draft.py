@@ -1,4 +1,4 @@
-"""What a browser makes of a form is what the commands make of a draft, byte for byte, and no digit is lost."""
+"""What a browser makes of a form is what the commands make of a draft, byte for byte; no digit is lost."""
 
 import string
 from collections.abc import Iterator
