@@ -218,10 +218,10 @@ export function checkBeforeSealing(
 }
 
 /** The bid, sealed and signed here; partners have yet to co-sign it. Content that would not open as a bid throws
- * Unopenable before it is sealed. Throws TenderError after the deadline, EnvelopeError for what the terms do not
- * admit. */
+ * Unopenable before it is sealed. Throws TenderError after the deadline and for a practice number in a tender that is
+ * for real, EnvelopeError for what the terms do not admit. */
 export async function sealBid(service: Service, tender: Announced, key: Signer, drafted: Drafted): Promise<Sealed> {
-  checkOpen(service, tender);
+  checkOpen(service, tender, key);
   const { contents, documents = [], restricted = [], consortium = [], previous } = drafted;
   checkBeforeSealing(tender.notice, contents, restricted, documents);
   const entropy = freshEntropy(tender.terms);
@@ -237,7 +237,7 @@ export async function sealBid(service: Service, tender: Announced, key: Signer, 
 /** The id of a partner's word for a joint bid, given after a look at what is in the envelope.
  *
  * Verified: the lead's signature and certificate, that the partner is named, and that the envelope seals exactly the
- * contents shown, which open as a bid. Throws EnvelopeError, Unopenable, TenderError after the deadline, and what
+ * contents shown, which open as a bid. Throws EnvelopeError, Unopenable, TenderError as `sealBid` does, and what
  * `Service.post` throws. */
 export async function coSign(
   service: Service,
@@ -245,7 +245,7 @@ export async function coSign(
   key: Signer,
   sealed: Pick<Sealed, "envelope" | "contents" | "entropy" | "restricted">,
 ): Promise<string> {
-  checkOpen(service, tender);
+  checkOpen(service, tender, key);
   const statement = new Statement(sealed.envelope);
   const envelope = await service.verifiedUnlessRevoked(statement, ENVELOPE, service.now());
   if (!envelope.consortium.includes(key.fingerprint)) {

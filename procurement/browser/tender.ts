@@ -4,7 +4,7 @@
 import { type Logged, type Service, pathOf } from "../../bids/browser/client.ts";
 import type { SubmissionTerms } from "../../bids/browser/envelope.ts";
 import { TenderError } from "../../bids/browser/errors.ts";
-import type { Certificate, Role } from "../../crypto/browser/certificates.ts";
+import type { Certificate, Role, Signer } from "../../crypto/browser/certificates.ts";
 import { digestOf, verifyCommittee } from "../../crypto/browser/committee.ts";
 import { type Bytes, fromBase64, milliseconds, sha256, toHex } from "../../crypto/browser/encoding.ts";
 import { CommitteeError, LogError } from "../../crypto/browser/errors.ts";
@@ -43,6 +43,7 @@ import {
   opens,
   published,
 } from "./notice.ts";
+import { checkAdmitted } from "./numbers.ts";
 
 const LONGEST_ENTRY = 65_535;
 const BEGINNING = "0".repeat(64);
@@ -70,6 +71,8 @@ const timeline = loose({ events: list(loose({ seq: small, type: pattern(/^/, "te
 
 /** The registration numbers of a tender's officials. */
 export interface Officials {
+  /** Whether the tender is a practice one, which alone admits practice numbers. */
+  readonly practice: boolean;
   readonly officer: string;
   /** Who countersigned. */
   readonly second: string;
@@ -119,8 +122,9 @@ export async function readNotice(service: Service, ocid: string): Promise<Announ
   return await amendedSince(service, tender);
 }
 
-/** Throws TenderError unless bids are taken now, and the round of the time lock lies ahead. */
-export function checkOpen(service: Service, { notice }: { readonly notice: Notice }): void {
+/** Throws TenderError unless bids by the holder of this key are taken now, and the round of the time lock lies ahead. */
+export function checkOpen(service: Service, { notice }: { readonly notice: Notice }, { holder }: Signer): void {
+  checkAdmitted([holder.registration], notice.practice);
   if (service.now() >= Math.min(closes(notice), opens(notice))) {
     throw new TenderError("deadline-passed", "the deadline has passed");
   }
@@ -186,6 +190,7 @@ async function officialsOf(
   await checkTranscript(notice, members);
   const panel = await standing(service, notice.evaluators, "evaluator", entry);
   const officials = {
+    practice: notice.practice,
     officer: officer.registration,
     second: second.registration,
     evaluators: panel.map(({ registration }) => registration),
@@ -226,13 +231,14 @@ async function checkTranscript(notice: Notice, members: readonly Certificate[]):
   }
 }
 
-/** Nobody holds two duties, or two seats on the panel. Throws TenderError. */
-function checkApart({ officer, second, evaluators, members }: Officials): void {
+/** Nobody holds two duties, or two seats on the panel, and the tender admits all of them. Throws TenderError. */
+function checkApart({ practice, officer, second, evaluators, members }: Officials): void {
+  const held = [officer, second, ...evaluators, ...members];
+  checkAdmitted(held, practice);
   if (officer === second) throw new TenderError("four-eyes", "a notice is countersigned by a second officer");
   if (new Set(evaluators).size !== evaluators.length) {
     throw new TenderError("panel-repeats", "one person has two seats on the panel");
   }
-  const held = [officer, second, ...evaluators, ...members];
   if (new Set(held).size !== held.length) throw new TenderError("conflicting-roles", "somebody holds two duties here");
 }
 

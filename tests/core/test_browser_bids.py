@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,7 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids.envelope import Envelope, SealedFile, check, compose, entropy_size, open_part, open_restricted
+from bids.envelope import (
+    CoSignature,
+    Envelope,
+    SealedFile,
+    check,
+    compose,
+    entropy_size,
+    open_part,
+    open_restricted,
+)
 from bids.receipts import Closing, MissingDocument, Promise, Receipt, commitment_entry
 from crypto import stream
 from crypto.certificates import Role
@@ -23,7 +33,8 @@ from crypto.encoding import encode, from_base64, moment, parse_moment, sha256, t
 from crypto.errors import VerificationError
 from crypto.statements import Statement, sign
 from crypto.trust import Trust
-from procurement.client import Announced, read_notice
+from procurement.bidding.folder import Shown
+from procurement.client import Announced, read_notice, seal_bid
 from procurement.documents import check_before_sealing
 from procurement.editions import Gap
 from procurement.evaluation import (
@@ -70,7 +81,9 @@ from tests.core.test_client import (
     Front,
     Revoked,
     Stale,
+    a_joint_bid,
     an_evaluator,
+    announced,
     another_notice,
     nobody,
     same_officer,
@@ -178,6 +191,13 @@ def apart(**changes: Any) -> Life:
     return Life(the_world(), a_notice(the_world(), *lots, **changes))
 
 
+def in_practice() -> World:
+    """The same people, but for the practice ground's officer."""
+    world = copy(the_world())
+    world.officer = world.enrol(Role.OFFICER, "Practice officer", "practice-0123456789abcdef")
+    return world
+
+
 async def test_a_notice_is_read_as_python_reads_it(twins: Twins) -> None:
     assert await same(twins, Front(Life())) is None
     assert await same(twins, Front(a_panel())) is None
@@ -197,6 +217,7 @@ async def test_a_notice_is_read_as_python_reads_it(twins: Twins) -> None:
         lambda: Front(Revoked(lambda world: world.evaluator)),
         lambda: Front(Revoked(lambda world: world.members[2].key)),
         lambda: Front(Stale()),
+        lambda: Front(Life(learning := in_practice(), a_notice(learning))),
     ],
 )
 async def test_people_who_do_not_count_are_found_out_alike(twins: Twins, front: Callable[[], Front]) -> None:
@@ -750,6 +771,53 @@ async def test_a_bid_sealed_after_reading_the_notice_opens_in_python(twins: Twin
         empty = encode({"offers": []})
         assert twins.code("sealBid", contents=handed_contents({"bid": empty}), **asked) == "content-malformed"
     Statement(bytes.fromhex(sealed["envelope"])).verify(Envelope, front.bidder.certificate)
+
+
+@pytest.mark.parametrize("number", ["practice-0123456789abcdef", "Practice-0123456789abcdef"])
+async def test_a_practice_number_seals_and_co_signs_for_practice_tenders_only(
+    twins: Twins, number: str
+) -> None:
+    learner = the_world().enrol(Role.BUSINESS, "Learner", number)
+    for practice, code in ((False, "practice-only"), (True, None)):
+        front = Front(Life(the_world(), a_notice(the_world(), practice=practice)))
+        front.life.keep_certificate(learner)
+        service, tender = await announced(front)
+        joint = await seal_bid(service, tender, front.bidder, {"bid": BID}, [learner.fingerprint])
+        with served(front) as base:
+            asked = {"tender": tender.notice.tender, "key": handed(learner), **party(front, base)}
+            assert twins.code("sealBid", contents=handed_contents({"bid": BID}), **asked) == code
+            assert twins.code("coSign", sealed=encode(Shown.of(joint)).hex(), **asked) == code
+        assert ("co-signatures" in front.sent) is practice
+
+
+async def test_a_partner_co_signs_in_the_browser_what_it_was_shown_and_nothing_else(twins: Twins) -> None:
+    front = Front(Life())
+    _, tender, joint, (partner, _) = await a_joint_bid(front)
+    other = encode(Bid(offers=(LotOffer(lot="1", amount="999999"),)))
+    lies = {
+        "sealed-otherwise": msgspec.structs.replace(joint, contents={"bid": other}),
+        "wrong-entropy": msgspec.structs.replace(joint, entropy=joint.entropy[:-1]),
+        "signature-invalid": msgspec.structs.replace(joint, envelope=signed_anew(joint.envelope)),
+    }
+    with served(front) as base:
+        asked = {"tender": tender.notice.tender, "key": handed(partner), **party(front, base)}
+        for code, lie in lies.items():
+            assert twins.code("coSign", sealed=encode(Shown.of(lie)).hex(), **asked) == code
+        shown = encode(Shown.of(joint)).hex()
+        strange = asked | {"key": handed(front.bidder)}
+        assert twins.code("coSign", sealed=shown, **strange) == "not-a-partner"
+        assert "co-signatures" not in front.sent
+        id = twins("coSign", sealed=shown, **asked)
+    word = Statement(front.sent["co-signatures"][0])
+    said = word.verify(CoSignature, partner.certificate)
+    assert (word.id, said.envelope) == (id, Statement(joint.envelope).id)
+
+
+def signed_anew(envelope: bytes) -> bytes:
+    """With somebody else's signature under the same words."""
+    said = json.loads(envelope)
+    said["signatures"][0]["sig"] = to_base64(bytes(63) + b"\1")
+    return encode(said)
 
 
 async def test_a_bid_for_some_lots_priced_apart_opens_in_python_lot_by_lot(twins: Twins) -> None:

@@ -277,6 +277,11 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
     const sealed = await bid.sealBid(service, read, await signer(key), drafted);
     return { envelope: toHex(sealed.envelope), files: sealed.files.map(({ file }) => toHex(file)) };
   },
+  coSign: async ({ tender: ocid, key, sealed, ...given }) => {
+    const { service } = serviceOf(given);
+    const shown = cosign.readShown(fromHex(sealed));
+    return await bid.coSign(service, await tender.readNotice(service, ocid), await signer(key), shown);
+  },
   submit: async ({ envelope: data, terms, deadline, held, ...given }) => {
     const { service } = serviceOf(given);
     const kept: string[] = [];

@@ -25,6 +25,7 @@ import {
   importKey,
   parseHolding,
 } from "../../../browser/holding.ts";
+import { practiceNumber } from "../../../browser/numbers.ts";
 import {
   type Registration,
   type Said,
@@ -79,8 +80,7 @@ export function practise(name: string): Promise<Identity> {
   return alone(async () => {
     const pair = await newPair(false);
     const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
-    const number = `practice-${toHex(sha256(spki)).slice(0, 16)}`;
-    const asked = await request(pair, "business", name, number);
+    const asked = await request(pair, "business", name, practiceNumber(spki));
     const said = { representatives: [{ name }] };
     const signed = await apply(await signerOf(pair.privateKey, asked), said, Date.now());
     const key = await keep(pair.privateKey, asked);

@@ -2,6 +2,7 @@
 
 import { Certificate, Request, type Signer, signerOf } from "../../../../crypto/browser/certificates.ts";
 import type { Bytes } from "../../../../crypto/browser/encoding.ts";
+import { isPractice as isPracticeNumber } from "../../../browser/numbers.ts";
 import { get } from "./store.ts";
 
 /** `made` while the application was not sent yet, `waiting` for a registrar, `rejected` by one, `certified`. */
@@ -42,8 +43,6 @@ export class IdentityError extends Error {
 /** Where the identity lies that signs now; those before it lie under their certificates' fingerprints. */
 export const CURRENT = "current";
 
-const PRACTICE = /^practice-[0-9a-f]{16}$/;
-
 /** Whoever bids here, certified or on the way to it; null for nobody. Throws StorageError. */
 export async function identity(): Promise<Identity | null> {
   return (await get<Identity>("identity", CURRENT)) ?? null;
@@ -51,7 +50,7 @@ export async function identity(): Promise<Identity | null> {
 
 /** Whether it is only for practice. */
 export function isPractice({ registration }: Identity): boolean {
-  return PRACTICE.test(registration);
+  return isPracticeNumber(registration);
 }
 
 /** What signs: the business's key under its certificate, or under that of an identity before, which goes on with
