@@ -66,12 +66,15 @@ CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command
 NO_BROWSER = $(if $(CHROMIUM),,yes)
 
 # Flows wait for deadlines and pages for browsers: they wait at the same time.
+# Each has temporary folders of its own: pytest shuts those that it finds to everybody else, databases included.
 test: lint browser interop
 	@mkdir -p build
-	@{ $(if $(NO_BROWSER),echo "browser tests were not run: install chromium and fonts-noto-cjk"; false,\
-	  OPENSEAL_CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser); } >build/browser.log 2>&1 & pages=$$!; \
+	@own=$$(mktemp -d); chmod 755 $$own; \
+	{ $(if $(NO_BROWSER),echo "browser tests were not run: install chromium and fonts-noto-cjk"; false,\
+	  PYTEST_DEBUG_TEMPROOT=$$own OPENSEAL_CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser); } \
+	  >build/browser.log 2>&1 & pages=$$!; \
 	$(BIN)/pytest --ignore=tests/browser; others=$$?; \
-	wait $$pages; pages=$$?; cat build/browser.log; exit $$((others | pages))
+	wait $$pages; pages=$$?; cat build/browser.log; rm -rf $$own; exit $$((others | pages))
 
 # The software of others for tests/interop, pinned and hashed. The witness is said to want Python 3.12.
 INTEROP := build/interop
