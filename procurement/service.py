@@ -337,8 +337,6 @@ async def prepare(
         await registry.add_certificate(staff.procedure.pool, key.certificate)
         await staff.office.refresh()
         await staff.procedure.relist()
-        async with staff.procedure.pool.acquire() as connection:
-            await staff.log.append(connection, [encode(RELEASED)])
         if pace is None or not authorities.embeds(*ROLES):
             return charter
         casts = await settle(staff.office, house.keys / "practice", clock.now(), secrets.token_bytes)
@@ -499,7 +497,8 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(covers.run(stop, sequencer.leading))
         tasks.create_task(sequencer.run(stop))
-        tasks.create_task(Worker(staff.procedure, staff.office, staff.uploads, sequencer.leading).run(stop))
+        worker = Worker(procedure, staff.office, staff.uploads, sequencer.leading, encode(RELEASED))
+        tasks.create_task(worker.run(stop))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:

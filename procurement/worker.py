@@ -26,13 +26,20 @@ class Worker:
     """Takes each tender as far as it can go at the moment. Any step can be killed and run again."""
 
     def __init__(
-        self, procedure: Procedure, office: Office, uploads: Uploads, leading: asyncio.Event
+        self,
+        procedure: Procedure,
+        office: Office,
+        uploads: Uploads,
+        leading: asyncio.Event,
+        released: bytes,
     ) -> None:
-        """`leading` is set while this process is the one that does what is due."""
+        """`leading` is set while this process is the one that does what is due; `released` is the entry that
+        says which scripts the site has."""
         self._procedure = procedure
         self._office = office
         self._uploads = uploads
         self._leading = leading
+        self._unsaid = [released]
         self._troubles = Troubles(_LOGGER)
         self._made_good: datetime | None = None
         """The beginning of the time without outages before which deadlines have been moved."""
@@ -46,10 +53,18 @@ class Worker:
                 await asyncio.wait_for(stop.wait(), TICK)
 
     async def _do_all(self) -> None:
+        await self._troubles.attempt("the scripts' release", self._say_once)
         await self._troubles.attempt("the certificate status", self._office.refresh)
         await self._troubles.attempt("the notices", self._publish_all)
         await self._troubles.attempt("outages", self._make_good)
         await self._troubles.attempt("the tenders", self._look_at_all)
+
+    async def _say_once(self) -> None:
+        """The log gives no second place to an entry that it has."""
+        if self._unsaid:
+            async with self._procedure.pool.acquire() as connection:
+                await self._procedure.log.append(connection, self._unsaid)
+            self._unsaid = []
 
     async def step(self, ocid: str) -> str | None:
         """Do the next thing that is due; its name, or None where nothing is."""
