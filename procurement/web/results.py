@@ -224,6 +224,8 @@ async def candidates(procedure: Procedure, situation: Situation, language: Langu
         {
             "candidacy": each,
             "outcome": OUTCOMES[each.result.outcome] if each.result else N_("Under way"),
+            "reason": getattr(each.result, "reason", ""),
+            "scores": getattr(each.result, "scores", ()),
             "lines": said(_examined(each), language),
         }
         for each in selection.candidacies

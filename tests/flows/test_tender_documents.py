@@ -55,7 +55,7 @@ async def test_a_stranger_gets_the_very_bytes_that_the_notice_names(town: Town, 
     assert code(await tender.get("documents/other")) == (404, "no-such-document")
     page = (await town.http.get(f"/tenders/{ocid}")).text
     assert f'<a href="/api/v1/tenders/{ocid}/documents/spec" hreflang="ko">' in page
-    assert f"(technical specifications, application/pdf, {size} bytes)" in " ".join(page.split())
+    assert f"(technical specifications, application/pdf, {size:,} bytes)" in " ".join(page.split())
     assert document.sha256 in page
 
 
