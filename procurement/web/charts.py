@@ -1,5 +1,6 @@
 """Charts as SVG: pictures of their own address, since no page of ours has styles inside."""
 
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple
@@ -7,7 +8,9 @@ from typing import Any, NamedTuple
 import leather
 from leather import theme
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT, ROW = 400, 280, 180
+"""Of a chart of prices, and the height of one of scores: small, since a phone shrinks letters with them."""
+SVG = "http://www.w3.org/2000/svg"
 MOST_COLUMNS = 10
 """Bids of a chart of scores: the first in line."""
 _WIDE = "\u1100"
@@ -84,26 +87,24 @@ def prices(
     chart.add_y_scale(low, high)
     chart.add_x_axis(ticks=_some(bids), tick_formatter=lambda value, *_: str(value))
     chart.add_y_axis(tick_formatter=lambda value, *_: write(Decimal(value)))
-    return _written(chart.to_svg(width=WIDTH, height=HEIGHT), WIDTH, HEIGHT)
+    root = ET.Element("svg", xmlns=SVG)
+    root.append(chart.to_svg_group(WIDTH, HEIGHT))
+    return _written(root, HEIGHT)
 
 
 def scores(series: Sequence[Scores], colours: Colours) -> str:
     """One small chart for each respect, columns by rank, all on one scale from nothing up."""
     _dress(colours, [each.label for each in series])
-    lattice: Any = leather.Lattice(shape=leather.Columns(colours.inside))
-    for each in series:
-        points = [(str(rank), value) for rank, value in enumerate(each.points[:MOST_COLUMNS], 1)]
-        lattice.add_one(points, title=each.label)
     highest = max(value for each in series for value in each.points)
-    lattice.add_y_scale(0, highest or 1)
-    rows = -(-len(series) // max(1, _columns(len(series))))
-    width, height = WIDTH * _columns(len(series)) // 2 + WIDTH // 2, HEIGHT * 2 // 3 * rows
-    return _written(lattice.to_svg(width=width, height=height), width, height)
-
-
-def _columns(count: int) -> int:
-    """How leather lays out a grid of so many."""
-    return next(side for side in range(1, count + 1) if side * side >= count)
+    root = ET.Element("svg", xmlns=SVG)
+    for at, each in enumerate(series):
+        chart: Any = leather.Chart(each.label)
+        points = [(str(rank), value) for rank, value in enumerate(each.points[:MOST_COLUMNS], 1)]
+        chart.add_columns(points, fill_color=colours.inside)
+        chart.add_y_scale(0, highest or 1)
+        place = ET.SubElement(root, "g", transform=f"translate(0 {at * ROW})")
+        place.append(chart.to_svg_group(WIDTH, ROW))
+    return _written(root, ROW * len(series))
 
 
 def _around(low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
@@ -133,6 +134,8 @@ def _dress(colours: Colours, labels: Sequence[str]) -> None:
     theme.margin = 0.05
 
 
-def _written(svg: str, width: int, height: int) -> str:
+def _written(root: ET.Element, height: int) -> str:
     """With a box to be scaled by."""
-    return str(svg).replace('version="1.1"', f'version="1.1" viewBox="0 0 {width} {height}"', 1)
+    size = {"width": WIDTH, "height": height, "viewBox": f"0 0 {WIDTH} {height}"}
+    root.attrib.update({name: str(value) for name, value in size.items()})
+    return ET.tostring(root, encoding="unicode")

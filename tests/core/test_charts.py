@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from procurement.web.charts import DARK, LIGHT, MOST_COLUMNS, Colours, Limit, Priced, Scores, prices, scores
+from procurement.web.charts import (
+    DARK,
+    HEIGHT,
+    LIGHT,
+    MOST_COLUMNS,
+    WIDTH,
+    Colours,
+    Limit,
+    Priced,
+    Scores,
+    prices,
+    scores,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = ("In line", "Out")
@@ -49,8 +61,8 @@ def test_every_price_is_a_dot_within_the_chart(amounts: list[Decimal], limits: l
     assert len(dots) == len(bids)
     assert len(drawn(svg, "path")) == len(lines)
     for each in dots:
-        assert 0 <= float(each.attrib["cx"]) <= 480
-        assert 0 <= float(each.attrib["cy"]) <= 320
+        assert 0 <= float(each.attrib["cx"]) <= WIDTH
+        assert 0 <= float(each.attrib["cy"]) <= HEIGHT
 
 
 @settings(deadline=None)
@@ -74,4 +86,4 @@ def test_what_people_wrote_is_text_and_no_style_is_inside() -> None:
 
 def test_a_chart_can_be_scaled() -> None:
     svg = prices([Priced(1, Decimal(5), False)], [], LABELS, str, DARK)
-    assert 'viewBox="0 0 480 320"' in svg
+    assert f'viewBox="0 0 {WIDTH} {HEIGHT}"' in svg
