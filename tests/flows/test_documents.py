@@ -224,7 +224,7 @@ async def test_documents_through_a_tenders_life(town: Town, tmp_path: Path) -> N
     assert "Content-Encoding" not in sealed.headers
     key = bytes.fromhex(given.files[1].document.key)
     assert b"".join(stream.open(key, [sealed.content])) == PLANS
-    page = (await public.get(f"/tenders/{tender.ocid}")).text
+    page = (await public.get(f"/tenders/{tender.ocid}/bids")).text
     assert f'href="{public.public}/documents/1"' in page
     assert "Diploma" not in page
     for number in (2, 3, 5, 6):
