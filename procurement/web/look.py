@@ -172,10 +172,10 @@ def _language(context: Context) -> Language:
 
 
 def _here_in(context: Context, language: Language) -> str:
-    """This page's address in another language."""
-    url = context["request"].url
-    query = [(name, value) for name, value in parse_qsl(url.query) if name != CHOSEN]
-    return f"{url.path}?{urlencode([*query, (CHOSEN, language)])}"
+    """This page's address in another language: its query alone, since a path like `//elsewhere` is a link
+    to somebody else's site."""
+    query = parse_qsl(context["request"].url.query)
+    return "?" + urlencode([*((name, value) for name, value in query if name != CHOSEN), (CHOSEN, language)])
 
 
 # ── files that pages load ────────────────────────────────────────────────────────────────────────────
