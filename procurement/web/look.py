@@ -16,7 +16,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, pass_context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from litestar import Request, Response, Router, get
 from litestar.datastructures import CacheControlHeader
@@ -141,12 +141,10 @@ def number(language: Language, value: int | str | Decimal) -> str:
 
 
 def environment() -> Environment:
-    """Templates of ours and of the design system, with `_`, `ngettext`, `when`, `instant` and `number` in the
+    """Our templates, with `_`, `ngettext`, `when`, `instant` and `number` in the
     reader's language, and `asset` for addresses of what a page loads."""
     made = Environment(
-        loader=ChoiceLoader(
-            [FileSystemLoader(HERE / "templates"), PackageLoader("govuk_frontend_jinja", "templates")]
-        ),
+        loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
