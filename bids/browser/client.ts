@@ -215,6 +215,7 @@ export class Service {
   readonly #log: VerifyingKey;
   readonly #certificates = new Map<string, Certificate>();
   readonly #standings = new Map<string, Standing>();
+  #following: Promise<void> = Promise.resolve();
 
   /** `trust` comes from elsewhere, or from `pinTrust`. The store keeps the newest head of the log that the party was
    * shown: so a fork is noticed the next time, too. */
@@ -626,8 +627,14 @@ export class Service {
     await this.#follow(held.proof.verify(commitmentEntry(commitmentOf(receipt)), this.#log));
   }
 
-  /** Every head the party is shown must be of one log that only grows. */
-  async #follow(head: Checkpoint): Promise<void> {
+  /** Every head the party is shown must be of one log that only grows: of two that come at once, too. */
+  #follow(head: Checkpoint): Promise<void> {
+    const turn = this.#following.then(() => this.#grow(head));
+    this.#following = turn.catch(() => {});
+    return turn;
+  }
+
+  async #grow(head: Checkpoint): Promise<void> {
     const kept = await this.#store.get("log");
     const seen = kept ? parseCheckpoint(textOf(kept)) : head;
     const [old, renewed] = head.size < seen.size ? [head, seen] : [seen, head];

@@ -54,14 +54,19 @@ def approved(registrar: SigningKey, application: str, now: datetime) -> Statemen
 
 def check_number(application: Application, holder: Holder) -> None:
     """A practice number is a business's own, by its key, and no representative's of anybody who is for real.
+    It names no official as its representative: nobody looks whether that is so, and by it anybody could stop
+    what that official does.
 
     Raises RegistryError.
     """
+    persons = [each.person for each in application.representatives if each.person is not None]
     if is_practice(holder.registration):
         if holder.role is not Role.BUSINESS:
             raise RegistryError("practice-number", "practice numbers are for businesses")
         check_own(holder)
-    elif any(is_practice(each.person or "") for each in application.representatives):
+        if persons:
+            raise RegistryError("practice-number", "no official represents a business that practises")
+    elif any(map(is_practice, persons)):
         raise RegistryError("practice-number", "nobody with a practice number represents a real business")
 
 

@@ -337,7 +337,7 @@ def _colours(scheme: str) -> charts.Colours:
 
 
 def _picture(svg: str) -> Response[str]:
-    return Response(svg, media_type="image/svg+xml")
+    return Response(svg, media_type="image/svg+xml", headers={"Vary": "Accept-Language, Cookie"})
 
 
 router = Router(

@@ -405,6 +405,34 @@ async def test_a_log_that_forgets_what_it_showed_is_found_out(twins: Twins) -> N
         assert twins.code("submit", **asked) == "log-invalid"
 
 
+class Forked(Front):
+    """Shows entry 0 in a log that has grown by `pasts[0]`, and entry 1 in one that has by `pasts[1]`."""
+
+    pasts: tuple[tuple[bytes, ...], ...] = ()
+
+    def read(self, path: str) -> bytes:
+        known = self.life.entries
+        for more in self.pasts:
+            if path.endswith((f"/entries/{self.pasts.index(more)}", f".p/{len(known) + len(more)}")):
+                other = Front(copy(self.life))
+                other.life.entries = [*known, *map(commitment_entry, more)]
+                return other.read(path)
+        return super().read(path)
+
+
+@pytest.mark.parametrize(("second", "code"), [(b"one", None), (b"another", "log-invalid")])
+def test_a_log_that_shows_two_pasts_at_once_is_found_out(
+    twins: Twins, second: bytes, code: str | None
+) -> None:
+    front = Forked(Life())
+    seen = read(twins, front)["seen"].encode().hex()
+    front.pasts = (sha256(b"one"),), (sha256(second), sha256(b"two"))
+    place = f"/api/v1/tenders/{front.life.notice.tender}/entries"
+    with served(front) as base:
+        asked = {"paths": [f"{place}/{seq}" for seq in (0, 1)], **party(front, base), "seen": seen}
+        assert [twins.code("provenAtOnce", **asked) for _ in range(5)] == [code] * 5
+
+
 def test_trust_is_pinned_at_first_use_and_no_other_after(twins: Twins) -> None:
     front = Front(Life())
     trust = front.life.world.trust

@@ -1,6 +1,8 @@
 """What a browser makes of a form is what the commands make of a draft, byte for byte; no digit is lost."""
 
+import json
 import string
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +30,7 @@ from procurement.evaluation.reserve_prices import Derived
 from procurement.tenders import Declaration, Document, Notice
 from tests.builders import a_lot, a_notice, panel_rules, the_world, two_envelopes
 from tests.core.test_browser_twins import handed_place
-from tests.twins import Twins
+from tests.twins import HERE, NODE, Twins
 
 OWN = "a" * 64
 FLOOR = KrPriceFloor(
@@ -313,3 +315,12 @@ def test_sums_are_grouped_as_the_reader_writes_them(twins: Twins) -> None:
         "ko": "999,999,999,999,999.05",
         "es": "999.999.999.999.999,05",
     }
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_old_browser_loses_nothing_that_two_add_at_once() -> None:
+    ran = subprocess.run([NODE, HERE / "core" / "browser" / "turns.ts"], capture_output=True, check=True)
+    kept = {"kept": ["envelope", "receipt"], "ends": ["fulfilled", "rejected", "fulfilled"]}
+    assert json.loads(ran.stdout) == kept

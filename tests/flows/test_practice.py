@@ -127,6 +127,20 @@ async def test_a_stranger_bids_and_the_tender_comes_to_a_verified_award_by_itsel
     assert f"lot apples: {key.certificate.registration}" in verdict.steps[11].findings
 
 
+async def test_nobody_stops_an_award_in_practice_by_naming_its_officer_as_their_own(quick: Town) -> None:
+    line, key = quick.line(), a_key()
+    learner = await practising(line, key)
+    ocid = (await quick.http.post("/api/v1/practice-tenders")).json()["tender"]
+    tender = await read_notice(quick.line(), ocid)
+    await submit_bid(line, tender, learner, a_bid("1"))
+    ours = Representative(name="Ours", person=tender.officials.second)
+    holder = Signer(key, request(key, Role.BUSINESS, NAME, learner.certificate.registration))
+    again = applicant.application(holder, line.now(), representatives=(ours,))
+    with refused("practice-number"):
+        await line.post("/api/v1/registrations", again.data)
+    await verified(quick.http, ocid)
+
+
 async def test_every_question_is_answered_for_all(quick: Town) -> None:
     key = await practising(quick.line())
     ocid = (await asked(quick.http, 201))["tender"]

@@ -74,6 +74,10 @@ async def test_the_price_of_a_bid_that_fails_is_never_opened_and_its_order_is_re
     assert "A quien no supera la fase técnica no se le abre el precio" in page
     assert "12,345,678" not in page
     assert "<dt>Puntuación mínima</dt><dd>70 % de los pesos de los criterios</dd>" in page
+    address = f"/tenders/{tender.ocid}/lots/1/prices.svg"
+    drawn = [await town.http.get(address, headers={"Cookie": f"lang={each}"}) for each in ("ko", "es")]
+    assert drawn[0].text != drawn[1].text
+    assert all("Accept-Language, Cookie" in each.headers["Vary"] for each in drawn), "caches keep both"
 
 
 async def test_where_all_bids_of_an_earlier_round_fail_it_has_no_price_to_open(town: Town) -> None:

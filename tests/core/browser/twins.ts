@@ -277,6 +277,11 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
     const sealed = await bid.sealBid(service, read, await signer(key), drafted);
     return { envelope: toHex(sealed.envelope), files: sealed.files.map(({ file }) => toHex(file)) };
   },
+  provenAtOnce: async ({ paths, ...given }) => {
+    const { service } = serviceOf(given);
+    const found = await Promise.all(paths.map((path: string) => service.proven(path)));
+    return found.map(({ index }) => index);
+  },
   coSign: async ({ tender: ocid, key, sealed, ...given }) => {
     const { service } = serviceOf(given);
     const shown = cosign.readShown(fromHex(sealed));

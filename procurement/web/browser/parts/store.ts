@@ -77,10 +77,14 @@ export async function update<T>(
   });
 }
 
-/** Runs `work` while no other tab runs anything under the same name; old browsers have one tab's word only. */
+const turns = new Map<string, Promise<unknown>>();
+
+/** Runs `work` while nothing else runs under the same name, in no tab; in old browsers, nothing else of this one. */
 export async function exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
-  if (!navigator.locks) return work();
-  return (await navigator.locks.request(`${DATABASE}/${name}`, work)) as T;
+  if (navigator.locks) return (await navigator.locks.request(`${DATABASE}/${name}`, work)) as T;
+  const turn = (turns.get(name) ?? Promise.resolve()).then(work);
+  turns.set(name, turn.catch(() => {})); // whoever comes next begins all the same
+  return turn;
 }
 
 /** Asks the browser not to throw this away when space gets short. Whether it promises that. */
