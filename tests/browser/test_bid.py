@@ -621,7 +621,8 @@ def test_without_a_key_the_page_says_where_to_get_one(
     expect(page.locator("#told")).to_have_text("Su dispositivo ha verificado la licitación.", timeout=60_000)
     page.locator("[id='amount:1']").fill("1")
     page.locator("#check").click()
-    expect(page.get_by_role("alert").first).to_contain_text("no hay nadie registrado")
+    expect(page.locator("#unsigned")).to_contain_text("no hay nadie registrado")
+    expect(page.locator("#seal")).to_be_hidden()
     page.context.close()
 
 

@@ -625,6 +625,20 @@ def upload_of(method: str, number: int, **headers: str) -> Asked:
     return ask
 
 
+async def hand_over(square: Square, case: Case) -> httpx.Response:
+    return await square.send(case, "POST", "/api/v1/handovers", content=b"ciphertext")
+
+
+def handed_over(method: str) -> Asked:
+    """Of somebody who has been told the id."""
+
+    async def ask(square: Square, case: Case) -> httpx.Response:
+        id = (await hand_over(square, case)).json()["id"]
+        return await square.send(case, method, f"/api/v1/handovers/{id}")
+
+    return ask
+
+
 def amendment(square: Square, case: Case) -> dict[str, Any]:
     """Of the standstill."""
     tender = square.tender(case)
@@ -939,6 +953,9 @@ ASKED: dict[Route, Asked] = {
     ),
     Route("GET", f"{TENDER}/uploads/{{id}}"): upload_of("GET", 2),
     Route("DELETE", f"{TENDER}/uploads/{{id}}"): upload_of("DELETE", 2),
+    Route("POST", "/api/v1/handovers"): hand_over,
+    Route("GET", "/api/v1/handovers/{id}"): handed_over("GET"),
+    Route("DELETE", "/api/v1/handovers/{id}"): handed_over("DELETE"),
     Route("POST", f"{TENDER}/late-closings"): late_closing,
     Route("POST", f"{TENDER}/conflict-declarations"): declare,
     Route("POST", "/api/v1/ceremonies"): signed(

@@ -195,7 +195,9 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
     await tender.opened("bid")
     await conclude(tender)
     await town.http.post("/api/v1/practice-tenders")
+    handed = (await town.http.post("/api/v1/handovers", content=b"ciphertext")).json()["id"]
     for path in (
+        f"/api/v1/handovers/{handed}",
         f"/api/v1/ceremonies/{await convened(town)}",
         f"/api/v1/tenders/{tender.ocid}",
         *(f"/api/v1/tenders/{tender.ocid}/{what}" for what in ("steps", "enquiries", "draws")),

@@ -14,6 +14,8 @@ import { type Contents, type Draft, contents, faults, partners } from "./parts/b
 import { follow } from "./parts/bid/fate.ts";
 import * as files from "./parts/bid/files.ts";
 import { Form } from "./parts/bid/form.ts";
+import { Handing } from "./parts/bid/handing.ts";
+import * as handover from "./parts/bid/handover.ts";
 import { asked, changes, reasons, spoken, verifiedFacts } from "./parts/bid/notice.ts";
 import { byId, confirmed, facts, once, slot } from "./parts/bid/page.ts";
 import { type Spoken, inWords } from "./parts/bid/said.ts";
@@ -38,6 +40,7 @@ let chain: readonly Link[] = [];
 let draft: Draft = { title: root.dataset["title"]!, terms: pageTerms, fields: {}, documents: [] };
 let form: Form;
 let documents: Documents;
+let handing: Handing;
 let known: Known | undefined;
 
 /** The line to the service, and the tender as it was verified last. */
@@ -49,12 +52,14 @@ interface Known {
 const view = new View(ocid, { submit, upload, withdraw, replace });
 
 async function begin(): Promise<void> {
+  await guarded(noteAddress);
   root.hidden = false;
   if (!(await isAlone())) return trouble({ code: "other-tab" });
   await meet();
   chain = await chainOf(ocid);
   draft = (await get<Draft>("drafts", ocid)) ?? draft;
   redraw();
+  await guarded(takeOver);
   if (open) showDraft();
   known = await verified();
   tell("told-verified");
@@ -96,7 +101,7 @@ async function untilPast(time: (notice: Notice) => number): Promise<Known> {
 /** Nothing is written or sealed any more. */
 function close(): void {
   if (!open) return;
-  for (const id of ["draft", "review"]) byId(id).hidden = true;
+  for (const id of ["draft", "review", "handing", "prepared"]) byId(id).hidden = true;
   tell("told-closed");
   redraw();
 }
@@ -119,13 +124,20 @@ function isAlone(): Promise<boolean> {
   });
 }
 
-/** The tender, verified: tried until there is a line. */
-async function verified(): Promise<Known> {
-  tell("told-verifying");
+/** The tender, verified. */
+function verified(): Promise<Known> {
+  return onceThereIsALine("told-verifying", async () => {
+    const service = await line();
+    return { service, tender: await readNotice(service, ocid) };
+  });
+}
+
+/** Tried until there is a line. */
+async function onceThereIsALine<T>(word: string, work: () => Promise<T>): Promise<T> {
+  tell(word);
   for (;;) {
     try {
-      const service = await line();
-      return { service, tender: await readNotice(service, ocid) };
+      return await work();
     } catch (error) {
       if (!isAway(error)) throw error;
       tell("told-offline");
@@ -157,13 +169,20 @@ function showDraft(): void {
   });
   byId("seal").addEventListener("click", ({ target }) => guarded(() => once(target as HTMLButtonElement, seal)));
   byId("back").addEventListener("click", showForm);
+  byId("read").addEventListener("click", () => guarded(confirmRead));
+  handing = new Handing(ocid, guarded, draftNow, () => (known ? closes(known.tender.notice) : Infinity), discard);
+  byId<HTMLDetailsElement>("handing").open = !who && !draft.prepared;
   const shown = document.getElementById("shown") as HTMLInputElement | null;
   shown?.addEventListener("change", () => guarded(() => look(shown.files?.[0])));
+  if (draft.prepared) showPrepared(draft.prepared);
 }
 
 /** The form is there where nothing is in the box or on its way; what is in the box is replaced on purpose only. */
 function placeForm(): void {
-  if (open) byId("draft").hidden = latest(chain)?.kind === "envelope" || underWay(chain) !== undefined || isShut();
+  if (!open) return;
+  const hidden = latest(chain)?.kind === "envelope" || underWay(chain) !== undefined || isShut();
+  for (const id of ["draft", "handing"]) byId(id).hidden = hidden;
+  byId("prepared").hidden = hidden || !draft.prepared;
 }
 
 function isShut(): boolean {
@@ -176,6 +195,7 @@ let stale = false;
 /** Kept at every change; while one is being kept, the next waits. */
 function changed(): void {
   stale = true;
+  handing.outdate();
   byId("saved").ariaBusy = "true";
   saving ??= guarded(save).finally(() => (saving = null));
 }
@@ -183,10 +203,14 @@ function changed(): void {
 async function save(): Promise<void> {
   while (stale) {
     stale = false;
-    draft = { ...draft, fields: form.fields, documents: documents.sealed, saved: new Date().toISOString() };
+    draft = { ...draftNow(), saved: new Date().toISOString() };
     await put("drafts", ocid, draft);
   }
   showSaved(draft.saved!);
+}
+
+function draftNow(): Draft {
+  return { ...draft, fields: form.fields, documents: documents.sealed };
 }
 
 function showSaved(time: string): void {
@@ -198,7 +222,8 @@ function showSaved(time: string): void {
 
 function showForm(): void {
   byId("review").hidden = true;
-  byId("draft").hidden = false;
+  for (const id of ["draft", "handing"]) byId(id).hidden = false;
+  byId("prepared").hidden = !draft.prepared;
   byId("step-prices").scrollIntoView();
 }
 
@@ -224,10 +249,8 @@ async function check(): Promise<void> {
   calm();
   const { service, tender } = (known ??= await verified());
   await meet();
-  if (!who?.fingerprint) return trouble({ code: "no-identity" });
-  if (isPractice(who) && !tender.notice.practice) return trouble({ code: "practice-only" });
-  const now = { ...draft, fields: form.fields, documents: documents.sealed };
-  const found = [...documents.faults, ...faults(now, asked(tender), who.fingerprint)];
+  const now = draftNow();
+  const found = [...documents.faults, ...faults(now, asked(tender), who?.fingerprint ?? "")];
   form.show(found);
   if (found.length) return;
   const sealable = contents(now, asked(tender));
@@ -239,12 +262,38 @@ async function check(): Promise<void> {
 function showReview(sealable: Contents, service: Service, tender: Announced): void {
   const review = byId("review");
   facts(slot(review, "bid"), inWords(sealable, spoken(tender.notice), partners(form.fields)));
-  facts(slot(review, "verified"), verifiedFacts(tender, service.trust, who!));
+  facts(slot(review, "verified"), verifiedFacts(tender, service.trust, whyUnsignable(tender) ? null : who));
   byId("replaces").hidden = latest(chain)?.kind !== "envelope";
   byId("seal").textContent = say(partners(form.fields).length ? "act-seal" : "act-seal-send");
+  placeSeal(tender);
   byId("draft").hidden = true;
   review.hidden = false;
   review.focus();
+}
+
+/** Whoever has the key seals, and only what they have read themselves. */
+function placeSeal(tender: Announced): void {
+  const why = whyUnsignable(tender);
+  byId("unsigned").hidden = why === null;
+  slot(byId("unsigned"), "why").textContent = why ? say(`trouble-${why}`) : "";
+  byId("unread").hidden = why !== null || !draft.prepared;
+  byId("seal").hidden = why !== null || draft.prepared !== undefined;
+}
+
+/** Why nothing is signed in this browser; null where it is. */
+function whyUnsignable({ notice }: Announced): string | null {
+  if (!who) return "no-identity";
+  if (who.state !== "certified") return "not-certified";
+  return isPractice(who) && !notice.practice ? "practice-only" : null;
+}
+
+/** What somebody else prepared is the bidder's own from now on. */
+async function confirmRead(): Promise<void> {
+  draft = { ...draft, prepared: undefined };
+  await put("drafts", ocid, draft);
+  byId("prepared").hidden = true;
+  placeSeal(known!.tender);
+  byId("seal").focus();
 }
 
 /** Seals what was read under the terms as they are now, and sends it where nobody else has to sign. */
@@ -363,6 +412,57 @@ function redraw(): void {
   const taken = notice ? now < closes(notice) : open;
   const uploads = notice ? now < complete(notice) : true;
   view.draw(chain, notice ? spoken(notice) : UNKNOWN, { open: taken, uploads, uploading });
+}
+
+// ── help ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A draft that the page's address tells of, also of one that comes while the page is open. */
+async function noteAddress(): Promise<void> {
+  const reload = async (): Promise<void> => {
+    if (await handover.noteAddress(ocid)) location.reload();
+  };
+  addEventListener("hashchange", () => guarded(reload));
+  await handover.noteAddress(ocid);
+}
+
+/** Takes the draft over that somebody else prepared; one's own is not replaced unasked. */
+async function takeOver(): Promise<void> {
+  const link = await handover.noted(ocid);
+  if (!link) return;
+  try {
+    if (!open) throw new handover.HandoverError("handover-late");
+    const handed = await onceThereIsALine("told-taking-over", () => handover.fetched(ocid, link));
+    if (isWritten(draft) && !(await confirmed(byId<HTMLDialogElement>("replacing")))) return;
+    await adopt(handed);
+    void handover.drop(link);
+  } finally {
+    await handover.forget(ocid);
+  }
+}
+
+async function adopt({ terms, fields, documents: prepared }: handover.Handed): Promise<void> {
+  const { title } = draft;
+  draft = { title, terms, fields, documents: [], prepared, saved: new Date().toISOString() };
+  await put("drafts", ocid, draft);
+}
+
+function showPrepared(missing: readonly string[]): void {
+  const place = byId("prepared");
+  slot(place, "missing").hidden = !missing.length;
+  slot(place, "documents").replaceChildren(...missing.map((each) => item(each)));
+  if (!underWay(chain)) showForm();
+  place.focus();
+}
+
+function isWritten({ fields, documents }: Draft): boolean {
+  return documents.length > 0 || Object.values(fields).some((each) => each !== "");
+}
+
+/** Deletes the draft here: the next person at this machine finds nothing of it. */
+async function discard(): Promise<void> {
+  await saving;
+  await remove("drafts", ocid);
+  location.reload(); // which sweeps its files away
 }
 
 // ── a partner's word ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@
  * - `identity`   who bids here (`identity.ts`)
  * - `drafts`     bids that are being written, by ocid
  * - `elements`   what was sealed and what the service answered, by ocid (`folder.ts`)
- * - `memory`     pinned trust, newest checkpoint seen (`line.ts`)
+ * - `memory`     pinned trust, newest checkpoint seen (`line.ts`); drafts on their way here (`bid/handover.ts`)
  * - `files`      sealed files that follow their envelope, as Blobs: sealed already, they are kept as they are
  * - `keys`       CryptoKeys, none of them extractable
  *

@@ -43,6 +43,8 @@ export interface Draft {
   readonly fields: Fields;
   readonly documents: readonly DraftDocument[];
   readonly saved?: string;
+  /** Somebody else prepared it and its bidder has not read it yet: the titles of documents that did not come along. */
+  readonly prepared?: readonly string[] | undefined;
 }
 
 /** What the notice asks, and the page knows of each lot: the decimals of its prices. */

@@ -34,18 +34,22 @@ export function spoken({ language, currency, lots, declarations }: Notice): Spok
   return { language, currency, lots: titles, declarations: new Map(declarations.map(({ id, text }) => [id, text])) };
 }
 
-export function verifiedFacts({ notice, noticeId, officials }: Announced, trust: Trust, who: Identity): Fact[] {
-  const { name, registration, fingerprint = "" } = who;
+/** What was verified, and who signs, where somebody does. */
+export function verifiedFacts({ notice, noticeId, officials }: Announced, trust: Trust, who: Identity | null): Fact[] {
   const witnesses = trust.witnesses.keys.map((each) => each.split("+")[0]).join(", ");
   const time = { round: notice.round, chain: chainHash(notice.network), time: when(opens(notice)) };
   const { threshold, members } = notice.committee;
   return [
-    fact("signer", { name, registration, fingerprint }),
+    ...(who ? [signerFact(who)] : []),
     fact("notice", { id: noticeId, officer: officials.officer, second: officials.second }),
     fact("witnesses", { quorum: trust.witnesses.quorum, names: witnesses }, "are"),
     fact("time", time),
     fact("committee", { threshold, members: members.length }),
   ];
+}
+
+function signerFact({ name, registration, fingerprint = "" }: Identity): Fact {
+  return fact("signer", { name, registration, fingerprint });
 }
 
 function fact(what: string, values: Readonly<Record<string, string | number>>, is = "is"): Fact {
