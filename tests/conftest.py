@@ -11,9 +11,13 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from procurement import database
 from procurement.embedded import EmbeddedPostgres
+
+settings.register_profile("unhurried", deadline=None)  # how fast a machine is, no test says
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
