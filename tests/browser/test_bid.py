@@ -1,5 +1,6 @@
 """A business bids in its browser, against a real service: from the empty form to why it ranked so."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -404,6 +405,12 @@ def test_a_bid_made_by_keyboard_in_korean_is_opened_by_python_and_ranked(
     expect(fate).to_contain_text(bidder.word("fate-same"), timeout=120_000)
     expect(fate.locator("[data-slot=results] h3")).to_have_count(2, timeout=120_000)
     expect(fate).to_contain_text("2건 중 1순위")
+    page.set_viewport_size({"width": 320, "height": 640})
+    for scheme, language in itertools.product(("light", "dark"), ("ko", "en", "es")):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in its stubs
+        page.goto(f"{page.url.split('?')[0]}?lang={language}")
+        expect(fate.locator("[data-slot=results] h3")).to_have_count(2, timeout=120_000)
+        is_right(page)
     check_opened(people, tender, bidder, file)
     record = a_file(tmp_path, "record.zip", people(concluded(tender)))
     kept = a_file(tmp_path, "receipt.json", receipt)
