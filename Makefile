@@ -65,16 +65,17 @@ lint: setup
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 NO_BROWSER = $(if $(CHROMIUM),,yes)
 
-# Flows wait for deadlines and pages for browsers: they wait at the same time.
-# Each has temporary folders of its own: pytest shuts those that it finds to everybody else, databases included.
+# Flows wait for deadlines; meanwhile browsers, and then the core, have the other processor. Each half has temporary
+# folders of its own: pytest shuts those that it finds to everybody else, databases included.
+OTHERS := tests/core tests/interop
 test: lint browser interop
 	@mkdir -p build
-	@own=$$(mktemp -d); chmod 755 $$own; \
-	{ $(if $(NO_BROWSER),echo "browser tests were not run: install chromium and fonts-noto-cjk"; false,\
-	  PYTEST_DEBUG_TEMPROOT=$$own OPENSEAL_CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests/browser); } \
-	  >build/browser.log 2>&1 & pages=$$!; \
-	$(BIN)/pytest --ignore=tests/browser; others=$$?; \
-	wait $$pages; pages=$$?; cat build/browser.log; rm -rf $$own; exit $$((others | pages))
+	@own=$$(mktemp -d); chmod 755 $$own; export PYTEST_DEBUG_TEMPROOT=$$own OPENSEAL_CHROMIUM=$(CHROMIUM); \
+	{ $(if $(NO_BROWSER),$(BIN)/pytest $(OTHERS); echo "no browser test was run: install chromium and fonts-noto-cjk"; \
+	  false,$(BIN)/pytest tests/browser $(OTHERS)); } >build/test.log 2>&1 & half=$$!; \
+	unset PYTEST_DEBUG_TEMPROOT; \
+	$(BIN)/pytest $(addprefix --ignore=,tests/browser $(OTHERS)); flows=$$?; \
+	wait $$half; half=$$?; cat build/test.log; rm -rf $$own; exit $$((flows | half))
 
 # The software of others for tests/interop, pinned and hashed. The witness is said to want Python 3.12.
 INTEROP := build/interop

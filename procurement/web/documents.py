@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, SkipValidation
 from litestar.response import Stream, Template
 
-from bids.envelope import MOST_DOCUMENTS
+from bids.envelope import MOST_DOCUMENTS, place
 from bids.errors import UploadError
 from bids.uploads import Broken
 from crypto.certificates import Role
@@ -127,8 +127,9 @@ async def read_opened_document(
 async def documents_page(ocid: Ocid, envelope: Hash, downloads: Given, visitor: Who) -> Template:
     """The documents of an opened bid for the tender's officials, with what is restricted."""
     bid = await downloads.shown(ocid, envelope, visitor)
-    context = {"ocid": ocid, "envelope": envelope, "bid": bid, "faults": FAULTS, "parts": PARTS}
-    return Template("documents.html", context=context)
+    texts = [(*place(section), text) for section, text in bid.texts.items()]
+    context = {"ocid": ocid, "envelope": envelope, "bid": bid, "faults": FAULTS}
+    return Template("documents.html", context=context | {"parts": PARTS, "texts": texts})
 
 
 @get(

@@ -140,11 +140,11 @@ class Result(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """A bid as it was opened: by part the reason why it says nothing, what it says of each lot, and its
-    files as (number, whether it is there, what an open part says of it)."""
+    """A bid as it was opened: what did not open, as (lot, or None where it is for all, and the reason why);
+    what it says of each lot; and its files as (number, whether it is there, what an open part says of it)."""
 
     bid: PublishedBid
-    unopened: list[tuple[str, str]]
+    unopened: list[tuple[str | None, str]]
     offers: list[Any]
     proposal: str
     files: list[tuple[int, bool, Document | None]]
@@ -208,7 +208,7 @@ def _offered(bid: PublishedBid, files: Mapping[int, bool]) -> Offered:
     proposals = [content.proposal for _, content in opened if isinstance(content, Proposal)]
     return Offered(
         bid=bid,
-        unopened=[(each.part, each.reason) for each in bid.parts if each.reason],
+        unopened=[(each.lot, each.reason) for each in bid.parts if each.reason],
         offers=offers,
         proposal="".join(proposals),
         files=[(number, there, named.get(number)) for number, there in sorted(files.items())],

@@ -24,6 +24,7 @@ from procurement.bundle import content_path
 from procurement.evaluation import LowestPrice, MultiAward
 from procurement.service import House
 from procurement.tenders import Bid, LotOffer, Restricted, padded
+from procurement.web.wording import UNOPENABLE
 from tests.builders import a_lot, two_envelopes
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
@@ -264,8 +265,8 @@ async def test_orders_on_the_price_of_a_lot_in_which_a_bid_failed_are_refused(he
     assert [(each.bid, each.rank) for each in ranked["1"].ranking] == [(second, 1), (first, None)]
     files = archive.unpack(await conclude(tender))
     assert not any(b"987654321098" in data for data in files.values())
-    page = (await town.http.get(f"/tenders/{tender.ocid}")).text
-    assert "content-malformed (price, lot 2)" in page
+    page = (await town.http.get(f"/tenders/{tender.ocid}/bids")).text
+    assert f"Lot 2: {UNOPENABLE['content-malformed']}" in page
     assert "987,654,321,098" not in page
     parts = (await own(tender, mixed))["parts"]
     assert [(each["part"], each.get("lot")) for each in parts] == [
