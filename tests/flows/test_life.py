@@ -313,6 +313,7 @@ async def test_a_service_that_loses_its_database_connections_goes_on(town: Town)
     await connection.close()
     assert answers <= {201, 503}, "nobody is told that a bid is wrong while the database is away"
     await tender.submit(envelope)
+    await town.line().wait_for(f"{tender.path}/entries/0")  # witnesses see the log again
     assert len((await tender.close()).closing.commitments) == 1
 
 

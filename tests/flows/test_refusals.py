@@ -734,9 +734,9 @@ BODIES = (
 )
 
 
-UNHEARD = {"log_head", "log_checkpoint", "intake_up", "challenge", "access_journal"}
+UNHEARD = {"log_head", "log_checkpoint", "intake_up", "challenge", "access_journal", "handover"}
 """Tables that change although nothing is said, once the log rests: whoever knocks gets a challenge, what
-fails is noted, and the service beats."""
+fails is noted, the service beats, and what is handed over is ciphertext, so any bytes."""
 
 
 async def test_garbage_at_any_address_by_any_method_is_a_problem_and_no_accident(
@@ -749,7 +749,7 @@ async def test_garbage_at_any_address_by_any_method_is_a_problem_and_no_accident
         "/",
         "/tenders",
         "/tenders/{ocid}",
-        "/static/{file}",
+        "/assets/{file}",
         "/api/{anything}",
         "/log/tile/{path}",
     }

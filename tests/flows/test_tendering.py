@@ -166,7 +166,7 @@ async def test_a_tender_from_its_draft_to_a_stranger(here: tuple[Town, str], kim
     answer = await town.http.get(f"/api/v1/tenders/{ocid}/steps", params={"language": "es"})
     assert answer.json()["steps"][0]["what"] == "Publicar el anuncio"
     page = (await town.http.get(f"/tenders/{ocid}")).text
-    assert "All steps" in page
+    assert "Where it stands" in page
     assert "국가계약법 시행령 제35조제1항" in page
 
 
