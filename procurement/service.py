@@ -317,8 +317,8 @@ async def prepare(
     spread: Spread,
     pace: Pace | None,
 ) -> Charter:
-    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, lines
-    of tenders that lists lack, and the word of which scripts the site has.
+    """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
+    lines of tenders that lists lack.
 
     Raises SettingsError and BeaconUnavailable.
     """

@@ -5,8 +5,6 @@ import { BeaconError, LockError, MalformedError } from "./errors.ts";
 import { type Lock, timeLock, verifyKey } from "./locks.ts";
 import { type Of, answered, hex32, hexG1, hexG2, integer, loose, oneOf, pattern, struct } from "./values.ts";
 
-/** Beacon id of every local beacon: whoever runs the service could open early, so it is not independent. */
-export const LOCAL = "openseal-local";
 const LAST_SECOND = 253_402_300_799; // 9999-12-31T23:59:59Z
 const ANSWER_LIMIT = 16 * 1024;
 

@@ -2,7 +2,7 @@
 
 import { type Network, chainHash, network } from "./beacon.ts";
 import { ROLES, Roots } from "./certificates.ts";
-import { type Checkpoint, type Cosignature, VerifyingKey, verifyCheckpoint, verifyCosignatures } from "./checkpoint.ts";
+import { type Cosignature, VerifyingKey, verifyCosignatures } from "./checkpoint.ts";
 import { fromBase64, sha256, toHex } from "./encoding.ts";
 import { BeaconError, MalformedError } from "./errors.ts";
 import {
@@ -68,12 +68,4 @@ export function checkNetwork({ networks }: Trust, network: Network): void {
 /** The counted co-signatures on `note`, earliest first. Throws LogError below the quorum. */
 export function verifyWitnessed({ keys, quorum }: WitnessPolicy, note: string): Cosignature[] {
   return verifyCosignatures(note, keys.map((key) => new VerifyingKey(key)), quorum);
-}
-
-/** The checkpoint in `note`, signed by the log and a quorum of witnesses. Throws LogError, SignatureError or
- * MalformedError. */
-export function verifyHead(trust: Trust, note: string): Checkpoint {
-  const checkpoint = verifyCheckpoint(note, new VerifyingKey(trust.log));
-  verifyWitnessed(trust.witnesses, note);
-  return checkpoint;
 }
