@@ -183,8 +183,10 @@ def everything(request: Request) -> bytes:
 
 
 def changed_trust(person: Person) -> bytes:
-    """The trust file of a service that somebody has set up in place of the one that was there."""
+    """The trust file of a service that somebody has set up in place of the one that was there, which the
+    browser has come to know before."""
     page = person.page
+    expect(page.locator("#bidder")).to_be_visible()
     trust = decode(page.request.get(f"{person.town.service.origin}/api/v1/trust").body(), Trust)
     other = encode(
         msgspec.structs.replace(trust, roots=trust.roots | {Role.BUSINESS: trust.roots[Role.OFFICER]})
