@@ -30,6 +30,8 @@ class Bids:
         self._notice = notice
         self.counted = closing.counted()
         self.withdrawn = closing.withdrawn()
+        self.envelopes = {each.context.bid: id for id, each in facts.envelopes.items()}
+        """Their ids by the bid's id in opening orders."""
         self._accepted = {each.statement: each.time for each in closing.commitments}
         self._received = {(each.envelope, each.number) for each in closing.documents}
         self._statuses: dict[str, str] = {}
@@ -41,6 +43,11 @@ class Bids:
     def said(self) -> int:
         """How many bids there are so far."""
         return len(self._statuses)
+
+    @property
+    def proposed(self) -> bool:
+        """Whether any technical part has opened."""
+        return len(self._shut) < len(self.counted)
 
     @property
     def people(self) -> list[Person]:
@@ -58,9 +65,8 @@ class Bids:
         a key."""
         if opening.part != "price":
             return {(id, opening.part) for id in self.counted}
-        by_bid = {self._facts.envelopes[id].context.bid: id for id in self.counted}
         keys = [key for each in (RoundKeys.of(opening), *opening.earlier) for key in each.keys]
-        return {(by_bid[each.bid], section("price", each.lot)) for each in keys if each.bid in by_bid}
+        return {(self.envelopes[key.bid or ""], section("price", key.lot)) for key in keys}
 
     def withdrawals(self) -> list[Json]:
         """What was offered, and for which lots, nobody knows."""

@@ -35,7 +35,7 @@ from procurement.evaluation import (
     WeightedCriterion,
 )
 from procurement.history import BID_EVENTS, EventType
-from procurement.ocds import Facts, record_of
+from procurement.ocds import Facts, extension_file, record_of
 from procurement.tenders import Bid, LotOffer, Proposal, StatedCost
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 from tests.core.test_record_selection import NEGOTIATED, Ranked
@@ -537,6 +537,8 @@ def release_schema() -> Json:
     schema = read_schema("schema/release-schema.json")
     for path in sorted((SCHEMAS / "extensions").glob("*/release-schema.json")):
         schema = patched(schema, json.loads(path.read_text(encoding="utf-8")))
+    for name in ("evaluation", "sealing", "complaints"):
+        schema = patched(schema, json.loads(extension_file(name, "release-schema.json")))
     return schema
 
 
