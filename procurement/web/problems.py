@@ -45,6 +45,7 @@ _NOT_THERE = {
     "no-such-handover",
     "no-such-passkey",
     "no-practice-ground",
+    "offset-beyond-end",
     "not-yet",
 }
 _NOT_ADMITTED = {"invitation-invalid", "invitation-used", "document-restricted", "practice-only"}
