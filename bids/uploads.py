@@ -12,7 +12,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -26,6 +26,9 @@ from bids.store import StoredDocument, StoredPart, StoredUpload
 from crypto import durable
 from crypto.certificates import SigningKey
 from crypto.encoding import moment
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 PART = 4 * 1024 * 1024  # bytes of an object at most
 SMALL = 256 * 1024  # bytes: how large an object is worth writing while memory is short
@@ -139,10 +142,11 @@ class Depot:
             async for piece in self.stream(part.name):
                 yield piece
 
-    async def stream(self, name: str) -> AsyncIterator[bytes]:
-        """The bytes of an object, a few at a time. Raises UploadError."""
+    async def stream(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an object, a few at a time: from `start` on, before `end`. Raises UploadError."""
+        part: GetOptions = {"range": {"offset": start} if end is None else (start, end)}
         try:
-            found = await self._objects.get_async(name)
+            found = await self._objects.get_async(name, options=part if start or end else None)
             async for piece in found.stream(min_chunk_size=SMALL):
                 yield bytes(piece)
         except (BaseError, OSError) as error:

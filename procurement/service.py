@@ -40,6 +40,7 @@ from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
 from procurement import database
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
+from procurement.bulk.records import Records
 from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
@@ -162,6 +163,7 @@ class Staff(NamedTuple):
     reception: Reception
     uploads: Uploads
     downloads: Downloads
+    records: Records
     live: Live
     ground: Ground | None
 
@@ -413,6 +415,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
                 reception,
                 uploads,
                 downloads,
+                Records(procedure, depot),
                 Live(procedure),
                 ground,
             )
@@ -448,6 +451,7 @@ def _application(charter: Charter, staff: Staff) -> Application:
         reception=staff.reception,
         files=staff.uploads,
         downloads=staff.downloads,
+        records=staff.records,
         live=staff.live,
         ground=staff.ground,
     )
@@ -499,6 +503,7 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(sequencer.run(stop))
         worker = Worker(procedure, staff.office, staff.uploads, sequencer.leading, encode(RELEASED))
         tasks.create_task(worker.run(stop))
+        tasks.create_task(staff.records.run(stop, sequencer.leading))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:

@@ -21,6 +21,7 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
+from procurement.bulk.records import Records
 from procurement.downloads import Downloads
 from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
@@ -36,6 +37,7 @@ from procurement.web import (
     bidder,
     bidding,
     bids,
+    bulk,
     ceremonies,
     desk,
     documents,
@@ -79,6 +81,7 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    records: Records,
     live: Live,
     ground: Ground | None,
 ) -> Litestar:
@@ -96,6 +99,8 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "records": records,
+        "origin": origin,
         "live": live,
         "ground": ground,
         "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),
@@ -112,6 +117,7 @@ def create_app(
             uploads.router,
             documents.router,
             documents.readings,
+            bulk.router,
             ceremonies.router,
             practice.router,
             practice.pages,

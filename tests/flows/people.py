@@ -96,9 +96,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-RESTLESS = {"log_queue", "log_entry", "log_node", "log_head", "log_checkpoint", "log_trouble", "intake_up"}
+RESTLESS = {
+    *("log_queue", "log_entry", "log_node", "log_head", "log_checkpoint", "log_trouble", "intake_up"),
+    *("award_record", "awards_seen"),
+}
 """Tables that change although nothing is said: the log takes up what was said before and tells its troubles,
-the service beats."""
+the service beats, award records are made."""
 
 
 class Town:
