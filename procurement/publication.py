@@ -21,7 +21,7 @@ from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.statements import Statement
-from procurement import bundle, store
+from procurement import bundle, ocds, store
 from procurement.awards import Evaluated, Termination
 from procurement.chronicle import PATIENCE, Situation
 from procurement.draws import PendingDraw, ShownDraw, lot_draws, panel_draw
@@ -339,6 +339,39 @@ async def award_record(procedure: Procedure, ocid: str) -> bytes:
     if not situation.has(EventType.AWARDED):
         raise TenderError("not-yet", "the tender is not awarded yet")
     return await asyncio.to_thread(bundle.build, await _facts(procedure, situation))
+
+
+async def releases(procedure: Procedure, ocid: str) -> list[ocds.Release]:
+    """Every OCDS release of the tender so far, oldest first. Raises TenderError for none such."""
+    situation = await procedure.situation(ocid)
+    facts = await _told(procedure, situation)
+    return await asyncio.to_thread(ocds.tell, facts)
+
+
+async def _told(procedure: Procedure, situation: Situation) -> ocds.Facts:
+    """What releases are made of. The box is asked for what is opened only."""
+    tender_id, pool, entries = situation.row.tender_id, procedure.pool, situation.entries
+    bodies = await store.load_statements(pool, tender_id, ocds.called_for(entries))
+    statements = {id: Statement(body) for id, body in bodies.items()}
+    envelopes, withdrawers, contents = {}, {}, {}
+    if situation.has(EventType.OPENED):
+        closed = situation.of(EventType.CLOSED)[0]
+        closing = statements[closed.statement].read(Closing)
+        stored = {each.id: Statement(each.body) for each in await box.load_envelopes(pool, tender_id)}
+        envelopes = {id: stored[id].read(Envelope) for id in closing.counted()}
+        withdrawers = {id: stored[id].signer for id in closing.withdrawn()}
+        contents = await box.load_opened(pool, tender_id)
+    holders = bundle.signers_of(statements.values(), envelopes.values(), situation.tender.notice)
+    found = await registry.load_certificates(pool, holders | set(withdrawers.values()))
+    people = {each: Certificate(der) for each, der in found.items()}
+    return ocds.Facts(
+        history=entries,
+        statements=statements,
+        envelopes=envelopes,
+        withdrawers=withdrawers,
+        contents={key: result for key, result in contents.items() if isinstance(result, bytes)},
+        people={each: ocds.Person(held.registration, held.name) for each, held in people.items()},
+    )
 
 
 def _check_given_out(situation: Situation, id: str) -> None:

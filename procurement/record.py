@@ -484,7 +484,7 @@ class _Check:
 
     # 13. The open data say the same, and nothing else is in the file.
     def open_data(self) -> list[str]:
-        if ocds.record_package(self.record.published()) != self.record.file("ocds.json"):
+        if ocds.record_of(self.record.published()) != self.record.file("ocds.json"):
             raise RecordError("the OCDS record differs from the statements")
         if self.record.expected_paths() != set(self.record.files):
             raise RecordError("the record holds files that nothing refers to, or lacks some")
