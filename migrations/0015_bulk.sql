@@ -12,6 +12,7 @@ CREATE TABLE award_record (
   CHECK ((sha256 IS NULL) = (manifest IS NULL) AND (sha256 IS NULL) = (size IS NULL))
 );
 CREATE INDEX award_record_order ON award_record (practice, position);
+CREATE INDEX award_record_by_time ON award_record (practice, awarded_at, position);
 CREATE INDEX award_record_to_make ON award_record (position) WHERE sha256 IS NULL;
 COMMENT ON TABLE award_record IS
   'An award, by its log index and time; once its record is kept, the hashes of file and manifest. citus: distributed';
@@ -27,3 +28,24 @@ INSERT INTO awards_seen (position) VALUES (0);
 GRANT SELECT, INSERT ON award_record TO openseal_service;
 GRANT UPDATE (sha256, manifest, size) ON award_record TO openseal_service;
 GRANT SELECT, UPDATE ON awards_seen TO openseal_service;
+
+CREATE TABLE publication (
+  path text PRIMARY KEY CHECK (path ~ '^(practice/)?(all-)?[0-9-]{7,10}$'),
+  kind text NOT NULL CHECK (kind IN ('day', 'month', 'all')),
+  practice boolean NOT NULL,
+  last_day date NOT NULL,
+  position bigint NOT NULL CHECK (position >= 0),
+  list bytea NOT NULL,
+  sha256 bytea NOT NULL UNIQUE CHECK (octet_length(sha256) = 32),
+  room text NOT NULL,
+  published_at timestamptz NOT NULL,
+  superseded_at timestamptz,
+  UNIQUE (kind, practice, last_day)
+);
+COMMENT ON TABLE publication IS
+  'Files of a day, a month, or all: their list, which the log has the hash of, and where they lie. citus: local';
+
+CREATE INDEX release_by_time ON release (practice, released_at, tender_id);
+
+GRANT SELECT, INSERT ON publication TO openseal_service;
+GRANT UPDATE (superseded_at) ON publication TO openseal_service;

@@ -8,7 +8,6 @@ import asyncio
 import io
 import logging
 import zipfile
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,9 +19,9 @@ from crypto.encoding import decode, parse_moment, sha256
 from procurement import publication
 from procurement import store as tenders
 from procurement.bulk import store
+from procurement.bulk.shelf import Shelf, name_of
 from procurement.bulk.store import Kept, Made
 from procurement.errors import TenderError
-from procurement.finding.search import Shown
 from procurement.history import LONGEST_ENTRY, Entry, EventType
 from procurement.procedure import Procedure
 from procurement.troubles import Troubles
@@ -39,6 +38,7 @@ class Records:
     """The award records of one service."""
 
     def __init__(self, procedure: Procedure, depot: Depot) -> None:
+        self.shelf = Shelf(procedure.pool, depot)
         self._procedure = procedure
         self._depot = depot
         self._troubles = Troubles(_LOGGER)
@@ -58,14 +58,6 @@ class Records:
             await self._procedure.tender(ocid)  # which there may not be, either
             raise TenderError("not-yet", "the tender is not awarded yet, or its record is being made")
         return kept
-
-    async def listed(self, offset: int, practice: Shown, most: int) -> list[Kept]:
-        """Records from that log index on, in the order of the log."""
-        return await store.list_records(self._procedure.pool, offset, practice, most)
-
-    def read(self, kept: Kept, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The record's bytes from `start` on, before `end`. Raises UploadError."""
-        return self._depot.stream(_name(kept.sha256), start, kept.size if end is None else end)
 
     async def _step(self) -> None:
         await self._see()
@@ -103,7 +95,7 @@ class Records:
                 return
             raise
         digest, manifest = await asyncio.to_thread(_digests, data)
-        await self._depot.put(_name(digest), bytearray(data))
+        await self._depot.put(name_of(digest), bytearray(data))
         kept = Kept(**msgspec.structs.asdict(award), sha256=digest, manifest=manifest, size=len(data))
         await store.keep_record(self._procedure.pool, kept)
 
@@ -112,7 +104,3 @@ def _digests(data: bytes) -> tuple[str, str]:
     """Of the record, and of its manifest."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return sha256(data).hex(), sha256(archive.read("manifest.json")).hex()
-
-
-def _name(digest: str) -> str:
-    return f"records/{digest[:2]}/{digest}.zip"

@@ -1,16 +1,19 @@
 """SQL of award records and published files: one function per statement. Positions are log indexes."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from crypto.encoding import decode
+from procurement.bulk.listing import DataList, Kind
 from procurement.finding.search import Shown
 
 _PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
 _KEPT = "tender_id, ocid, position, awarded_at, practice, sha256, manifest, size"
+_PUBLISHED = "path, kind, practice, last_day, position, list, sha256, room, published_at, superseded_at"
 _COMPLETE = """
     least((SELECT position FROM awards_seen), (SELECT min(position) FROM award_record WHERE sha256 IS NULL))
 """
@@ -32,6 +35,37 @@ class Kept(Made, frozen=True, kw_only=True):
     sha256: str
     manifest: str
     size: int
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to a publication: see `listing.DataList`."""
+
+    practice: bool
+    begins: datetime | None
+    ends: datetime
+    position: int
+    after: int
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A publication: its path below ``/data``, its last day (Korea's), the log index it is as of, its list,
+    and the folder in the store where its files are. Those that are superseded have none."""
+
+    path: str
+    kind: Kind
+    practice: bool
+    last_day: date
+    position: int
+    list: bytes
+    sha256: bytes
+    room: str
+    published_at: datetime
+    superseded_at: datetime | None = None
+
+    @property
+    def contents(self) -> DataList:
+        """What the list says."""
+        return decode(self.list, DataList)
 
 
 # ── award records ────────────────────────────────────────────────────────────────────────────────────
@@ -115,3 +149,123 @@ async def list_records(connection: Any, offset: int, practice: Shown, most: int)
 
 def _kept(row: Any) -> Kept:
     return Kept(**{**row, "sha256": row["sha256"].hex(), "manifest": row["manifest"].hex()})
+
+
+# ── what belongs to a period ─────────────────────────────────────────────────────────────────────────
+
+
+async def load_position(connection: Any) -> int:
+    """The log index before which everything is released, as of the transaction."""
+    return int(await connection.fetchval("SELECT position FROM released"))
+
+
+async def complete_until(connection: Any) -> int:
+    """The log index before which every award has its record."""
+    return int(await connection.fetchval(f"SELECT {_COMPLETE}"))
+
+
+async def first_release(connection: Any) -> datetime | None:
+    """The time of the first release; None while there is none."""
+    at: datetime | None = await connection.fetchval(
+        "SELECT least((SELECT min(released_at) FROM release WHERE practice),"
+        " (SELECT min(released_at) FROM release WHERE NOT practice))"
+    )
+    return at
+
+
+async def copy_compiled(connection: Any, span: Span, output: Callable[[bytes], Awaitable[None]]) -> None:
+    """What belongs to the period, in the order of the log, as PostgreSQL's binary COPY of one column: the
+    compiled releases (JSON) of all tenders with a release in it."""
+    query = "SELECT body FROM compiled_release WHERE practice = $1"
+    asked: list[Any] = [span.practice]
+    if span.begins is not None:
+        query += (
+            " AND tender_id IN (SELECT tender_id FROM release"
+            " WHERE practice = $1 AND released_at >= $2 AND released_at < $3"
+            " UNION SELECT tender_id FROM release"
+            " WHERE practice = $1 AND position >= $4 AND released_at < $2)"
+        )
+        asked += [span.begins, span.ends, span.after]
+    query += " ORDER BY position"
+    await connection.copy_from_query(query, *asked, output=output, format="binary", timeout=None)
+
+
+async def list_records_of(connection: Any, span: Span, start: int, most: int) -> list[Kept]:
+    """Award records that belong to the period, in the order of the log, from that log index on."""
+    rows = await connection.fetch(
+        f"SELECT {_KEPT} FROM award_record WHERE practice = $1 AND position >= $2 AND position < $3"
+        " AND awarded_at < $4 AND (awarded_at >= $5 OR position >= $6) ORDER BY position LIMIT $7",
+        span.practice,
+        start,
+        span.position,
+        span.ends,
+        span.begins,
+        span.after,
+        most,
+    )
+    return [_kept(row) for row in rows]
+
+
+# ── published files ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def newest(connection: Any, kind: Kind, practice: bool) -> Published | None:
+    """The publication of that kind with the last day; None while there is none."""
+    row = await connection.fetchrow(
+        f"SELECT {_PUBLISHED} FROM publication WHERE kind = $1 AND practice = $2"
+        " ORDER BY last_day DESC LIMIT 1",
+        kind,
+        practice,
+    )
+    return Published(**row) if row else None
+
+
+async def add_publication(connection: Any, published: Published) -> bool:
+    """Whether it is new."""
+    added = await connection.fetchval(
+        f"INSERT INTO publication ({_PUBLISHED}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        " ON CONFLICT DO NOTHING RETURNING true",
+        *msgspec.structs.astuple(published),
+    )
+    return bool(added)
+
+
+async def load_publication(connection: Any, path: str) -> Published | None:
+    """None where there is none."""
+    row = await connection.fetchrow(f"SELECT {_PUBLISHED} FROM publication WHERE path = $1", path)
+    return Published(**row) if row else None
+
+
+async def list_publications(
+    connection: Any, practice: Shown, before: date | None, days: int
+) -> list[Published]:
+    """Publications whose files are there, the latest days first: of so many days, those before that one."""
+    rows = await connection.fetch(
+        f"""
+        WITH there AS (
+            SELECT * FROM publication WHERE practice = ANY($1) AND superseded_at IS NULL
+            AND ($2::date IS NULL OR last_day < $2)
+        )
+        SELECT {_PUBLISHED} FROM there
+        WHERE last_day IN (SELECT DISTINCT last_day FROM there ORDER BY 1 DESC LIMIT $3)
+        ORDER BY last_day DESC, kind, practice
+        """,
+        _PRACTICE[practice],
+        before,
+        days,
+    )
+    return [Published(**row) for row in rows]
+
+
+async def supersede(connection: Any, kind: Kind, practice: bool, keep: int, at: datetime) -> list[Published]:
+    """All publications of that kind but the newest ones are superseded from now on: those that were not."""
+    rows = await connection.fetch(
+        "UPDATE publication SET superseded_at = $4 WHERE superseded_at IS NULL AND path IN ("
+        "SELECT path FROM publication WHERE kind = $1 AND practice = $2 ORDER BY last_day DESC OFFSET $3)"
+        f" RETURNING {_PUBLISHED}",
+        kind,
+        practice,
+        keep,
+        at,
+    )
+    return [Published(**row) for row in rows]

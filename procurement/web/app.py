@@ -21,6 +21,7 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
+from procurement.bulk.published import Publications
 from procurement.bulk.records import Records
 from procurement.downloads import Downloads
 from procurement.handovers import Handovers
@@ -82,6 +83,7 @@ def create_app(
     files: Uploads,
     downloads: Downloads,
     records: Records,
+    publications: Publications,
     live: Live,
     ground: Ground | None,
 ) -> Litestar:
@@ -100,6 +102,7 @@ def create_app(
         "uploads": files,
         "downloads": downloads,
         "records": records,
+        "publications": publications,
         "origin": origin,
         "live": live,
         "ground": ground,
@@ -118,6 +121,7 @@ def create_app(
             documents.router,
             documents.readings,
             bulk.router,
+            bulk.files,
             ceremonies.router,
             practice.router,
             practice.pages,

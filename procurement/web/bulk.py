@@ -1,7 +1,9 @@
-"""Open data by the file: award records one by one, and in which order they were made."""
+"""Open data by the file: award records one by one in their order, and what was published of a day, a month,
+ever."""
 
 import re
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -9,7 +11,7 @@ import msgspec
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 from litestar.status_codes import (
     HTTP_200_OK,
@@ -18,21 +20,33 @@ from litestar.status_codes import (
     HTTP_416_REQUESTED_RANGE_NOT_SATISFIABLE,
 )
 
-from crypto.encoding import Moment, moment
+from crypto.encoding import Moment, moment, sha256
+from procurement.bulk.listing import LIST, PROOF, SUMS, Absent, Format, Kind
+from procurement.bulk.published import A_PAGE, Publications
 from procurement.bulk.records import Records
-from procurement.bulk.store import Kept
+from procurement.bulk.store import Kept, Published
 from procurement.downloads import begun
 from procurement.finding.search import Shown
 from procurement.web.api import PROBLEMS, Ocid, problems
 from procurement.web.documents import AS_IT_IS, LATER
 from procurement.web.problems import problem
 
+OCTETS = "application/octet-stream"
+FOR_EVER = "public, max-age=31536000, immutable"
+BESIDE = (LIST, PROOF, SUMS)
+TYPES: dict[Format, str] = {
+    "jsonl": "application/gzip",
+    "csv": "application/zip",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "records": "application/x-tar",
+}
 MOST_LISTED = 1000
 """Award records of one answer."""
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 Asked = Request[Any, Any, Any]
 Given = NamedDependency[SkipValidation[Records]]
+Found = NamedDependency[SkipValidation[Publications]]
 Origin = NamedDependency[str]
 Offset = Annotated[int, QueryParameter(ge=0, lt=2**53, description="A log index: from there on.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="As many at most.")]
@@ -78,6 +92,16 @@ class RecordList(msgspec.Struct, frozen=True, kw_only=True):
     next_page: NextPage
 
 
+PeriodName = Annotated[
+    str,
+    PathParameter(pattern=r"^(all-)?[0-9]{4}-[0-9]{2}(-[0-9]{2})?(?!\n)$", description="As it is listed."),
+]
+FileName = Annotated[
+    str, PathParameter(pattern=r"^[A-Za-z0-9.-]{1,64}(?!\n)$", description="As it is listed.")
+]
+Before = Annotated[date | None, QueryParameter(description="Days before this one, as `next` has it.")]
+
+
 class FileSpan(NamedTuple):
     """The bytes from `start` on, before `end`."""
 
@@ -91,7 +115,7 @@ async def list_records(
 ) -> RecordList:
     """Award records in the order in which the log has the awards. Whoever follows `next_page` gets each one
     once, for ever; at the end it stays the same until there is another."""
-    found = await records.listed(offset, practice, limit)
+    found = await records.shelf.listed(offset, practice, limit)
     more = found[-1].position + 1 if found else offset
     path = "/api/v1/records?" + urlencode({"offset": more, "limit": limit, "practice": practice})
     return RecordList(
@@ -113,22 +137,126 @@ async def read_record(ocid: Ocid, records: Given, request: Asked) -> Response[An
     kept = await records.of(ocid)
 
     def read(span: FileSpan) -> AsyncIterator[bytes]:
-        return records.read(kept, *span)
+        return records.shelf.read(kept, *span)
 
     return await served(request, read, kept.size, kept.sha256, f"{ocid}.zip", "application/zip")
+
+
+class PublishedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file: `rows` are the tenders in it, or the award records."""
+
+    name: str
+    kind: Format
+    rows: int
+    sha256: str
+    size: int
+    path: str
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was published of a period, as of the log index `position`: its files, and where its list, the
+    proof that the log has the list's SHA-256, and the sums of all are."""
+
+    period: str
+    kind: Kind
+    practice: bool
+    begins: Moment | None = None
+    ends: Moment
+    position: int
+    published: Moment
+    sha256: str
+    list: str
+    proof: str
+    sums: str
+    files: tuple[PublishedFile, ...]
+    absent: tuple[Absent, ...] = ()
+
+
+class PublicationList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Publications, the latest first, and the address of those before them, if there are any."""
+
+    publications: list[Publication]
+    next: str | None = None
+
+
+@get("/data", tags=["open data"], responses=PROBLEMS)
+async def list_data(
+    publications: Found, practice: Practice = "hidden", before: Before = None
+) -> PublicationList:
+    """The published files of 31 days: of each day, each month, and the newest of all tenders."""
+    found = await publications.latest(practice, before)
+    days = {each.last_day for each in found}
+    more = urlencode({"practice": practice, "before": min(days)}) if len(days) == A_PAGE else None
+    return PublicationList(
+        publications=[shown(each) for each in found], next=f"/api/v1/data?{more}" if more else None
+    )
+
+
+@get(
+    "/{period:str}/{name:str}",
+    tags=["open data"],
+    responses={**file_of(OCTETS), **PROBLEMS, **problems({410: "There is a newer one of all."})},
+    exception_handlers=LATER,
+    opt=AS_IT_IS,
+)
+async def read_file(period: PeriodName, name: FileName, publications: Found, request: Asked) -> Response[Any]:
+    """A published file, `list.json`, `list.proof` (c2sp.org/tlog-proof@v1), or `SHA256SUMS`."""
+    return await _published(publications, period, name, request)
+
+
+@get(
+    "/practice/{period:str}/{name:str}",
+    tags=["open data"],
+    responses={**file_of(OCTETS), **PROBLEMS, **problems({410: "There is a newer one of all."})},
+    exception_handlers=LATER,
+    opt=AS_IT_IS,
+)
+async def read_practice_file(
+    period: PeriodName, name: FileName, publications: Found, request: Asked
+) -> Response[Any]:
+    """The same of practice tenders, which are in no other file."""
+    return await _published(publications, f"practice/{period}", name, request)
+
+
+async def _published(publications: Publications, path: str, name: str, request: Asked) -> Response[Any]:
+    published = await publications.of(path)
+    if name in BESIDE:
+        return await _beside(publications, published, name, request)
+    file = publications.file(published, name)
+
+    def read(span: FileSpan) -> AsyncIterator[bytes]:
+        return publications.read(published, file, *span)
+
+    return await served(request, read, file.size, file.sha256, name, TYPES[file.kind])
+
+
+async def _beside(
+    publications: Publications, published: Published, name: str, request: Asked
+) -> Response[Any]:
+    """The list, or what is said of it."""
+    data, media_type = published.list, "application/json"
+    if name == SUMS:
+        data, media_type = published.contents.sums(published.sha256.hex()).encode(), "text/plain"
+    if name == PROOF:
+        data, media_type = (await publications.proof(published)).encode(), "text/plain"
+
+    async def read(span: FileSpan) -> AsyncIterator[bytes]:
+        yield data[span.start : span.end]
+
+    return await served(request, read, len(data), sha256(data).hex(), name, media_type)
 
 
 async def served(
     request: Asked,
     read: Callable[[FileSpan], AsyncIterator[bytes]],
     size: int,
-    sha256: str,
+    digest: str,
     name: str,
     media_type: str,
 ) -> Response[Any]:
     """A file that never changes, or the part of it that the request is for (RFC 9110)."""
-    tag = f'"{sha256}"'
-    headers: dict[str, Any] = {"ETag": tag, "Accept-Ranges": "bytes"}
+    tag = f'"{digest}"'
+    headers: dict[str, Any] = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": FOR_EVER}
     if tag in request.headers.get("If-None-Match", ""):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     part = request.headers.get("Range") if request.headers.get("If-Range", tag) == tag else None
@@ -159,6 +287,28 @@ def spanned(header: str | None, size: int) -> FileSpan | None:
     return FileSpan(start, end) if start < end else None
 
 
+def shown(published: Published) -> Publication:
+    """A publication as the interface and pages show it."""
+    said, folder = published.contents, f"/data/{published.path}"
+    return Publication(
+        period=said.period,
+        kind=published.kind,
+        practice=said.practice,
+        begins=said.begins,
+        ends=said.ends,
+        position=said.position,
+        published=moment(published.published_at),
+        sha256=published.sha256.hex(),
+        list=f"{folder}/{LIST}",
+        proof=f"{folder}/{PROOF}",
+        sums=f"{folder}/{SUMS}",
+        files=tuple(
+            PublishedFile(**msgspec.structs.asdict(each), path=f"{folder}/{each.name}") for each in said.files
+        ),
+        absent=said.absent,
+    )
+
+
 def _listed(kept: Kept) -> ListedRecord:
     return ListedRecord(
         tender=kept.ocid,
@@ -171,4 +321,5 @@ def _listed(kept: Kept) -> ListedRecord:
     )
 
 
-router = Router("/api/v1", route_handlers=[list_records, read_record])
+router = Router("/api/v1", route_handlers=[list_records, read_record, list_data])
+files = Router("/data", route_handlers=[read_file, read_practice_file])
