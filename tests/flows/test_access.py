@@ -863,7 +863,7 @@ PLAIN = (
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
-    *("/api", "/api/openapi.json", "/api/v1/practice-tenders"),
+    *("/api", "/api/openapi.json", "/api/v1/practice-tenders", "/api/v1/records"),
 )
 """What is read without saying more than the tender."""
 
