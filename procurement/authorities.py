@@ -219,11 +219,6 @@ def log_key(folder: Path) -> checkpoint.SigningKey:
     return checkpoint.SigningKey(LOG_NAME, checkpoint.LOG, secret(folder / "log.key", 32))
 
 
-def witness_key(folder: Path) -> checkpoint.SigningKey:
-    """The embedded witness's key, in a folder that no other part of the service reads."""
-    return checkpoint.SigningKey(WITNESS_NAME, checkpoint.WITNESS, secret(folder / "witness.key", 32))
-
-
 def local_beacon(folder: Path, period: int) -> LocalBeacon:
     """The embedded beacon. Genesis and period are fixed when its key is made: they are what it is."""
     path = folder / "beacon.key"

@@ -39,7 +39,7 @@ from crypto.log import HttpWitness, Log, Sequencer
 from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
 from procurement import database
-from procurement.authorities import Authorities, local_beacon, log_key, witness_key
+from procurement.authorities import WITNESS_NAME, Authorities, local_beacon, log_key
 from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
@@ -61,9 +61,10 @@ from procurement.supervision import Forked, Supervisor, run, until_told
 from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
-from procurement.web.connection import Connection
+from procurement.web.connection import Connection, listen
 from procurement.web.live import Live
 from procurement.web.look import RELEASED
+from procurement.witness import settle as settle_witness
 from procurement.worker import Worker
 
 Application = Any
@@ -182,7 +183,7 @@ def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", work
 
     with (
         until_told() as told,
-        _listen(host, port) as listening,
+        listen(host, port) as listening,
         database.server(settings, look_after) as dsn,
         supervisor,
     ):
@@ -207,7 +208,7 @@ def _witnesses(settings: Settings, house: House, supervisor: Supervisor) -> Iter
     if settings.witnesses:
         yield settings.witnesses
         return
-    with _listen("127.0.0.1", 0) as listening:
+    with listen("127.0.0.1", 0) as listening:
         log = log_key(house.keys).verifier
         supervisor.keep("witness", partial(_start_witness, house, log, listening))
         yield embedded_witness(house, _url(listening))
@@ -215,7 +216,9 @@ def _witnesses(settings: Settings, house: House, supervisor: Supervisor) -> Iter
 
 def embedded_witness(house: House, url: str) -> Witnesses:
     """The one whose key is in the house, at its address."""
-    return Witnesses(quorum=1, urls={witness_key(house.witness).verifier.encode(): url}, own=True)
+    return Witnesses(
+        quorum=1, urls={settle_witness(house.witness, WITNESS_NAME).verifier.encode(): url}, own=True
+    )
 
 
 async def _begin(
@@ -521,7 +524,7 @@ async def _keep(
 @contextmanager
 def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
     """The embedded witness, a process of its own that ends with this one; gives its address."""
-    with _listen("127.0.0.1", 0) as listening:
+    with listen("127.0.0.1", 0) as listening:
         process = _start_witness(house, log.verifier, listening)
         url = _url(listening)
     try:
@@ -532,7 +535,7 @@ def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
 
 
 def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) -> "subprocess.Popen[bytes]":
-    witness_key(house.witness)  # made before its process could make another one at the same time
+    settle_witness(house.witness, WITNESS_NAME)
     command = [sys.executable, "-m", "procurement.web.witness"]
     return subprocess.Popen(
         [*command, str(listening.fileno()), str(house.witness), log.encode()],
@@ -544,17 +547,3 @@ def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) ->
 
 def _url(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-@contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small answers at once (TCP_NODELAY) only where the socket says that it is TCP.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-        except OSError as error:
-            raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
-        listening.listen(1024)
-        yield listening
