@@ -56,7 +56,8 @@ from procurement.sandbox.ground import Ground
 from procurement.sandbox.keeper import Keeper
 from procurement.sandbox.offer import Pace
 from procurement.sandbox.people import ROLES, Casts, settle
-from procurement.settings import PublicBeacon, Settings, Witnesses
+from procurement.settings import PublicBeacon, Settings, Stamping, Witnesses
+from procurement.stamping import Stamper, StampingAuthority
 from procurement.supervision import Forked, Supervisor, run, until_told
 from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
@@ -150,6 +151,8 @@ class Charter(NamedTuple):
     """How many deadlines may fall together."""
     practice: Practice | None
     """None where there is no practice ground."""
+    stamping: Stamping | None = None
+    """None where no authority is asked for time stamps."""
 
 
 class Staff(NamedTuple):
@@ -238,6 +241,7 @@ async def _begin(
         settings.covers,
         settings.spread,
         Pace() if settings.practice else None,
+        settings.stamping,
     )
     await _invite_first(dsn, house.invitation)
     return charter
@@ -295,15 +299,19 @@ async def working(
     covers: int = 0,
     spread: Spread = USUAL_SPREAD,
     pace: Pace | None = None,
+    stamping: Stamping | None = None,
 ) -> AsyncIterator[Application]:
     """The application with its sequencer and worker behind it in the same process, on a migrated database.
 
     `roots` is the folder with those of authorities elsewhere, `origin` the service's address as browsers
     write it, `covers` how many commitments to nothing there are per hour, `spread` how many deadlines may
-    fall together, `pace` how fast practice tenders live, if there are any.
+    fall together, `pace` how fast practice tenders live, if there are any, `stamping` whom to ask for time
+    stamps.
     Raises SettingsError and BeaconUnavailable.
     """
-    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers, spread, pace)
+    charter = await prepare(
+        house, dsn, witnesses, beacon, clock, roots, origin, covers, spread, pace, stamping
+    )
     async with _staff(charter) as staff, _at_the_door(staff), _at_work(charter, staff):
         yield _application(charter, staff)
 
@@ -319,6 +327,7 @@ async def prepare(
     covers: int,
     spread: Spread,
     pace: Pace | None,
+    stamping: Stamping | None,
 ) -> Charter:
     """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
     lines of tenders that lists lack.
@@ -328,13 +337,26 @@ async def prepare(
     authorities = Authorities(house.keys, roots)
     others = isinstance(beacon, PublicBeacon) and not witnesses.own
     network = await _network(house, beacon)
-    trust = authorities.trust(log_key(house.keys).verifier, witnesses.policy, network, others)
+    trust = authorities.trust(log_key(house.keys).verifier, witnesses.policy, network, others, stamping)
     house.trust.write_bytes(encode(trust))
     key = authorities.service_key(house.keys, clock.now())
     async with await database.connect(dsn, most=1) as pool:
         since = await sights(clock, pool)
     charter = Charter(
-        house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers, spread, None
+        house,
+        dsn,
+        witnesses,
+        beacon,
+        clock,
+        origin,
+        authorities,
+        trust,
+        key,
+        since,
+        covers,
+        spread,
+        None,
+        stamping,
     )
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
@@ -502,6 +524,9 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(sequencer.run(stop))
         worker = Worker(procedure, staff.office, staff.uploads, sequencer.leading, encode(RELEASED))
         tasks.create_task(worker.run(stop))
+        if charter.stamping:
+            stamper = Stamper(procedure, StampingAuthority(charter.stamping, staff.client))
+            tasks.create_task(stamper.run(stop, sequencer.leading))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:
