@@ -14,7 +14,7 @@ ASSETS := procurement/web/assets
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 AS_ROOT = [ "$$(id -u)" = 0 ] || { echo "$(1)" >&2; exit 1; }
 
-.PHONY: setup run test lint bench chaos lock browser interop
+.PHONY: setup run test lint bench chaos lock browser interop openssl
 setup: .venv/ready $(ASSETS)/manifest.json
 
 .venv/ready: locks/dev.lock pyproject.toml
@@ -68,7 +68,7 @@ NO_BROWSER = $(if $(CHROMIUM),,yes)
 # Flows wait for deadlines; meanwhile browsers, and then the core, have the other processor. Each half has temporary
 # folders of its own: pytest shuts those that it finds to everybody else, databases included.
 OTHERS := tests/core tests/interop
-test: lint browser interop
+test: lint browser interop openssl
 	@mkdir -p build
 	@own=$$(mktemp -d); chmod 755 $$own; export PYTEST_DEBUG_TEMPROOT=$$own OPENSEAL_CHROMIUM=$(CHROMIUM); \
 	{ $(if $(NO_BROWSER),$(BIN)/pytest $(OTHERS); echo "no browser test was run: install chromium and fonts-noto-cjk"; \
@@ -94,6 +94,12 @@ $(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witn
 browser:
 	@[ -z "$(NO_BROWSER)" ] || [ "$$(id -u)" != 0 ] || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium fonts-noto-cjk; } || true
+
+# The time-stamping authority of the tests.
+openssl:
+	@command -v openssl >/dev/null || { \
+	  $(call AS_ROOT,install the package openssl first); \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y openssl; }
 
 bench: setup browser interop
 	@mkdir -p build

@@ -33,6 +33,7 @@ NOTE_LIMIT = 256 * 1024  # characters
 MOST_SIGNATURES = 100
 LONGEST_PROOF = 63  # hashes
 
+_PRIVATE = "PRIVATE+KEY+"
 _PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
@@ -88,6 +89,25 @@ class SigningKey:
         self.verifier = VerifyingKey(
             name=_checked_name(name), kind=kind, public=self._private.public_key().public_bytes_raw()
         )
+
+    def encode(self) -> str:
+        """The secret key in a line, as Go's sumdb/note has it: ``PRIVATE+KEY+name+hex(id)+base64(kind ‖
+        seed)``."""
+        key = self.verifier
+        material = to_base64(bytes([key.kind]) + self._private.private_bytes_raw())
+        return f"{_PRIVATE}{key.name}+{key.id.hex()}+{material}"
+
+    @classmethod
+    def parse(cls, skey: str) -> "SigningKey":
+        """The key written as `skey`. Raises MalformedError, also for an id that is not this key's."""
+        name, id_, material = [*skey.removeprefix(_PRIVATE).split("+", 2), "", ""][:3]
+        raw = from_base64(material)
+        if not skey.startswith(_PRIVATE) or len(raw) != 33 or raw[0] not in (LOG, WITNESS):
+            raise MalformedError("not the secret key of a log or a witness")
+        key = cls(name, raw[0], raw[1:])
+        if key.verifier.id.hex() != id_:
+            raise MalformedError("the key's id is another key's")
+        return key
 
     def line(self, message: bytes, prefix: bytes = b"") -> str:
         """The note signature line for a signature over `message`, with `prefix` written before it."""

@@ -59,6 +59,12 @@ class BeaconError(VerificationError):
     code = "beacon-invalid"
 
 
+class StampError(VerificationError):
+    """A time stamp that cannot be read, is about other bytes, or is not by the authority it claims."""
+
+    code = "stamp-invalid"
+
+
 class LogError(VerificationError):
     """The log's proofs, checkpoint or co-signatures do not hold."""
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from cryptography.x509 import Certificate
 
 from crypto.beacon import Network
 from crypto.certificates import Role, Roots, load_root
@@ -40,7 +41,8 @@ class WitnessPolicy(Value, frozen=True, kw_only=True):
 
 
 class Trust(Value, frozen=True, kw_only=True, tag_field="format", tag="openseal/trust/v1"):
-    """Log key, witnesses, roots per role (DER, base64) and beacon networks.
+    """Log key, witnesses, roots per role (DER, base64), beacon networks, and roots of time-stamping
+    authorities, where any is asked.
 
     `independent` is false where at least one of witnesses, beacon and authorities is the service's own.
     """
@@ -50,12 +52,17 @@ class Trust(Value, frozen=True, kw_only=True, tag_field="format", tag="openseal/
     witnesses: WitnessPolicy
     roots: dict[Role, tuple[Base64, ...]]
     networks: tuple[Network, ...]
+    stamping: tuple[Base64, ...] = ()
 
     def authorities(self) -> Roots:
         """The roots, parsed. Raises MalformedError or CertificateError."""
         return Roots(
             {role: [load_root(from_base64(each)) for each in roots] for role, roots in self.roots.items()}
         )
+
+    def stamping_roots(self) -> list[Certificate]:
+        """Those of the time-stamping authorities, parsed. Raises MalformedError."""
+        return [load_root(from_base64(each)) for each in self.stamping]
 
     def check_network(self, network: Network) -> None:
         """Raises BeaconError for a network that is not pinned."""

@@ -2,11 +2,13 @@
 
 A witness remembers, per log, the largest head it co-signed, and co-signs another only if that extends
 it. It is what keeps a log from showing different people different trees. The state must be durable
-*before* the answer leaves, and one request must be decided at a time.
+*before* the answer leaves, and one request must be decided at a time. What it refuses although the log has
+signed it may be proof that the log misbehaves: the answer comes with that as a `Conflict`, to be kept.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -21,7 +23,7 @@ from crypto.checkpoint import (
     parse_size,
     verify_checkpoint,
 )
-from crypto.encoding import Hex32, Small, Text, Value, decode, encode, to_base64
+from crypto.encoding import Base64, Hex32, Small, Text, Value, decode, encode, sha256, to_base64
 from crypto.errors import LogError, MalformedError, SignatureError
 from crypto.merkle import EMPTY_ROOT, verify_consistency
 
@@ -31,11 +33,13 @@ SIZE_CONTENT_TYPE = "text/x.tlog.size"
 
 
 class WitnessedHead(Value, frozen=True):
-    """The largest head of one log that the witness co-signed."""
+    """The largest head of one log that the witness co-signed, and the note with the log's signature and its
+    own; none for the empty tree that nobody has signed yet."""
 
     origin: Text
     size: Small
     root: Hex32
+    note: Text = ""
 
 
 class WitnessState(Value, frozen=True):
@@ -48,10 +52,10 @@ class WitnessState(Value, frozen=True):
         unseen = WitnessedHead(origin=origin, size=0, root=EMPTY_ROOT.hex())
         return next((head for head in self.heads if head.origin == origin), unseen)
 
-    def advanced(self, to: Checkpoint) -> "WitnessState":
-        """The state after co-signing `to`."""
+    def advanced(self, to: Checkpoint, note: str) -> "WitnessState":
+        """The state after co-signing `to` as `note`."""
         others = [head for head in self.heads if head.origin != to.origin]
-        new = WitnessedHead(origin=to.origin, size=to.size, root=to.root.hex())
+        new = WitnessedHead(origin=to.origin, size=to.size, root=to.root.hex(), note=note)
         return WitnessState(heads=tuple(sorted([*others, new], key=lambda head: head.origin)))
 
     def encode(self) -> bytes:
@@ -64,12 +68,46 @@ class WitnessState(Value, frozen=True):
         return decode(data, cls)
 
 
+Contradiction = Literal["another-tree", "unproven", "older"]
+_SAID: dict[Contradiction, str] = {
+    "another-tree": "signed two trees of {offered} entries: it shows different people different logs",
+    "unproven": "signed a tree of {offered} entries that was not shown to extend the {held} seen before: "
+    "rewritten, unless somebody else sent a wrong proof",
+    "older": "came with {offered} entries after {held} were seen: rolled back, unless the request was late",
+}
+
+
+class Conflict(Value, frozen=True, tag_field="format", tag="openseal/witness-conflict/v1"):
+    """Two notes of one log: the one that the witness holds, and what it would not co-sign after that.
+
+    `another-tree` proves by itself that the log's key signed both. The others may be somebody else's doing,
+    since anybody can send a log's checkpoint: the log's operator has to show the missing `proof`.
+    """
+
+    kind: Contradiction
+    held: Text
+    offered: Text
+    proof: tuple[Base64, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What tells it from others: the same note offered again has the same name."""
+        new = _checkpoint_of(self.offered)
+        return f"{new.size}-{sha256(new.origin.encode(), new.encode().encode()).hex()[:16]}"
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        new, held = _checkpoint_of(self.offered), _checkpoint_of(self.held).size if self.held else 0
+        return f"log {new.origin} {_SAID[self.kind].format(offered=new.size, held=held)}"
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP answer to `add-checkpoint`."""
+    """An HTTP answer to `add-checkpoint`; `conflict` is for the witness alone, to keep and to tell."""
 
     status: int
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
+    conflict: Conflict | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,32 +148,55 @@ def add_checkpoint(
     """
     try:
         request = Request.parse(body)
-        checkpoint = Checkpoint.parse(Note.parse(request.checkpoint).text)
+        checkpoint = _checkpoint_of(request.checkpoint)
     except MalformedError:
         return Answer(status=400), state
     keys = [log for log in logs if log.name == checkpoint.origin]
     if not keys:
         return Answer(status=404), state
-    if not any(_is_signed(request.checkpoint, log) for log in keys):
+    signed = [log for log in keys if _is_signed(request.checkpoint, log)]
+    if not signed:
         return Answer(status=403), state
-    refusal = _refuse(state.head(checkpoint.origin), request, checkpoint)
+    note = _signed_by(request.checkpoint, signed)
+    refusal = _refuse(state.head(checkpoint.origin), request, checkpoint, note)
     if refusal is not None:
         return refusal, state
-    line = cosign(request.checkpoint, key, now)
-    return Answer(status=200, body=line.encode()), state.advanced(checkpoint)
+    line = cosign(note, key, now)
+    return Answer(status=200, body=line.encode()), state.advanced(checkpoint, note + line)
 
 
-def _refuse(held: WitnessedHead, request: Request, new: Checkpoint) -> Answer | None:
+def _refuse(held: WitnessedHead, request: Request, new: Checkpoint, note: str) -> Answer | None:
     if request.old_size > new.size:
         return Answer(status=400)
-    other_root = new.size == held.size and new.root.hex() != held.root
-    if request.old_size != held.size or other_root:
-        return Answer(status=409, body=f"{held.size}\n".encode(), content_type=SIZE_CONTENT_TYPE)
+    conflict = _conflict(held, new, note)
+    if request.old_size != held.size or conflict is not None:
+        size = f"{held.size}\n".encode()
+        return Answer(status=409, body=size, content_type=SIZE_CONTENT_TYPE, conflict=conflict)
     try:
         verify_consistency(held.size, bytes.fromhex(held.root), new.size, new.root, request.proof)
     except LogError:
-        return Answer(status=422)
+        proof = tuple(to_base64(each) for each in request.proof)
+        unproven = Conflict(kind="unproven", held=held.note, offered=note, proof=proof)
+        return Answer(status=422, conflict=unproven if held.size else None)
     return None
+
+
+def _conflict(held: WitnessedHead, new: Checkpoint, note: str) -> Conflict | None:
+    """What no proof could make good: another tree of the size that is held, or a smaller one."""
+    if new.size == held.size and new.root.hex() != held.root:
+        return Conflict(kind="another-tree", held=held.note, offered=note)
+    return Conflict(kind="older", held=held.note, offered=note) if new.size < held.size else None
+
+
+def _checkpoint_of(note: str) -> Checkpoint:
+    return Checkpoint.parse(Note.parse(note).text)
+
+
+def _signed_by(note: str, logs: Sequence[VerifyingKey]) -> str:
+    """The note with these logs' signatures and no others, which nobody has verified."""
+    parsed = Note.parse(note)
+    signatures = tuple(each for log in logs for each in parsed.by(log))
+    return Note(text=parsed.text, signatures=signatures).encode()
 
 
 def _is_signed(note: str, log: VerifyingKey) -> bool:

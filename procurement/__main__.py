@@ -52,6 +52,7 @@ app.command("procurement.login.commands:login", name="login")
 app.command("procurement.committee.commands:app", name="committee")
 app.command("procurement.bidding.commands:app", name="bid")
 app.command("procurement.tendering.commands:app", name="tender")
+app.command("procurement.witnessing:app", name="witness", help="Co-sign the logs of services, from outside.")
 
 
 @app.command

@@ -25,7 +25,7 @@ from crypto.errors import CertificateError, VerificationError
 from crypto.revocation import Standing, Status
 from crypto.trust import Trust, WitnessPolicy
 from procurement.clocks import CLOCKS
-from procurement.settings import SettingsError
+from procurement.settings import SettingsError, Stamping
 
 LOG_NAME = "openseal.local/log"
 WITNESS_NAME = "openseal.local/witness"
@@ -198,7 +198,12 @@ class Authorities:
         return SigningKey(key, Certificate(path.read_bytes()))
 
     def trust(
-        self, log: checkpoint.VerifyingKey, witnesses: WitnessPolicy, network: Network, others: bool
+        self,
+        log: checkpoint.VerifyingKey,
+        witnesses: WitnessPolicy,
+        network: Network,
+        others: bool,
+        stamping: Stamping | None = None,
     ) -> Trust:
         """What this set-up says of itself; `others`: whether witnesses and beacon are others'."""
         return Trust(
@@ -207,6 +212,7 @@ class Authorities:
             witnesses=witnesses,
             roots={role: tuple(map(_der, self._roots(role))) for role in Role},
             networks=(network,),
+            stamping=tuple(map(to_base64, stamping.roots)) if stamping else (),
         )
 
     def _roots(self, role: Role) -> tuple[x509.Certificate, ...]:
@@ -217,11 +223,6 @@ class Authorities:
 def log_key(folder: Path) -> checkpoint.SigningKey:
     """The log's key."""
     return checkpoint.SigningKey(LOG_NAME, checkpoint.LOG, secret(folder / "log.key", 32))
-
-
-def witness_key(folder: Path) -> checkpoint.SigningKey:
-    """The embedded witness's key, in a folder that no other part of the service reads."""
-    return checkpoint.SigningKey(WITNESS_NAME, checkpoint.WITNESS, secret(folder / "witness.key", 32))
 
 
 def local_beacon(folder: Path, period: int) -> LocalBeacon:

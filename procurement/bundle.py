@@ -23,6 +23,7 @@ from procurement.selection import SAID, Selection
 from procurement.tenders import Notice
 
 FORMAT = "openseal/award-record/v1"
+STAMP = "log/closing.tsr"
 PROOFS_LIMIT = 256 * 1024 * 1024
 
 P = TypeVar("P", bound=Payload)
@@ -72,6 +73,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The identities that the service says are its own."""
     checkpoint: str
     closing_checkpoint: str
+    closing_stamp: bytes | None = None
+    """A time-stamping authority's token about `closing_checkpoint`, where one came before the award."""
     draw_checkpoint: str | None = None
     """Where a panel was drawn, the one that witnesses co-signed before its round."""
     proofs: Proofs
@@ -106,6 +109,7 @@ def files_of(facts: Facts) -> dict[str, bytes]:
         "log/closing": facts.closing_checkpoint.encode(),
         "log/proofs.json": encode(facts.proofs),
     }
+    files |= {STAMP: facts.closing_stamp} if facts.closing_stamp else {}
     files |= {"log/draw": facts.draw_checkpoint.encode()} if facts.draw_checkpoint else {}
     files |= {f"statements/{id}.json": data for id, data in facts.statements.items()}
     files |= {f"bids/{id}.json": data for id, data in facts.bids.items()}
@@ -328,6 +332,7 @@ class Record:
         opened = self.events(EventType.BID_OPENED)
         return (
             {"claims.json", "log/checkpoint", "log/closing", "log/proofs.json", "ocds.json", "manifest.json"}
+            | ({STAMP} & set(self.files))  # evidence on top: a record without it lacks nothing
             | {"log/draw" for _ in self.events(EventType.PANEL_DRAWN)}
             | {f"statements/{id}.json" for id in said}
             | {f"bids/{id}.json" for id in self.envelopes}

@@ -62,6 +62,7 @@ def parse_trust(data: bytes, source: object) -> Trust:
     try:
         trust = msgspec.json.decode(data, type=Trust)
         trust.authorities()
+        trust.stamping_roots()
         VerifyingKey.parse(trust.log)
     except (ValueError, RecursionError, VerificationError) as error:
         raise Stop(UNUSABLE, f"{source}: not a trust file: {error}") from error

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 import httpx
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import Certificate
 from cyclopts import App, Parameter
 from rich.text import Text
 
@@ -78,6 +79,7 @@ def identities(trust: Trust) -> list[Identity]:
         Identity("quorum", f"{trust.witnesses.quorum} of {len(trust.witnesses.keys)} witnesses"),
         *(Identity("witness", _key(each)) for each in sorted(trust.witnesses.keys)),
         *_roots(trust),
+        *(Identity("time stamps root", _root(each)) for each in trust.stamping_roots()),
         *(Identity("beacon", _network(each)) for each in trust.networks),
     ]
 
@@ -85,10 +87,12 @@ def identities(trust: Trust) -> list[Identity]:
 def _roots(trust: Trust) -> Iterator[Identity]:
     for role, roots in sorted(trust.roots.items()):
         for each in roots:
-            root = load_root(from_base64(each))
-            fingerprint = root.fingerprint(SHA256()).hex()
-            days = f"{root.not_valid_before_utc:%Y-%m-%d} to {root.not_valid_after_utc:%Y-%m-%d}"
-            yield Identity(f"{role} root", f"{root.subject.rfc4514_string()}, {days}, SHA-256 {fingerprint}")
+            yield Identity(f"{role} root", _root(load_root(from_base64(each))))
+
+
+def _root(root: Certificate) -> str:
+    days = f"{root.not_valid_before_utc:%Y-%m-%d} to {root.not_valid_after_utc:%Y-%m-%d}"
+    return f"{root.subject.rfc4514_string()}, {days}, SHA-256 {root.fingerprint(SHA256()).hex()}"
 
 
 def _key(vkey: str) -> str:

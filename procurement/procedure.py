@@ -7,6 +7,7 @@ was done is found done.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -192,6 +193,20 @@ class Procedure(Proceedings):
                 raise TenderError("not-late", "the closing was witnessed in time")
             await self._say_once(connection, situation, EventType.LATE, statement, "late-closing", now)
         return statement.id
+
+    async def witnessed_closing(self, ocid: str) -> str | None:
+        """The checkpoint with which the quorum saw the closing, which is stamped; None while it has not."""
+        situation = await self.situation(ocid)
+        with suppress(TenderError):
+            return await self.witnessed(one(situation, EventType.CLOSED))
+        return None
+
+    async def keep_stamp(self, ocid: str, token: bytes) -> None:
+        """A time stamp of the closing, unless the tender has been concluded: its record has one or has none,
+        whenever it is asked for."""
+        async with self._step(ocid) as (connection, situation, _):
+            if situation.row.concluded_at is None:
+                await store.add_stamp(connection, situation.row.tender_id, token)
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────
 

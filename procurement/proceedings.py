@@ -149,11 +149,16 @@ class Proceedings(TenderPeriod):
 
     async def reached(self, situation: Situation, entry: Entry) -> datetime:
         """When the quorum had co-signed an entry. Raises TenderError while it has not."""
+        return situation.tender.notice.witnesses.reached(await self.witnessed(entry))
+
+    async def witnessed(self, entry: Entry) -> str:
+        """The first checkpoint with an entry in it that the quorum co-signed. Raises TenderError while there
+        is none."""
         index = await self.log.index_of(leaf_hash(encode(entry)))
         note = await self.log.witnessed(index + 1) if index is not None else None
         if note is None:
             raise TenderError("not-witnessed", f"{entry.t} is not witnessed yet")
-        return situation.tender.notice.witnesses.reached(note)
+        return note
 
     async def _round(self, notice: Notice, round: str) -> str:
         """The signature of a round, in hex. Raises BeaconError while it is not to be had."""

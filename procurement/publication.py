@@ -140,6 +140,16 @@ async def proven_closing(procedure: Procedure, ocid: str) -> ProvenEntry:
     raise TenderError("not-yet", "the tender is not closed yet")
 
 
+async def closing_stamp(procedure: Procedure, ocid: str) -> bytes:
+    """The time stamp of the checkpoint under which `proven_closing` proves the closing. Raises TenderError
+    where there is none, or not yet."""
+    situation = await procedure.situation(ocid)
+    token = await store.load_stamp(procedure.pool, situation.row.tender_id)
+    if token is None:
+        raise TenderError("not-yet", "the closing has no time stamp")
+    return token
+
+
 async def read_closing(procedure: Procedure, situation: Situation) -> Closing | None:
     """What the closing statement says; None before there is one."""
     for entry in situation.of(EventType.CLOSED):
@@ -402,6 +412,7 @@ async def _facts(procedure: Procedure, situation: Situation) -> bundle.Facts:
         claims=procedure.trust,
         checkpoint=last,
         closing_checkpoint=at_closing,
+        closing_stamp=await store.load_stamp(pool, tender_id),
         draw_checkpoint=at_draw,
         proofs=proofs,
         statements=statements,

@@ -43,6 +43,7 @@ from crypto.encoding import decode, encode, from_base64, moment, parse_moment, s
 from crypto.errors import CommitteeError, LogError, VerificationError
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
 from crypto.revocation import Standing
+from crypto.stamps import Token
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 from procurement import archive, ocds, periods
@@ -61,7 +62,7 @@ from procurement.awards import (
     check_intention,
     check_seen,
 )
-from procurement.bundle import Record, content_path, manifest
+from procurement.bundle import STAMP, Record, content_path, manifest
 from procurement.documents import odd_documents
 from procurement.duties import Word, check_declared, declared
 from procurement.editions import (
@@ -339,7 +340,7 @@ class _Check:
         self.included(
             from_base64(closing.entry), closing.index, self.record.proofs.closing, self.closing_head
         )
-        return [*_contents_of(self.closing), *self.check_witnessed()]
+        return [*_contents_of(self.closing), *self.check_witnessed(), *self.check_stamped()]
 
     # 5. What the service signed a receipt for is in the closing statement, as it was signed and logged.
     def receipts(self) -> list[str]:
@@ -847,6 +848,23 @@ class _Check:
             self.reservations.append(f"the closing was witnessed {seconds} s after {over}")
         return [f"witnessed {reached:%Y-%m-%d %H:%M:%S} UTC, opened from {self.notice.opens:%H:%M:%S} on"]
 
+    def check_stamped(self) -> list[str]:
+        """The closing's time stamp, where there is one, is by an authority that is pinned; of another one it
+        is said that nobody checked it."""
+        if STAMP not in self.record.files:
+            return []
+        token, roots = Token(self.record.file(STAMP)), self.trust.stamping_roots()
+        if not token.names(roots):
+            self.unchecked.append(f"the closing's time stamp: {token.by} is not a pinned authority")
+            return []
+        token.verify(self.record.file("log/closing"), roots)
+        if token.time < self.notice.complete - WITNESS_CLOCKS:
+            raise TenderError("closed-early", "the closing statement was stamped before the deadline")
+        at = f"{token.time:%Y-%m-%d %H:%M:%S} UTC"
+        if token.latest >= self.notice.opens:
+            self.reservations.append(f"the closing was stamped after the round, at {at}")
+        return [f"stamped by {token.by} at {at} under its policy {token.policy}"]
+
     def check_opening(self, opening: Opening, before: int) -> None:
         """Each round's signature is the beacon's, and the keys are what members signed before the entry: of
         the latest round, and of all others that bids which count were sealed for."""
@@ -1013,4 +1031,6 @@ def _identities(trust: Trust) -> list[str]:
         for each in several
     ]
     witnesses = [f"witness {key}" for key in trust.witnesses.keys]
-    return [f"log {trust.log}", *witnesses, *roots, *(f"beacon {n.chain_hash}" for n in trust.networks)]
+    beacons = [f"beacon {each.chain_hash}" for each in trust.networks]
+    stamping = [f"time stamps root {sha256(from_base64(each)).hex()}" for each in trust.stamping]
+    return [f"log {trust.log}", *witnesses, *roots, *beacons, *stamping]

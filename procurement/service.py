@@ -39,7 +39,7 @@ from crypto.log import HttpWitness, Log, Sequencer
 from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
 from procurement import database
-from procurement.authorities import Authorities, local_beacon, log_key, witness_key
+from procurement.authorities import WITNESS_NAME, Authorities, local_beacon, log_key
 from procurement.bulk.maker import Setting
 from procurement.bulk.maker import opened as documents_of
 from procurement.bulk.published import Publications
@@ -62,14 +62,16 @@ from procurement.sandbox.ground import Ground
 from procurement.sandbox.keeper import Keeper
 from procurement.sandbox.offer import Pace
 from procurement.sandbox.people import ROLES, Casts, settle
-from procurement.settings import PublicBeacon, Settings, Witnesses
+from procurement.settings import PublicBeacon, Settings, Stamping, Witnesses
+from procurement.stamping import Stamper, StampingAuthority
 from procurement.supervision import Forked, Supervisor, run, until_told
 from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
 from procurement.web.app import create_app
-from procurement.web.connection import Connection
+from procurement.web.connection import Connection, listen
 from procurement.web.live import Live
 from procurement.web.look import RELEASED
+from procurement.witness import settle as settle_witness
 from procurement.worker import Worker
 
 Application = Any
@@ -158,6 +160,8 @@ class Charter(NamedTuple):
     """How many deadlines may fall together."""
     practice: Practice | None
     """None where there is no practice ground."""
+    stamping: Stamping | None = None
+    """None where no authority is asked for time stamps."""
 
 
 class Staff(NamedTuple):
@@ -194,7 +198,7 @@ def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", work
 
     with (
         until_told() as told,
-        _listen(host, port) as listening,
+        listen(host, port) as listening,
         database.server(settings, look_after) as dsn,
         supervisor,
     ):
@@ -219,7 +223,7 @@ def _witnesses(settings: Settings, house: House, supervisor: Supervisor) -> Iter
     if settings.witnesses:
         yield settings.witnesses
         return
-    with _listen("127.0.0.1", 0) as listening:
+    with listen("127.0.0.1", 0) as listening:
         log = log_key(house.keys).verifier
         supervisor.keep("witness", partial(_start_witness, house, log, listening))
         yield embedded_witness(house, _url(listening))
@@ -227,7 +231,9 @@ def _witnesses(settings: Settings, house: House, supervisor: Supervisor) -> Iter
 
 def embedded_witness(house: House, url: str) -> Witnesses:
     """The one whose key is in the house, at its address."""
-    return Witnesses(quorum=1, urls={witness_key(house.witness).verifier.encode(): url}, own=True)
+    return Witnesses(
+        quorum=1, urls={settle_witness(house.witness, WITNESS_NAME).verifier.encode(): url}, own=True
+    )
 
 
 async def _begin(
@@ -247,6 +253,7 @@ async def _begin(
         settings.covers,
         settings.spread,
         Pace() if settings.practice else None,
+        settings.stamping,
     )
     await _invite_first(dsn, house.invitation)
     return charter
@@ -304,15 +311,19 @@ async def working(
     covers: int = 0,
     spread: Spread = USUAL_SPREAD,
     pace: Pace | None = None,
+    stamping: Stamping | None = None,
 ) -> AsyncIterator[Application]:
     """The application with its sequencer and worker behind it in the same process, on a migrated database.
 
     `roots` is the folder with those of authorities elsewhere, `origin` the service's address as browsers
     write it, `covers` how many commitments to nothing there are per hour, `spread` how many deadlines may
-    fall together, `pace` how fast practice tenders live, if there are any.
+    fall together, `pace` how fast practice tenders live, if there are any, `stamping` whom to ask for time
+    stamps.
     Raises SettingsError and BeaconUnavailable.
     """
-    charter = await prepare(house, dsn, witnesses, beacon, clock, roots, origin, covers, spread, pace)
+    charter = await prepare(
+        house, dsn, witnesses, beacon, clock, roots, origin, covers, spread, pace, stamping
+    )
     async with _staff(charter) as staff, _at_the_door(staff), _at_work(charter, staff):
         yield _application(charter, staff)
 
@@ -328,6 +339,7 @@ async def prepare(
     covers: int,
     spread: Spread,
     pace: Pace | None,
+    stamping: Stamping | None,
 ) -> Charter:
     """What is done once, on a migrated database: keys, certificate, certificate status, the trust file, and
     lines of tenders that lists lack.
@@ -337,13 +349,26 @@ async def prepare(
     authorities = Authorities(house.keys, roots)
     others = isinstance(beacon, PublicBeacon) and not witnesses.own
     network = await _network(house, beacon)
-    trust = authorities.trust(log_key(house.keys).verifier, witnesses.policy, network, others)
+    trust = authorities.trust(log_key(house.keys).verifier, witnesses.policy, network, others, stamping)
     house.trust.write_bytes(encode(trust))
     key = authorities.service_key(house.keys, clock.now())
     async with await database.connect(dsn, most=1) as pool:
         since = await sights(clock, pool)
     charter = Charter(
-        house, dsn, witnesses, beacon, clock, origin, authorities, trust, key, since, covers, spread, None
+        house,
+        dsn,
+        witnesses,
+        beacon,
+        clock,
+        origin,
+        authorities,
+        trust,
+        key,
+        since,
+        covers,
+        spread,
+        None,
+        stamping,
     )
     async with _staff(charter) as staff:
         await registry.add_certificate(staff.procedure.pool, key.certificate)
@@ -520,6 +545,9 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(Publisher(procedure).run(stop, sequencer.leading))
         tasks.create_task(staff.records.run(stop, sequencer.leading))
         tasks.create_task(staff.data.run(stop, sequencer.leading))
+        if charter.stamping:
+            stamper = Stamper(procedure, StampingAuthority(charter.stamping, staff.client))
+            tasks.create_task(stamper.run(stop, sequencer.leading))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:
@@ -542,7 +570,7 @@ async def _keep(
 @contextmanager
 def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
     """The embedded witness, a process of its own that ends with this one; gives its address."""
-    with _listen("127.0.0.1", 0) as listening:
+    with listen("127.0.0.1", 0) as listening:
         process = _start_witness(house, log.verifier, listening)
         url = _url(listening)
     try:
@@ -553,7 +581,7 @@ def witness_process(house: House, log: CheckpointKey) -> Iterator[str]:
 
 
 def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) -> "subprocess.Popen[bytes]":
-    witness_key(house.witness)  # made before its process could make another one at the same time
+    settle_witness(house.witness, WITNESS_NAME)
     command = [sys.executable, "-m", "procurement.web.witness"]
     return subprocess.Popen(
         [*command, str(listening.fileno()), str(house.witness), log.encode()],
@@ -565,17 +593,3 @@ def _start_witness(house: House, log: VerifyingKey, listening: socket.socket) ->
 
 def _url(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-@contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small answers at once (TCP_NODELAY) only where the socket says that it is TCP.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-        except OSError as error:
-            raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
-        listening.listen(1024)
-        yield listening

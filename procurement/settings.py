@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from crypto.beacon import QUICKNET
 from crypto.checkpoint import WITNESS
@@ -79,6 +81,33 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
         return witnesses
 
 
+class Stamping(msgspec.Struct, frozen=True, kw_only=True):
+    """A time-stamping authority: its HTTP address, and the roots (DER) that its certificate is under."""
+
+    url: str
+    roots: tuple[bytes, ...]
+
+    def authorities(self) -> list[x509.Certificate]:
+        """The roots, parsed."""
+        return [x509.load_der_x509_certificate(each) for each in self.roots]
+
+    @classmethod
+    def parse(cls, text: str) -> "Stamping | None":
+        """From `ROOTS.pem@URL`; None for `off`. Raises SettingsError."""
+        if text == "off":
+            return None
+        path, _, url = text.rpartition("@")
+        if not path or not _URL.fullmatch(url):
+            raise SettingsError("OPENSEAL_STAMPS is off, or ROOTS.pem@URL")
+        try:
+            roots = x509.load_pem_x509_certificates(Path(path).read_bytes())
+        except OSError as error:
+            raise SettingsError(f"OPENSEAL_STAMPS: {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise SettingsError(f"OPENSEAL_STAMPS: {path}: not certificates in PEM") from error
+        return cls(url=url, roots=tuple(each.public_bytes(Encoding.DER) for each in roots))
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`database_url` is empty where the service starts a PostgreSQL of its own below `data_dir`."""
 
@@ -102,6 +131,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many deadlines may fall together."""
     practice: bool = True
     """Whether there is a practice ground, where all that takes part in it is certified here."""
+    stamping: Stamping | None = None
+    """None: no authority is asked for time stamps."""
     documents: str = ""
     """The bucket where sealed files are kept, `s3://BUCKET/PREFIX`; empty: a folder below `data_dir`."""
 
@@ -127,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             covers=_covers(environment.get("OPENSEAL_COVERS") or "60"),
             spread=_spread(environment.get("OPENSEAL_CLOSINGS") or ""),
             practice=_practice(environment.get("OPENSEAL_PRACTICE") or "on"),
+            stamping=Stamping.parse(environment.get("OPENSEAL_STAMPS") or "off"),
             documents=_bucket(environment.get("OPENSEAL_DOCUMENTS") or ""),
         )
 

@@ -130,6 +130,30 @@ async def list_due(connection: Any, now: datetime) -> list[str]:
     return [row["ocid"] for row in rows]
 
 
+async def list_unstamped(connection: Any) -> list[str]:
+    """Ocids of the tenders that are shut, not concluded, and without a time stamp, the oldest deadline first;
+    none of the practice ground, where strangers would have stamps made."""
+    rows = await connection.fetch(
+        "SELECT ocid FROM tender LEFT JOIN closing_stamp USING (tender_id)"
+        " WHERE shut_at IS NOT NULL AND concluded_at IS NULL AND token IS NULL"
+        " AND ocid NOT LIKE 'ocds-0s3al1-practice-%' ORDER BY deadline"
+    )
+    return [row["ocid"] for row in rows]
+
+
+async def add_stamp(connection: Any, tender_id: UUID, token: bytes) -> None:
+    """The first one stays."""
+    query = "INSERT INTO closing_stamp (tender_id, token) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+    await connection.execute(query, tender_id, token)
+
+
+async def load_stamp(connection: Any, tender_id: UUID) -> bytes | None:
+    """The time stamp of the tender's closing; None where there is none."""
+    query = "SELECT token FROM closing_stamp WHERE tender_id = $1"
+    token: bytes | None = await connection.fetchval(query, tender_id)
+    return token
+
+
 async def list_open(connection: Any, now: datetime, until: datetime) -> list[str]:
     """Ocids of the tenders whose deadline is between these times, `until` included, and that are not over,
     the oldest deadline first."""

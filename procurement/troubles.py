@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from crypto.errors import BeaconError
+from crypto.errors import BeaconError, StampError
 from procurement import database
 
 
@@ -22,7 +22,7 @@ class Troubles:
             return False  # the round or the log's index is still to come
         except Exception as error:
             if self._told.get(what) != repr(error):
-                unexpected = not isinstance(error, database.AWAY)
+                unexpected = not isinstance(error, (*database.AWAY, StampError))
                 self._logger.error("%s: a step that is due failed: %s", what, error, exc_info=unexpected)
             self._told[what] = repr(error)
             return False

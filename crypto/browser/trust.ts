@@ -10,6 +10,7 @@ import {
   base64Text,
   checked,
   decodeAs,
+  defaulted,
   encodeAs,
   list,
   oneOf,
@@ -31,8 +32,8 @@ export const witnessPolicy = checked(struct({ keys: list(vkey, 1, 32), quorum: s
 });
 export type WitnessPolicy = Of<typeof witnessPolicy>;
 
-/** Log key, witnesses and quorum, roots per role (DER, base64) and beacon networks. `independent` is false where at
- * least one of witnesses, beacon and authorities is the service's own. */
+/** Log key, witnesses and quorum, roots per role (DER, base64), beacon networks, and roots of time-stamping authorities.
+ * `independent` is false where at least one of witnesses, beacon and authorities is the service's own. */
 export const trust = struct({
   format: oneOf("openseal/trust/v1"),
   independent: truth,
@@ -40,6 +41,7 @@ export const trust = struct({
   witnesses: witnessPolicy,
   roots: record(ROLES, list(base64Text)),
   networks: list(network),
+  stamping: defaulted(list(base64Text), []),
 });
 export type Trust = Of<typeof trust>;
 

@@ -14,6 +14,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Para
 from litestar.params import PathParameter, QueryParameter, RawBody
 
 from crypto.encoding import Moment, encode, moment
+from crypto.stamps import TOKEN_TYPE
 from procurement import money, publication
 from procurement.awards import Evaluated
 from procurement.draws import PendingDraw, ShownDraw
@@ -352,6 +353,12 @@ async def read_closing(ocid: Ocid, procedure: Steps) -> ProvenEntry:
     return await publication.proven_closing(procedure, ocid)
 
 
+@get("/tenders/{ocid:str}/stamp", tags=["checking"], responses=PROBLEMS, media_type=TOKEN_TYPE)
+async def read_stamp(ocid: Ocid, procedure: Steps) -> Response[bytes]:
+    """A time-stamping authority's token (RFC 3161) about the checkpoint under which the closing is proven."""
+    return Response(await publication.closing_stamp(procedure, ocid))
+
+
 @get("/tenders/{ocid:str}/statements/{id:str}", tags=["checking"], responses=PROBLEMS, media_type=DSSE)
 async def read_statement(ocid: Ocid, id: Hash, procedure: Steps) -> msgspec.Raw:
     """A published statement as it was signed."""
@@ -481,6 +488,7 @@ router = Router(
         read_steps,
         read_entry,
         read_closing,
+        read_stamp,
         read_statement,
         read_evaluation,
         read_draws,

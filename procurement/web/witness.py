@@ -1,20 +1,33 @@
-"""The embedded witness over HTTP: a process, a key and a memory of its own. It is not independent."""
+"""A witness of logs over HTTP, after C2SP tlog-witness: `add-checkpoint`, for one log or several.
+
+The service's own (a process beside it, which is not independent) and `openseal witness run` are this one.
+"""
 
 import asyncio
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import uvicorn
 from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
+from litestar.logging import LoggingConfig
 
-from crypto import durable
-from crypto.checkpoint import SigningKey, VerifyingKey
-from crypto.witness import REQUEST_LIMIT, WitnessState, add_checkpoint
-from procurement.authorities import witness_key
+from crypto.checkpoint import VerifyingKey
+from crypto.witness import REQUEST_LIMIT, Answer, add_checkpoint
+from procurement.folders import locked
+from procurement.web.connection import Connection
+from procurement.witness import Memory
+
+MOST_AT_ONCE = 64  # connections; each may hold a request of REQUEST_LIMIT bytes
+
+_LOGGING = LoggingConfig(  # what we did not expect; the others are answers, not events
+    log_exceptions="always", disable_stack_trace={400, 404, 405, 413}, configure_root_logger=False
+)
 
 
 def _now() -> datetime:
@@ -22,34 +35,56 @@ def _now() -> datetime:
 
 
 def create_witness(
-    log: VerifyingKey, key: SigningKey, folder: Path, now: Callable[[], datetime] = _now
+    logs: Sequence[VerifyingKey], memory: Memory, now: Callable[[], datetime] = _now
 ) -> Litestar:
-    """The application; what it has seen is in `folder`, durable before any answer leaves."""
-    memory = folder / "state.json"
-    state = WitnessState.parse(memory.read_bytes()) if memory.exists() else WitnessState()
-    one_at_a_time = asyncio.Lock()
+    """The application; what it has seen is durable in `memory` before any answer leaves."""
+    one_at_a_time = Lock()  # held by the thread that writes, whatever becomes of who waits for it
+
+    def decide(body: bytes) -> Answer:
+        with one_at_a_time:
+            answer, after = add_checkpoint(memory.state, body, logs, memory.key, now())
+            if after != memory.state:
+                memory.keep(after)
+            if answer.conflict and (kept := memory.keep_conflict(answer.conflict)):
+                _tell(f"CONFLICT: {answer.conflict}; kept as {kept}")
+        return answer
 
     @post("/add-checkpoint", request_max_body_size=REQUEST_LIMIT, status_code=200)
     async def add(request: Request[None, None, State]) -> Response[bytes]:
-        nonlocal state
-        body = await request.body()
-        async with one_at_a_time:
-            answer, after = add_checkpoint(state, body, [log], key, now())
-            if after != state:
-                await asyncio.to_thread(durable.replace, memory, after.encode())
-                state = after
-        return Response(answer.body, status_code=answer.status, media_type=answer.content_type)
+        try:
+            answer = await asyncio.to_thread(decide, await request.body())
+        except OSError as error:
+            _tell(f"nothing is co-signed that cannot be kept: {error}")
+            answer = Answer(status=503)
+        # The specification has no charset there, which a media type of ours would be given.
+        return Response(answer.body, status_code=answer.status, headers={"content-type": answer.content_type})
 
-    return Litestar([add], openapi_config=None)
+    return Litestar([add], openapi_config=None, logging_config=_LOGGING)
 
 
-def main(descriptor: int, folder: Path, log: VerifyingKey) -> None:
-    """Serve on an inherited socket until told to stop."""
-    app = create_witness(log, witness_key(folder), folder)
-    config = uvicorn.Config(app, fd=descriptor, log_level="warning", timeout_graceful_shutdown=2)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+def _tell(line: str) -> None:
+    sys.stderr.write(f"witness: {line}\n")
+    sys.stderr.flush()
+
+
+def serve(listening: socket.socket, folder: Path, logs: Sequence[VerifyingKey]) -> None:
+    """Until told to stop. Raises FolderError where another one is at work in `folder`, or it is not a
+    witness's; OSError."""
+    with locked(folder):
+        app = create_witness(logs, Memory(folder))
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            server_header=False,
+            limit_concurrency=MOST_AT_ONCE,
+            http=Connection,
+        )
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listening])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), VerifyingKey.parse(sys.argv[3]))
+    descriptor, where, vkey = sys.argv[1:]
+    with socket.socket(fileno=int(descriptor)) as inherited:
+        serve(inherited, Path(where), [VerifyingKey.parse(vkey)])

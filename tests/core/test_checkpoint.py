@@ -101,6 +101,28 @@ def test_a_proof_in_any_other_form_is_malformed(old: str, new: str) -> None:
         TlogProof.parse(PROOF.replace(old, new, 1))
 
 
+def test_a_secret_key_is_written_as_go_writes_it() -> None:
+    """The example of golang.org/x/mod/sumdb/note."""
+    skey = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+    key = SigningKey.parse(skey)
+    assert key.verifier.encode() == "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    assert key.encode() == skey
+    assert SigningKey.parse(WITNESS_SIGNER.encode()).verifier == WITNESS_KEY
+
+
+@given(st.text() | st.text().map("PRIVATE+KEY+{}".format) | st.text().map("PRIVATE+KEY+a+00000000+{}".format))
+def test_garbage_is_no_secret_key(text: str) -> None:
+    with pytest.raises(MalformedError):
+        SigningKey.parse(text)
+
+
+@pytest.mark.parametrize("vkey", [LOG_KEY, WITNESS_KEY], ids=["log", "witness"])
+def test_a_public_key_is_no_secret_key(vkey: VerifyingKey) -> None:
+    for text in (vkey.encode(), f"PRIVATE+KEY+{vkey.encode()}"):
+        with pytest.raises(MalformedError):
+            SigningKey.parse(text)
+
+
 def test_a_checkpoint_by_another_log_is_refused() -> None:
     other = SigningKey("other.example/log", LOG, bytes(32))
     note = sign_checkpoint(Checkpoint(origin="other.example/log", size=0, root=EMPTY_ROOT), other)

@@ -45,6 +45,10 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    return in_this_process(capfd)
+
+
+def in_this_process(capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process."""
 
     def run(*arguments: str | Path) -> Ended:

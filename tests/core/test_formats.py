@@ -697,7 +697,7 @@ def test_the_steps_and_files_of_a_record_stand_in_the_document() -> None:
     source = Path(bundle.__file__).read_text()
     named = {
         re.sub(r"{[^}]*}", "<>", each)
-        for each in re.findall(r'"((?:[a-z-]+/)?[a-z{}().0-9]+\.(?:json|der)|log/[a-z]+)"', source)
+        for each in re.findall(r'"((?:[a-z-]+/)?[a-z{}().0-9]+\.(?:json|der)|log/[a-z]+(?:\.tsr)?)"', source)
     }
     assert len(named) >= 12
     assert named == {re.sub(r"<[a-z]+>", "<>", each) for each in paths}

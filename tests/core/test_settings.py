@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from crypto.beacon import QUICKNET
+from crypto.certificates import Authority, Role
 from crypto.checkpoint import LOG, WITNESS, SigningKey
 from procurement.settings import PublicBeacon, Settings, SettingsError, Witnesses
+from tests.builders import START
 
 HASH = "ab" * 32
 A, B = (SigningKey(f"{name}.example/w", WITNESS, name.encode() * 32).verifier.encode() for name in "ab")
@@ -52,6 +55,31 @@ def test_another_form_of_beacon_is_refused(text: str) -> None:
 def test_a_period_is_a_number_of_seconds_up_to_an_hour(text: str) -> None:
     with pytest.raises(SettingsError, match="OPENSEAL_BEACON_PERIOD"):
         Settings.load({"OPENSEAL_BEACON_PERIOD": text}, Path("data"))
+
+
+def test_a_time_stamping_authority_is_its_roots_and_its_address(tmp_path: Path) -> None:
+    assert Settings.load({}, Path("data")).stamping is None
+    assert Settings.load({"OPENSEAL_STAMPS": "off"}, Path("data")).stamping is None
+    roots = tmp_path / "roots@home.pem"
+    several = [Authority.create(role, START).root for role in (Role.SERVICE, Role.AUDITOR)]
+    roots.write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in several))
+    stamping = Settings.load({"OPENSEAL_STAMPS": f"{roots}@https://tsa.example/tsr"}, Path("data")).stamping
+    assert stamping is not None
+    assert (stamping.url, stamping.authorities()) == ("https://tsa.example/tsr", several)
+
+
+def test_another_form_of_time_stamping_authority_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    for text in (
+        "https://tsa.example",
+        "on",
+        "@https://tsa.example",
+        f"{tmp_path}/none.pem@https://tsa.example",
+        f"{tmp_path}/none.pem@ftp://tsa.example",
+        f"{tmp_path}/absent.pem@https://tsa.example",
+    ):
+        with pytest.raises(SettingsError, match="OPENSEAL_STAMPS"):
+            Settings.load({"OPENSEAL_STAMPS": text}, Path("data"))
 
 
 @pytest.mark.parametrize("text", ["-1", "3601", "0.5", "many", "٣"])

@@ -4,10 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.checkpoint import LOG, WITNESS, Checkpoint, SigningKey, sign_checkpoint, verify_cosignatures
+from crypto.checkpoint import (
+    LOG,
+    WITNESS,
+    Checkpoint,
+    SigningKey,
+    cosign,
+    sign_checkpoint,
+    verify_checkpoint,
+    verify_cosignatures,
+)
+from crypto.encoding import decode, encode
 from crypto.errors import MalformedError
 from crypto.merkle import EMPTY_ROOT, plan_consistency
-from crypto.witness import Answer, Request, WitnessState, add_checkpoint
+from crypto.witness import Answer, Conflict, Request, WitnessState, add_checkpoint
 from tests.core.test_merkle import LEAVES, Tree
 
 KEY = SigningKey("witness.example/w1", WITNESS, bytes(32))
@@ -43,6 +53,7 @@ def test_a_new_log_is_cosigned_and_remembered() -> None:
     (cosignature,) = verify_cosignatures(note_at(7) + answer.body.decode(), [KEY.verifier], 1)
     assert cosignature.time == NOW
     head = state.head(LOG_KEY.verifier.name)
+    assert head.note == note_at(7) + answer.body.decode()
     assert (head.size, head.root) == (7, Tree(LEAVES[:7]).frontier.root.hex())
 
 
@@ -58,7 +69,11 @@ def test_a_growing_log_is_cosigned_at_each_step(steps: list[int]) -> None:
 def test_the_same_head_may_be_cosigned_again_later() -> None:
     state = witnessed(7)
     answer, after = add_checkpoint(state, request(7, 7), [LOG_KEY.verifier], KEY, NOW + timedelta(hours=1))
-    assert (answer.status, after) == (200, state)
+    assert answer.status == 200
+    (before,), (head,) = state.heads, after.heads
+    assert (head.size, head.root) == (before.size, before.root)
+    (cosignature,) = verify_cosignatures(head.note, [KEY.verifier], 1)
+    assert cosignature.time == NOW + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("old", [0, 3, 8])
@@ -69,27 +84,76 @@ def test_another_old_size_than_the_one_held_is_a_conflict_that_tells_it(old: int
     assert after == state
 
 
-def test_a_rollback_is_a_conflict() -> None:
+@pytest.mark.parametrize("old", [0, 7])
+def test_a_rollback_is_a_conflict_and_kept(old: int) -> None:
     state = witnessed(9)
-    answer, after = ask(state, request(7, 7))
+    answer, after = ask(state, request(old, 7))
     assert (answer.status, answer.body, after) == (409, b"9\n", state)
+    conflict = evidence(answer, "older", note_at(9), note_at(7))
+    assert "came with 7 entries after 9 were seen" in str(conflict)
 
 
-def test_a_fork_at_the_same_size_is_a_conflict() -> None:
+@pytest.mark.parametrize("old", [0, 9])
+def test_a_fork_at_the_same_size_is_a_conflict_and_proof(old: int) -> None:
     state = witnessed(9)
-    answer, after = ask(state, request(9, 9, FORK))
+    answer, after = ask(state, request(old, 9, FORK))
     assert (answer.status, answer.body, after) == (409, b"9\n", state)
+    conflict = evidence(answer, "another-tree", note_at(9), note_at(9, FORK))
+    assert "tenders.example/log1 signed two trees of 9 entries" in str(conflict)
 
 
-def test_a_fork_that_grew_is_unprocessable() -> None:
+def test_a_fork_that_grew_is_unprocessable_and_kept_with_its_proof() -> None:
     state = witnessed(9)
     answer, after = ask(state, request(9, 20, FORK))
     assert (answer.status, after) == (422, state)
+    conflict = evidence(answer, "unproven", note_at(9), note_at(20, FORK))
+    assert len(conflict.proof) == len(FORK.prove(plan_consistency(9, 20)))
+    assert "signed a tree of 20 entries that was not shown to extend the 9 seen before" in str(conflict)
+
+
+def test_evidence_has_the_logs_signature_and_none_that_others_added() -> None:
+    stranger = SigningKey("witness.example/w2", WITNESS, bytes(32))
+    note = note_at(9, FORK)
+    body = Request(old_size=9, proof=(), checkpoint=note + cosign(note, stranger, NOW)).encode()
+    evidence(ask(witnessed(9), body)[0], "another-tree", note_at(9), note)
+
+
+def test_the_same_evidence_has_the_same_name() -> None:
+    state = witnessed(9)
+    names = {
+        str(answer.conflict and answer.conflict.name)
+        for answer in (
+            ask(state, request(9, 20, FORK))[0],
+            ask(state, Request(old_size=9, proof=(), checkpoint=note_at(20, FORK)).encode())[0],
+        )
+    }
+    assert len(names) == 1
+    assert ask(state, request(9, 21, FORK))[0].conflict.name not in names  # type: ignore[union-attr]
+
+
+def evidence(answer: Answer, kind: str, held: str, offered: str) -> Conflict:
+    """The conflict, with notes that anybody can verify: the log's, and co-signed the one that is held."""
+    conflict = answer.conflict
+    assert conflict is not None
+    assert (conflict.kind, conflict.offered) == (kind, offered)
+    assert conflict.held.startswith(held)
+    verify_cosignatures(conflict.held, [KEY.verifier], 1)
+    assert verify_checkpoint(conflict.held, LOG_KEY.verifier) != verify_checkpoint(offered, LOG_KEY.verifier)
+    assert decode(encode(conflict), Conflict) == conflict
+    return conflict
+
+
+def test_what_says_nothing_about_the_log_is_no_evidence() -> None:
+    impostor = SigningKey(LOG_KEY.verifier.name, LOG, bytes(32))
+    forged = Request(old_size=9, proof=(), checkpoint=note_at(9, FORK, impostor)).encode()
+    for body in (request(0, 20), request(9, 20), forged):
+        assert ask(witnessed(9), body)[0].conflict is None
 
 
 def test_a_proof_from_nothing_must_be_empty() -> None:
     body = Request(old_size=0, proof=(bytes(32),), checkpoint=note_at(7)).encode()
-    assert ask(WitnessState(), body)[0].status == 422
+    answer, _ = ask(WitnessState(), body)
+    assert (answer.status, answer.conflict) == (422, None)
 
 
 def test_an_empty_tree_has_the_empty_root() -> None:
@@ -99,6 +163,8 @@ def test_an_empty_tree_has_the_empty_root() -> None:
     bad = Request(old_size=0, proof=(), checkpoint=sign_checkpoint(checkpoint, LOG_KEY)).encode()
     answer, state = ask(WitnessState(), bad)
     assert (answer.status, state) == (409, WitnessState())
+    assert answer.conflict is not None
+    assert str(answer.conflict).startswith("log tenders.example/log1 signed two trees of 0 entries")
     assert WitnessState().head("any").root == EMPTY_ROOT.hex()
 
 

@@ -14,7 +14,7 @@ from procurement.authorities import local_beacon, log_key
 from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, witness_process, working
-from procurement.settings import Witnesses
+from procurement.settings import Stamping, Witnesses
 from procurement.timekeeping import Clock
 from tests.conftest import fresh_database
 from tests.flows.people import Town
@@ -61,10 +61,12 @@ async def running(
     origin: str = ORIGIN,
     spread: Spread = USUAL_SPREAD,
     pace: Pace | None = None,
+    stamping: Stamping | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A service with its witness, and a practice ground where it has a pace."""
     with witness_process(house, log_key(house.keys)) as url:
-        async with running_under(embedded_witness(house, url), dsn, house, origin, spread, pace) as client:
+        own = embedded_witness(house, url)
+        async with running_under(own, dsn, house, origin, spread, pace, stamping) as client:
             yield client
 
 
@@ -83,11 +85,22 @@ async def running_under(
     origin: str = ORIGIN,
     spread: Spread = USUAL_SPREAD,
     pace: Pace | None = None,
+    stamping: Stamping | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A service under the eyes of these witnesses, at that address for browsers."""
     beacon = local_beacon(house.keys, 1)
     async with (
-        working(house, dsn, witnesses, beacon, Clock(), origin=origin, spread=spread, pace=pace) as app,
+        working(
+            house,
+            dsn,
+            witnesses,
+            beacon,
+            Clock(),
+            origin=origin,
+            spread=spread,
+            pace=pace,
+            stamping=stamping,
+        ) as app,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://service", timeout=30
         ) as client,

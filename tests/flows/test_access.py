@@ -852,6 +852,7 @@ TENDER = "/api/v1/tenders/{ocid}"
 DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
+    f"{TENDER}/stamp",
     *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids", f"{TENDER}/steps"),
     *(f"{TENDER}/draws", f"{TENDER}/ocds", "/api/v1/releases", "/data", "/data/policy"),
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),

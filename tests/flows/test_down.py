@@ -12,7 +12,7 @@ from bids.client import Service
 from crypto.encoding import moment
 from crypto.statements import Statement
 from procurement import record
-from procurement.authorities import local_beacon, log_key, witness_key
+from procurement.authorities import local_beacon, log_key
 from procurement.client import read_notice
 from procurement.outages import BEAT
 from procurement.reception import Reception
@@ -20,6 +20,7 @@ from procurement.service import House, embedded_witness, working
 from procurement.tenders import OutageRule
 from procurement.timekeeping import Clock
 from procurement.web.witness import create_witness
+from procurement.witness import Memory
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town
 from tests.relays import dead_address, serving
@@ -52,9 +53,8 @@ class Place:
     async def at_work(self, turned: timedelta = timedelta()) -> AsyncIterator[TurnedTown]:
         self.ahead += turned
         clock, house = Clock(lambda: self.ahead), self.house
-        witness = create_witness(
-            log_key(house.keys).verifier, witness_key(house.witness), house.witness, clock.now
-        )
+        embedded_witness(house, self.witness)  # makes its key
+        witness = create_witness([log_key(house.keys).verifier], Memory(house.witness), clock.now)
         async with (
             serving(witness, httpx.URL(self.witness).port or 0),
             working(

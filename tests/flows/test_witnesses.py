@@ -1,51 +1,75 @@
 """Several witnesses, all of them needed: without one a service goes on, but nothing is opened."""
 
+import asyncio
 import secrets
+import subprocess
+import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from crypto.checkpoint import WITNESS, SigningKey
+from crypto.checkpoint import Checkpoint, Note, VerifyingKey
+from crypto.log import HttpWitness
 from crypto.statements import sign
+from crypto.trust import WitnessPolicy
+from crypto.witness import Request
+from procurement import archive
 from procurement.authorities import log_key
 from procurement.service import House
-from procurement.settings import Witnesses
-from procurement.web.witness import create_witness
+from procurement.settings import Settings, Witnesses
 from tests.builders import a_lot, panel_rules
 from tests.flows.conftest import running_under
 from tests.flows.people import Town, wait_until
-from tests.relays import dead_address, serving
+from tests.relays import dead_address
+
+WITNESS = (sys.executable, "-m", "procurement", "witness")
 
 
 class OurWitness:
-    """A witness of our own kind that can be stopped and started, with a key and a memory of its own."""
+    """`openseal witness` with a folder and an address of its own, which can be stopped and started."""
 
     def __init__(self, house: House, folder: Path) -> None:
-        folder.mkdir()
-        self.key = SigningKey(f"{folder.name}.example/witness", WITNESS, secrets.token_bytes(32))
+        self._log, self.folder = log_key(house.keys).verifier.encode(), folder
         self.url = dead_address()
-        self._log = log_key(house.keys).verifier
-        self._folder = folder
-        self._running = AsyncExitStack()
+        self.vkey = self.do("init", "--name", f"{folder.name}.example/witness")[1].strip()
+        self._process: asyncio.subprocess.Process | None = None
+
+    def do(self, command: str, *options: str) -> tuple[int, str]:
+        """How a command of it ends, and what it prints."""
+        done = subprocess.run([*WITNESS, command, self.folder, *options], stdout=subprocess.PIPE, text=True)
+        return done.returncode, done.stdout
 
     async def start(self) -> None:
-        app = create_witness(self._log, self.key, self._folder)
-        await self._running.enter_async_context(serving(app, httpx.URL(self.url).port or 0))
+        options = ("--log", self._log, "--port", str(httpx.URL(self.url).port))
+        self._process = await asyncio.create_subprocess_exec(
+            *WITNESS, "run", self.folder, *options, stdout=subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        assert await self._process.stdout.readline()  # it listens
 
     async def stop(self) -> None:
-        await self._running.aclose()
+        if self._process is not None:
+            self._process.terminate()
+            await self._process.communicate()
+        self._process = None
+
+
+def watched_by(*witnesses: OurWitness) -> Witnesses:
+    """All of them, as the operator sets it."""
+    setting = f"{len(witnesses)}:{','.join(f'{each.vkey}@{each.url}' for each in witnesses)}"
+    found = Settings.load({"OPENSEAL_WITNESSES": setting}).witnesses
+    assert found is not None
+    return found
 
 
 @pytest.fixture
 async def witnesses(house: House, tmp_path: Path) -> AsyncIterator[list[OurWitness]]:
     """Two, at work."""
     found = [OurWitness(house, tmp_path / name) for name in ("first", "second")]
-    for each in found:
-        await each.start()
+    await asyncio.gather(*(each.start() for each in found))
     yield found
     for each in found:
         await each.stop()
@@ -54,10 +78,9 @@ async def witnesses(house: House, tmp_path: Path) -> AsyncIterator[list[OurWitne
 async def test_a_closing_waits_for_the_whole_quorum_and_bids_do_not(
     dsn: str, house: House, witnesses: list[OurWitness]
 ) -> None:
-    urls = {each.key.verifier.encode(): each.url for each in witnesses}
-    async with running_under(Witnesses(quorum=2, urls=urls), dsn, house) as http:
+    async with running_under(watched_by(*witnesses), dsn, house) as http:
         town = await Town.settle(http, house, dsn)
-        assert town.trust.witnesses.quorum == 2
+        assert town.trust.witnesses == WitnessPolicy(keys=tuple(each.vkey for each in witnesses), quorum=2)
         tender = await town.publish(a_lot(), margin=8)
         await witnesses[1].stop()
 
@@ -78,13 +101,27 @@ async def test_a_closing_waits_for_the_whole_quorum_and_bids_do_not(
         await tender.intend()
         await tender.award()
         await tender.verified_record()
+        past = archive.unpack((await tender.get("record")).content)["log/closing"].decode()
+    assert len(town.trust.witnesses.verify(past)) == 2, "both stand in the record"
+    await shows_a_rollback(witnesses[0], past)
+
+
+async def shows_a_rollback(witness: OurWitness, past: str) -> None:
+    """The log comes with a head of its past, as it would after the database was put back."""
+    assert witness.do("show")[0] == 0
+    async with httpx.AsyncClient() as client:
+        asked = HttpWitness(witness.url, VerifyingKey.parse(witness.vkey), client)
+        answer = await asked.add_checkpoint(Request(old_size=0, proof=(), checkpoint=past).encode())
+    size = Checkpoint.parse(Note.parse(past).text).size
+    status, shown = witness.do("show")
+    assert (answer.status, status) == (409, 1)
+    assert f"CONFLICT log openseal.local/log came with {size} entries after {int(answer.body)} were" in shown
 
 
 async def test_no_order_is_taken_before_the_quorum_has_seen_the_closing(
     dsn: str, house: House, witnesses: list[OurWitness]
 ) -> None:
-    urls = {each.key.verifier.encode(): each.url for each in witnesses}
-    async with running_under(Witnesses(quorum=2, urls=urls), dsn, house) as http:
+    async with running_under(watched_by(*witnesses), dsn, house) as http:
         town = await Town.settle(http, house, dsn)
         tender = await town.publish(a_lot(), lead=3, margin=1)
         await tender.bid(await town.bidder("Bidder"), "100")
@@ -108,8 +145,7 @@ async def test_a_round_that_came_before_the_quorum_had_seen_its_request_draws_no
     dsn: str, house: House, witnesses: list[OurWitness]
 ) -> None:
     """Nobody could show any more that it was not known when it was chosen. Bids are opened all the same."""
-    urls = {each.key.verifier.encode(): each.url for each in witnesses}
-    async with running_under(Witnesses(quorum=2, urls=urls), dsn, house) as http:
+    async with running_under(watched_by(*witnesses), dsn, house) as http:
         town = await Town.settle(http, house, dsn)
         tender = await town.publish(a_lot(panel_rules()), seats=1)
         bid = await tender.bid(await town.bidder("Bidder"), "100")

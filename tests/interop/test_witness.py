@@ -1,6 +1,8 @@
-"""A witness that others wrote watches our log through a whole tender. `make interop` installs it."""
+"""A witness that others wrote watches our log through a whole tender, and their client asks our witness.
+`make interop` installs both."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -12,13 +14,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from crypto.checkpoint import Checkpoint, VerifyingKey, sign_checkpoint, verify_checkpoint
+from crypto.checkpoint import (
+    Checkpoint,
+    VerifyingKey,
+    sign_checkpoint,
+    verify_checkpoint,
+    verify_cosignatures,
+)
 from crypto.encoding import sha256
+from crypto.merkle import Frontier, leaf_hash
 from crypto.witness import Request
 from procurement.authorities import log_key
 from procurement.service import House
 from procurement.settings import Witnesses
+from procurement.witness import Memory, create
 from tests.builders import a_lot
+from tests.core.test_witness import LOG_KEY
+from tests.core.test_witness_folder import running
 from tests.flows.conftest import running_under
 from tests.flows.people import Town
 from tests.relays import dead_address
@@ -128,6 +140,56 @@ async def test_their_witness_refuses_what_ours_refuses(dsn: str, house: House, t
                 answer = await client.post("/add-checkpoint", content=body)
                 assert answer.status_code in expected
             assert await kept(client, key.verifier) == held
+
+
+ASK = """
+import json, sys
+from aics_tlog import MerkleTree
+from aics_witness.feeder import FeederError, WitnessClient
+url, vkey = sys.argv[1:]
+with WitnessClient(url, vkey) as client:
+    for note, entries in json.load(sys.stdin):
+        tree = MerkleTree(each.encode() for each in entries)
+        try:
+            print(json.dumps(["co-signed", client.submit(note, tree.consistency_proof)]))
+        except FeederError as error:
+            print(json.dumps([type(error).__name__, str(error)]))
+"""
+"""Their client, told notes with the entries of the trees that they are of."""
+
+
+def test_their_client_asks_our_witness(tmp_path: Path) -> None:
+    """A log that grows, one that shows another past, and one that was rolled back."""
+    witness = create(tmp_path / "ours", "ours.example/witness").verifier
+    entries = [f"entry {number}" for number in range(300)]
+    told = [(note_of(some), some) for some in (entries[:1], entries[:7], entries[:7], entries)]
+    forked = ["another entry", *entries[1:]]
+    told += [(note_of(some), some) for some in ([*forked, "and one more"], forked, entries[:5])]
+    with running(tmp_path / "ours", "--log", LOG_KEY.verifier.encode()) as line:
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, f"http://127.0.0.1:{line.port}", witness.encode()],
+            input=json.dumps(told),
+            env={**os.environ, "PYTHONPATH": str(INSTALLED)},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(each) for each in done.stdout.splitlines()]
+    assert [outcome for outcome, _ in answers] == [
+        *["co-signed"] * 4,
+        *["WitnessRejected"] * 2,
+        "WitnessAhead",
+    ]
+    for (note, _), (_, line) in zip(told[:4], answers, strict=False):
+        verify_cosignatures(note + line, [witness], 1)
+    kinds = [path.name.rsplit("-", 2)[0] for path in Memory(tmp_path / "ours").conflicts()]
+    assert kinds == ["another-tree", "older", "unproven"]
+
+
+def note_of(entries: list[str]) -> str:
+    frontier, _ = Frontier().extend(leaf_hash(each.encode()) for each in entries)
+    checkpoint = Checkpoint(origin=LOG_KEY.verifier.name, size=frontier.size, root=frontier.root)
+    return sign_checkpoint(checkpoint, LOG_KEY)
 
 
 async def watched(town: Town, theirs: TheirWitness) -> Checkpoint:

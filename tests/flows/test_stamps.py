@@ -1,0 +1,89 @@
+"""A time-stamping authority of others: its word is in the record where it came in time, and nothing waits."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from crypto.checkpoint import TlogProof
+from crypto.stamps import Token
+from procurement import archive
+from procurement.record import verify
+from procurement.service import House
+from procurement.settings import Settings
+from tests.builders import a_lot
+from tests.flows.conftest import running
+from tests.flows.people import PracticeTender, Town, until
+from tests.relays import serving
+from tests.stamper import TimeAuthority
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> TimeAuthority:
+    return TimeAuthority(tmp_path / "authority")
+
+
+async def test_closings_are_stamped_and_an_authority_that_is_away_holds_nothing_up(
+    dsn: str, house: House, authority: TimeAuthority, tmp_path: Path
+) -> None:
+    impostor = TimeAuthority(tmp_path / "impostor")
+    authority.answered = b""  # 503
+    async with serving(authority) as url:
+        setting = {"OPENSEAL_STAMPS": f"{authority.folder / 'root.pem'}@{url}/stamp"}
+        stamping = Settings.load(setting).stamping
+        async with running(dsn, house, stamping=stamping) as http:
+            town = await Town.settle(http, house, dsn)
+            assert town.trust.stamping == authority.pinned
+            never, late = [await town.publish(a_lot()) for _ in range(2)]
+            for tender in (never, late):
+                await tender.bid(await town.bidder("Bidder"), "100")
+            await asyncio.gather(never.close(), late.close())
+            unstamped = await never.awarded()
+            assert (await never.get("stamp")).json()["code"] == "not-yet"
+
+            asked = len(authority.asked)
+            authority.answered = impostor.stamp(b"something else")
+            await until(lambda: told(authority), lambda times: times >= asked + 2)
+            assert (await late.get("stamp")).status_code == 404
+
+            authority.answered = None
+            token = await stamp_of(late)
+            await holds(late, token, authority)
+            in_time = await town.publish(a_lot(), margin=30)
+            await in_time.close()
+            await stamp_of(in_time)
+            record = await late.awarded()
+            assert archive.unpack(record)["log/closing.tsr"] == token
+            findings = verify(record, town.trust).steps[3].findings
+            assert any(each.startswith(f"stamped by CN={authority.by} at 20") for each in findings)
+
+            assert (await never.get("record")).content == unstamped, (
+                "what came to nothing before, never comes"
+            )
+            assert (await never.get("stamp")).status_code == 404
+            assert "log/closing.tsr" not in archive.unpack(unstamped)
+
+
+async def told(authority: TimeAuthority) -> int:
+    return len(authority.asked)
+
+
+async def stamp_of(tender: PracticeTender) -> bytes:
+    """Once it is there."""
+    answers: list[httpx.Response] = []
+
+    async def look() -> int:
+        answers.append(await tender.get("stamp"))
+        return answers[-1].status_code
+
+    await until(look, lambda status: status == 200)
+    assert answers[-1].headers["content-type"] == "application/timestamp-reply"
+    return answers[-1].content
+
+
+async def holds(tender: PracticeTender, token: bytes, authority: TimeAuthority) -> None:
+    """It is about the checkpoint that the closing is proven by, says openssl, too."""
+    proof = TlogProof.parse((await tender.get("closing")).json()["proof"])
+    Token(token).verify(proof.checkpoint.encode(), [authority.root])
+    assert authority.verified(proof.checkpoint.encode(), token)
