@@ -52,6 +52,8 @@ app.command("procurement.login.commands:login", name="login")
 app.command("procurement.committee.commands:app", name="committee")
 app.command("procurement.bidding.commands:app", name="bid")
 app.command("procurement.tendering.commands:app", name="tender")
+app.command("procurement.watching.commands:mirror", name="mirror", help="Keep a verifying copy of a log.")
+app.command("procurement.watching.commands:monitor", name="monitor", help="Look through a whole log.")
 
 
 @app.command
