@@ -53,6 +53,8 @@ app.command("procurement.committee.commands:app", name="committee")
 app.command("procurement.bidding.commands:app", name="bid")
 app.command("procurement.tendering.commands:app", name="tender")
 app.command("procurement.witnessing:app", name="witness", help="Co-sign the logs of services, from outside.")
+app.command("procurement.watching.commands:mirror", name="mirror", help="Keep a verifying copy of a log.")
+app.command("procurement.watching.commands:monitor", name="monitor", help="Look through a whole log.")
 
 
 @app.command

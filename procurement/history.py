@@ -98,7 +98,7 @@ _AFTER = {
     EventType.AWARD_COUNTERSIGNED: EventType.INTENDED,
     EventType.AWARDED: EventType.AWARD_COUNTERSIGNED,
 }
-_PAIRS = {
+PAIRS = {
     EventType.AMENDMENT_COUNTERSIGNED: EventType.AMENDED,
     EventType.TERMINATION_COUNTERSIGNED: EventType.TERMINATED,
     EventType.AWARD_COUNTERSIGNED: EventType.AWARDED,
@@ -242,13 +242,33 @@ def check_order(chain: Sequence[Entry]) -> None:
 
     Raises LogError.
     """
-    seen: dict[EventType, set[str | None]] = {}
-    for before, entry in zip([None, *chain], chain, strict=False):
-        _check_place(entry, seen)
-        _check_pair(before, entry)
-        if before and before.time > entry.time:
-            raise LogError(f"entry {entry.seq} is out of time")
-        seen.setdefault(entry.t, set()).add(entry.part)
+    order = Order()
+    for entry in chain:
+        order.hear(entry)
+
+
+class Order:
+    """What has happened to a tender so far, heard entry by entry."""
+
+    def __init__(self) -> None:
+        self.before: Entry | None = None
+        """The last one that was heard."""
+        self._seen: dict[EventType, set[str | None]] = {}
+
+    def has(self, *types: EventType) -> bool:
+        """Whether any of these has happened."""
+        return any(each in self._seen for each in types)
+
+    def hear(self, entry: Entry) -> None:
+        """The next entry. Raises LogError where it cannot come now; it is heard all the same."""
+        before, self.before = self.before, entry
+        try:
+            _check_place(entry, self._seen)
+            _check_pair(before, entry)
+            if before and before.time > entry.time:
+                raise LogError(f"entry {entry.seq} is out of time")
+        finally:
+            self._seen.setdefault(entry.t, set()).add(entry.part)
 
 
 def check_still(type_: EventType, seen: Collection[EventType]) -> None:
@@ -260,8 +280,8 @@ def check_still(type_: EventType, seen: Collection[EventType]) -> None:
 
 def _check_pair(before: Entry | None, entry: Entry) -> None:
     """A countersignature and what takes effect by it stand together. Raises LogError."""
-    awaited = _PAIRS.get(before.t) if before else None
-    if entry.t is not awaited and (awaited or entry.t in _PAIRS.values()):
+    awaited = PAIRS.get(before.t) if before else None
+    if entry.t is not awaited and (awaited or entry.t in PAIRS.values()):
         raise LogError(f"entry {entry.seq}: {entry.t} after {before.t if before else 'nothing'}")
 
 

@@ -1,0 +1,1 @@
+"""Watching a service from outside: a verifying copy of its log, and what nobody sees in one record alone."""

@@ -1,0 +1,201 @@
+"""Logs as a watcher finds them, honest or not: lives of tenders on one log, kept as a copy in memory, or
+answered for over HTTP."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from bids.receipts import ZERO, CommittedCover, CoversEntry, RevealedCovers, commitment, commitment_entry
+from crypto.checkpoint import Checkpoint, SigningKey, cosign, sign_checkpoint
+from crypto.encoding import encode, moment, parse_moment, to_base64
+from crypto.merkle import ENTRIES, TILE_WIDTH, Frontier, Tile, encode_bundle, leaf_hash, tiles_of
+from crypto.statements import Statement, sign
+from crypto.trust import Trust
+from procurement.watching.folder import Folder
+from procurement.watching.line import Alarm, Line
+from procurement.watching.mirror import Mirror
+from procurement.watching.monitor import Finding, Monitor
+from tests.builders import START, Life, World, the_world
+
+
+class Kept:
+    """A copy of a log in memory, as `monitor.Copy` asks for one."""
+
+    def __init__(self, entries: Iterable[bytes] = ()) -> None:
+        self.log = list(entries)
+        self.statements: dict[str, bytes] = {}
+        self.records: dict[str, bytes] = {}
+
+    def entries(self) -> Iterator[bytes]:
+        return iter(self.log)
+
+    def entry(self, index: int) -> bytes:
+        return self.log[index]
+
+    def statement(self, id: str) -> bytes | None:
+        return self.statements.get(id)
+
+    def record(self, ocid: str) -> bytes | None:
+        return self.records.get(ocid)
+
+
+class Watched:
+    """Tenders that live on one log, one step of one of them after another, among covers and whatever else a
+    test puts there. `lives` share the list of entries, so each is played with the methods of `Life`."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or the_world()
+        self.entries: list[bytes] = []
+        self.lives: list[Life] = []
+        self.covers: list[CommittedCover] = []
+        self.said: dict[str, bytes] = {}
+        """Statements that are no tender's, by id."""
+        self.records: dict[str, bytes] = {}
+        """By ocid, as they were when `kept` was first called after the award."""
+
+    def life(self, make: Callable[[], Life]) -> Life:
+        """The life that `make` begins, on this log from its first entry on."""
+        life = make()
+        assert not life.submitted, "it has only its notice so far"
+        offset = len(self.entries)
+        self.entries += life.entries
+        life.entries, life.history = self.entries, [each + offset for each in life.history]
+        self.lives.append(life)
+        return life
+
+    def cover(self, at: str) -> CommittedCover:
+        """A commitment to nothing, made at that moment."""
+        cover = CommittedCover(index=len(self.entries), time=at, salt=self.world.entropy(32).hex())
+        self.entries.append(commitment_entry(commitment("cover", ZERO, at, cover.salt, ZERO)))
+        self.covers.append(cover)
+        return cover
+
+    def reveal(self, day: str, covers: Iterable[CommittedCover] | None = None) -> str:
+        """The statement about the covers of that day, by default all of them. Returns its id."""
+        listed = self.covers if covers is None else covers
+        said = RevealedCovers(
+            signer=self.world.service.fingerprint,
+            day=day,
+            covers=tuple(each for each in listed if covers is not None or each.time[:10] == day),
+            time=moment(parse_moment(f"{day}T00:00:00.000Z") + timedelta(days=1)),
+        )
+        statement = Statement(sign(said, self.world.service))
+        self.said[statement.id] = statement.data
+        self.entries.append(encode(CoversEntry(statement=statement.id)))
+        return statement.id
+
+    def kept(self) -> Kept:
+        """A whole and honest copy of all this: with the record of whoever is awarded."""
+        kept = Kept(self.entries)
+        kept.statements |= self.said
+        for life in self.lives:
+            kept.statements |= life.statements
+            if hasattr(life, "intended") and life.notice.tender not in self.records:
+                self.records[life.notice.tender] = life.record()
+        kept.records |= self.records
+        return kept
+
+
+def found(kept: Kept, now: str = "") -> list[Finding]:
+    """What the monitor finds in a copy."""
+    return list(Monitor(kept).watch(now))
+
+
+def codes(kept: Kept, now: str = "") -> list[str]:
+    """Codes of what the monitor finds, each once."""
+    return sorted({each.code for each in found(kept, now)})
+
+
+def files_of(entries: list[bytes]) -> dict[str, bytes]:
+    """Tiles and bundles of a log of these entries, by path, full ones alone where there are full ones."""
+    rows: dict[int, list[bytes]] = {0: [leaf_hash(each) for each in entries]}
+    for risen in Frontier().extend(rows[0])[1]:
+        rows.setdefault(risen.level, []).append(risen.hash)
+
+    def content(tile: Tile) -> bytes:
+        some = slice(tile.index * TILE_WIDTH, tile.index * TILE_WIDTH + tile.width)
+        return encode_bundle(entries[some]) if tile.level == ENTRIES else b"".join(rows[tile.level][some])
+
+    return {tile.path: content(tile) for tile in tiles_of(len(entries))}
+
+
+def head_of(entries: list[bytes], key: SigningKey, witness: SigningKey | None, at: datetime = START) -> bytes:
+    """The signed head of a log of these entries, co-signed where there is a witness."""
+    frontier, _ = Frontier().extend(leaf_hash(each) for each in entries)
+    head = Checkpoint(origin=key.verifier.name, size=frontier.size, root=frontier.root)
+    note = sign_checkpoint(head, key)
+    return (note + (cosign(note, witness, at) if witness else "")).encode()
+
+
+class Served:
+    """What a service answers, by path. `lies` come before the truth: other bytes, or a status."""
+
+    def __init__(self, kept: Kept, world: World | None = None) -> None:
+        self.world = world or the_world()
+        self.lies: dict[str, bytes | int] = {}
+        self.asked: list[str] = []
+        self.truth: dict[str, bytes] = {}
+        self.publish(kept)
+
+    def publish(self, kept: Kept) -> None:
+        """All of a copy, as it is now."""
+        self.truth |= {f"/log/{path}": data for path, data in files_of(kept.log).items()}
+        self.truth["/log/checkpoint"] = head_of(kept.log, self.world.log, self.world.witness)
+        said = {id: Statement(data) for id, data in kept.statements.items()}
+        for id, statement in said.items():
+            if b".covers." in statement.payload_type.encode():
+                self._publish_covers(statement)
+            else:
+                self.truth[f"/statements/{id}"] = statement.data
+        for ocid, data in kept.records.items():
+            self.truth[f"/api/v1/tenders/{ocid}/record"] = data
+
+    def _publish_covers(self, statement: Statement) -> None:
+        day = statement.read(RevealedCovers).day
+        answer = {"entry": "", "proof": "", "statement": to_base64(statement.data)}
+        self.truth[f"/api/v1/covers/{day}"] = msgspec.json.encode(answer)
+        listed = msgspec.json.decode(self.truth.get("/api/v1/covers", b"[]"))
+        listed = [*listed, {"day": day, "statement": statement.id}]
+        self.truth["/api/v1/covers"] = msgspec.json.encode(listed)
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        """Status and body. Statements are found by their ids, whatever they are about."""
+        self.asked.append(path)
+        parts = path.split("/")
+        known = f"/statements/{parts[-1]}" if parts[-2] in ("statements", "registry-statements") else path
+        said = self.lies.get(path, self.truth.get(known, 404))
+        return (said, b'{"code":"no"}') if isinstance(said, int) else (200, said)
+
+    def connected(self) -> httpx.AsyncClient:
+        """A line to it."""
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            status, body = self.answer(request.url.path)
+            if not status:
+                raise httpx.ConnectError("nobody is there")
+            return httpx.Response(status, content=body)
+
+        return httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://service")
+
+
+@asynccontextmanager
+async def mirroring(
+    http: httpx.AsyncClient, folder: Path, trust: Trust, patience: float = 0.0
+) -> AsyncIterator[tuple[Mirror, list[Alarm]]]:
+    """A mirror with so much patience, and its alarms as they come."""
+    told: list[Alarm] = []
+    folder.mkdir(exist_ok=True)
+    async with http:
+        line = Line(http, patience=patience)
+        yield Mirror(Folder(folder), line, trust, lambda alarm, _: told.append(alarm)), told
+
+
+async def mirrored(served: Served, folder: Path, patience: float = 0.0) -> list[str]:
+    """One look at what is served: the codes of the alarms that are new. Raises AwayError."""
+    async with mirroring(served.connected(), folder, served.world.trust, patience) as (mirror, told):
+        await mirror.follow()
+    return [alarm.code for alarm in told]
