@@ -104,7 +104,7 @@ async def _receipts(scale: Scale) -> tuple[int, list[Measure]]:
     async with a_rush(int(max(RATES) * scale.minute)) as rush:
         for rate in RATES:
             requests = (await one_bid_each(rush))[: int(rate * scale.minute)]
-            times, got = await _as_they_come(rush.process.port, requests, rate)
+            times, got = await as_they_come(rush.process.port, requests, rate)
             errors += got.total() - got[201]
             at = quantiles(times, n=100, method="inclusive")
             measures += [
@@ -238,9 +238,7 @@ async def all_at_once(port: int, requests: Sequence[bytes]) -> Counter[int]:
     return got
 
 
-async def _as_they_come(
-    port: int, requests: Sequence[bytes], rate: float
-) -> tuple[list[float], Counter[int]]:
+async def as_they_come(port: int, requests: Sequence[bytes], rate: float) -> tuple[list[float], Counter[int]]:
     """Sent at random moments, `rate` of them in a second on average; seconds to each answer, and statuses."""
     idle: list[_Line] = [await _line(port) for _ in range(16)]
     times: list[float] = []
@@ -272,17 +270,26 @@ async def _as_they_come(
 
 
 @asynccontextmanager
-async def a_rush(crowd: int) -> AsyncIterator[Rush]:
-    """A service in an empty folder, and so many businesses."""
+async def a_service() -> AsyncIterator[ServiceProcess]:
+    """One that runs in an empty folder."""
     with in_a_folder(ServiceProcess) as process:
         await process.start()
         try:
-            async with httpx.AsyncClient(base_url=process.url, timeout=30, trust_env=False) as http:
-                house = House.below(process.folder)
-                town = await Town.settle(http, house, process.dsn)
-                yield Rush(process, town, await businesses(house, process.dsn, crowd))
+            yield process
         finally:
             process.stop()
+
+
+@asynccontextmanager
+async def a_rush(crowd: int) -> AsyncIterator[Rush]:
+    """A service in an empty folder, and so many businesses."""
+    async with (
+        a_service() as process,
+        httpx.AsyncClient(base_url=process.url, timeout=30, trust_env=False) as http,
+    ):
+        house = House.below(process.folder)
+        town = await Town.settle(http, house, process.dsn)
+        yield Rush(process, town, await businesses(house, process.dsn, crowd))
 
 
 async def one_bid_each(rush: Rush) -> list[bytes]:

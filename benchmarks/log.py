@@ -60,7 +60,7 @@ def log_commit(scale: Scale) -> Iterator[Measure]:
     Transactions as the service makes them: the tender's row locked, the envelope put into the box, its
     commitment queued. With the log a bid counts once its commitment is in a published checkpoint.
     """
-    with _database() as (dsn, folder):
+    with a_database() as (dsn, folder):
         value = asyncio.run(_commit_ratio(dsn, folder, scale))
     yield Measure(name="log_commit_ratio", value=value, unit="", goal=0.55, better="more")
 
@@ -74,7 +74,7 @@ def leaf_hashes(scale: Scale) -> Iterator[Measure]:
 
 def proof(scale: Scale) -> Iterator[Measure]:
     """One inclusion proof in a large log, tiles read from the database or a cache that holds some."""
-    with _database() as (dsn, folder):
+    with a_database() as (dsn, folder):
         value = asyncio.run(_proof_seconds(dsn, folder, scale))
     yield Measure(name="proof_ms", value=value * 1e3, unit="ms")
 
@@ -190,7 +190,7 @@ def _entries(count: int) -> list[bytes]:
 
 
 @contextmanager
-def _database() -> Iterator[tuple[str, Path]]:
+def a_database() -> Iterator[tuple[str, Path]]:
     """A PostgreSQL as it comes, so with fsync, in an empty folder that its account can enter."""
     with tempfile.TemporaryDirectory(prefix="openseal-bench-") as name:
         folder = Path(name)

@@ -63,6 +63,11 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """MiB of a file that comes in."""
     audits: int = 100
     """Pages that are audited, at most."""
+    tenders: int = 100_000
+    """In a year that was made up."""
+    lines: int = 1_000_000
+    """Of tenders in the list that is searched."""
+    searches: int = 1_000
     rounds: int = 5
     """How often anything is measured. Short work is repeated more often."""
 

@@ -22,6 +22,9 @@ TINY = Scale(
     crowd=3,
     upload=5,
     audits=1,
+    tenders=40,
+    lines=40,
+    searches=20,
     rounds=1,
 )
 

@@ -1,0 +1,190 @@
+"""A made-up year in a database: the tables that lists and open data are read from, filled by COPY, a piece at
+a time, by as many processes as there are processors."""
+
+import asyncio
+import os
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from benchmarks.tales import STATUS, Tale, line_of
+from benchmarks.year import Year, entity
+from crypto.encoding import parse_moment
+from procurement import ocds, store
+from procurement.finding.lexemes import lexemes
+from procurement.finding.listing import VERSION, Listing
+from procurement.opendata.store import Compiled, Released
+from procurement.tenders import Notice
+from tests.flows.doomed import PROCESSES
+
+PIECE = 250
+"""Tenders that are made and copied together: memory does not grow with the year."""
+OF_A_TENDER = 64
+"""Log indexes that a tender has for itself in any second: more than releases in it."""
+
+Rows = dict[str, list[tuple[Any, ...]]]
+"""By table; columns are `COLUMNS`."""
+
+_LISTED = tuple(name for name in Listing.__struct_fields__ if name != "won")
+COLUMNS = {
+    "tender": [
+        "tender_id",
+        "ocid",
+        "notice_id",
+        "deadline",
+        "terms",
+        "shut_at",
+        "concluded_at",
+        "seq",
+        "prev",
+    ],
+    "listing": ["version", *_LISTED],
+    "listed_award": ["tender_id", "lot", "place", "supplier", "name", "leads", "amount", "made", "at"],
+    "release": list(Released.__struct_fields__),
+    "compiled_release": list(Compiled.__struct_fields__),
+}
+
+
+def load_year(dsn: str, year: Year) -> None:
+    """Tenders, lines, releases and what they come to; everything is released."""
+    _in_pieces(partial(_load, dsn, year, told), year)
+    asyncio.run(_finish(dsn, year))
+
+
+def load_lines(dsn: str, year: Year) -> None:
+    """Tenders and lines: of what happens in them nothing is told."""
+    _in_pieces(partial(_load, dsn, year, listed), year)
+    asyncio.run(_finish(dsn, year))
+
+
+def told(year: Year, number: int) -> Rows:
+    """All rows of one tender."""
+    tale = Tale(year.plan(number), year)
+    releases, compiled = released(tale, year)
+    return {
+        **unreleased(tale, year),
+        "release": [msgspec.structs.astuple(each) for each in releases],
+        "compiled_release": [msgspec.structs.astuple(compiled)],
+    }
+
+
+def unreleased(tale: Tale, year: Year) -> Rows:
+    """The rows of a tender but for its releases."""
+    line = tale.line
+    return {"tender": [_tender(tale.notice, line.tender_id, tale.notice_id, year)], **_listed(line)}
+
+
+def listed(year: Year, number: int) -> Rows:
+    """The rows of one tender without its releases."""
+    plan = year.plan(number)
+    line = line_of(plan, year)
+    return {"tender": [_tender(plan.notice, line.tender_id, STATUS, year)], **_listed(line)}
+
+
+def released(tale: Tale, year: Year) -> tuple[list[Released], Compiled]:
+    """Every release of the tender, and what they come to. Their places in the log follow from their times and
+    the tender's number: all are different, and in order."""
+    made = ocds.tell(tale.facts)
+    id, ocid, practice = store.id_of(tale.notice.tender), tale.notice.tender, tale.notice.practice
+    releases = [
+        Released(
+            tender_id=id,
+            seq=each.seq,
+            position=_position(year, tale.plan.number, each, place),
+            released_at=parse_moment(each.date),
+            practice=practice,
+            body=each.body,
+        )
+        for place, each in enumerate(made)
+    ]
+    newest = releases[-1]
+    compiled = Compiled(
+        tender_id=id,
+        ocid=ocid,
+        position=newest.position,
+        practice=practice,
+        changed_at=newest.released_at,
+        body=ocds.compiled(made),
+    )
+    return releases, compiled
+
+
+def _position(year: Year, number: int, release: ocds.Release, place: int) -> int:
+    assert place < OF_A_TENDER
+    since = int((parse_moment(release.date) - year.begins).total_seconds())
+    return (since * year.tenders + number) * OF_A_TENDER + place
+
+
+def _tender(notice: Notice, id: UUID, notice_id: str, year: Year) -> tuple[Any, ...]:
+    """For whoever does what is due every tender is over, and nothing of its history is there."""
+    first = bytes.fromhex(notice_id)
+    shut, over = notice.closes, max(notice.closes, year.until)
+    return (id, notice.tender, first, notice.closes, first, shut, over, 0, bytes(32))
+
+
+def _listed(line: Listing) -> Rows:
+    awards = [(line.tender_id, *msgspec.structs.astuple(each)) for each in line.won]
+    return {"listing": [(VERSION, *(_column(line, name) for name in _LISTED))], "listed_award": awards}
+
+
+def _column(line: Listing, name: str) -> Any:
+    value = getattr(line, name)
+    if name in ("translations", "contact"):
+        return msgspec.json.encode(value).decode()
+    return list(value) if isinstance(value, tuple) else value
+
+
+# ── into the database ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _in_pieces(load: Callable[[range], None], year: Year) -> None:
+    pieces = [range(at, min(at + PIECE, year.tenders)) for at in range(0, year.tenders, PIECE)]
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(pieces)), PROCESSES) as processes:
+        for _ in processes.map(load, pieces):
+            pass
+
+
+def _load(dsn: str, year: Year, made: Callable[[Year, int], Rows], numbers: Iterable[int]) -> None:
+    asyncio.run(copy(dsn, [made(year, number) for number in numbers]))
+
+
+async def copy(dsn: str, tenders: Sequence[Rows]) -> None:
+    """The rows of several tenders."""
+    connection = await asyncpg.connect(dsn)
+    await connection.set_type_codec(
+        "tsvector", schema="pg_catalog", encoder=_as_tsvector, decoder=bytes, format="binary"
+    )
+    async with connection.transaction():
+        for table, columns in COLUMNS.items():
+            rows = [row for each in tenders for row in each.get(table, ())]
+            await connection.copy_records_to_table(table, records=rows, columns=columns)
+    await connection.close()
+
+
+def _as_tsvector(words: Sequence[str]) -> bytes:
+    """As PostgreSQL receives one (`tsvectorrecv`): how many, then each with its end and no places."""
+    each = b"".join(word.encode() + b"\0\0\0" for word in dict.fromkeys(words))
+    return struct.pack(">i", len(dict.fromkeys(words))) + each
+
+
+async def _finish(dsn: str, year: Year) -> None:
+    """The entities, how far the log is released, and what the planner has to know."""
+    connection = await asyncpg.connect(dsn)
+    await connection.executemany(
+        "INSERT INTO listed_entity VALUES ($1, $2, $3, true, array_to_tsvector($4::text[]))",
+        [
+            (each.id, each.name, year.until, list(lexemes([each.name, each.id])))
+            for each in map(entity, range(year.entities))
+        ],
+    )
+    await connection.execute(
+        "UPDATE released SET position = 1 + coalesce((SELECT max(position) FROM release), -1)"
+    )
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
