@@ -76,9 +76,10 @@ def drawn(draws: Iterable[ShownDraw]) -> Json:
     return present(draws=[_draw(each) for each in draws])
 
 
-def evaluated(lots: Sequence[LotEvaluation], notice: Notice) -> Json:
+def evaluated(entry: Entry, lots: Sequence[LotEvaluation], notice: Notice) -> Json:
     """The rankings, explained in the notice's language where there are words for it."""
-    return {"lots": [{"id": each.lot, **_result(each, notice)} for each in lots]}
+    about = {"date": entry.time, "statement": entry.statement}
+    return {"lots": [{"id": each.lot, **about, **_result(each, notice)} for each in lots]}
 
 
 def concluded(
