@@ -45,6 +45,11 @@ class Bids:
         return len(self._statuses)
 
     @property
+    def lots_known(self) -> bool:
+        """Whether the lots of every bid can be told without its prices."""
+        return len(self._notice.lots) == 1 or bool(self._notice.priced_apart) or not self.counted
+
+    @property
     def proposed(self) -> bool:
         """Whether any technical part has opened."""
         return len(self._shut) < len(self.counted)
@@ -75,11 +80,11 @@ class Bids:
     def opened(self, part: str, outcomes: Outcomes) -> list[Json]:
         """Everything that the opening of a part says, once all of it is opened."""
         tell = self._proposed if part == "technical" else self._priced
-        return [each for id in self.counted for each in tell(id, outcomes)]
+        return _news(each for id in self.counted for each in tell(id, outcomes))
 
     def evaluated(self, statuses: Iterable[tuple[str, str]]) -> list[Json]:
         """Bids with the status that each has now."""
-        return [self._say(bid, bid.partition("/")[0], status) for bid, status in statuses]
+        return _news(self._say(bid, bid.partition("/")[0], status) for bid, status in statuses)
 
     def _proposed(self, id: str, outcomes: Outcomes) -> Iterator[Json]:
         content = self._content(outcomes.get((id, "technical")))
@@ -151,6 +156,11 @@ class Bids:
             for each in sorted(documents, key=lambda each: each.number)
             if (id, each.number) in self._received
         ]
+
+
+def _news(bids: Iterable[Json]) -> list[Json]:
+    """Those of which there is more to say than their ids."""
+    return [each for each in bids if len(each) > 1]
 
 
 def reference(person: Person) -> Json:

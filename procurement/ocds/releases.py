@@ -103,12 +103,14 @@ class _Teller:
         self._bids: Bids
         self._opening: Opening
         self._roles: dict[str, list[str]] = {}
+        self._asked = False
         self._awaited: set[tuple[str, Section]] = set()
         self._outcomes: dict[tuple[str, Section], Entry] = {}
         self._sheets: dict[str, SignedScores] = {}
         self._declared: dict[str, bool] = {}
         self._drawn: tuple[str, ...] = ()
         self._given = False
+        self._counted: dict[str, int] = {}
         self._candidates: dict[str, ExaminationRequest] = {}
         self._awards: dict[str, LotAward] = {}
         self._hears: dict[EventType, Callable[[Entry], Json]] = {
@@ -176,7 +178,9 @@ class _Teller:
 
     def _enquired(self, entry: Entry) -> Json:
         """That somebody asked; who and what is nobody's to know."""
-        return {"tender": {"hasEnquiries": True, "enquiries": [{"id": entry.statement, "date": entry.time}]}}
+        first, self._asked = not self._asked, True
+        asked = [{"id": entry.statement, "date": entry.time}]
+        return {"tender": present(hasEnquiries=first or None, enquiries=asked)}
 
     def _answered(self, entry: Entry) -> Json:
         said = self._read(entry, Answer)
@@ -243,7 +247,7 @@ class _Teller:
         details += self._bids.withdrawals() if first else []
         return {
             **(self._tenderers() if first else {}),
-            "bids": present(statistics=self._statistics(last), details=details),
+            **present(bids=present(statistics=self._statistics(last), details=details)),
             **present(sealing=sealing.outcomes([*self._outcomes.values()])),
         }
 
@@ -254,11 +258,13 @@ class _Teller:
         tender = present(numberOfTenderers=len(found), tenderers=found)
         return {**present(parties=self._as(people.values(), "tenderer")), "tender": tender}
 
-    def _statistics(self, all_said: bool) -> list[Json]:
+    def _statistics(self, last: bool) -> list[Json]:
         """Businesses and consortia; and, once everybody's lots are known, bids."""
         counts = {"bidders": len(self._bids.counted) + len(self._bids.withdrawn)}
-        counts |= {"bids": self._bids.said} if all_said else {}
-        return [{"id": name, "measure": name, "value": count} for name, count in sorted(counts.items())]
+        counts |= {"bids": self._bids.said} if last or self._bids.lots_known else {}
+        new = {name: count for name, count in counts.items() if name not in self._counted}
+        self._counted |= new
+        return [{"id": name, "measure": name, "value": count} for name, count in new.items()]
 
     def _as(self, people: Iterable[Person], role: str) -> list[Json]:
         """These as parties, whole where they are new."""
@@ -321,7 +327,7 @@ class _Teller:
         ties = evaluation.drawn(each for each in draws if each.purpose == "tie-break")
         return {
             **present(bids=present(details=self._bids.evaluated(statuses))),
-            "evaluation": {**evaluation.evaluated(said.lots, self.notice), **ties},
+            "evaluation": {**evaluation.evaluated(entry, said.lots, self.notice), **ties},
         }
 
     def _examination(self, entry: Entry) -> Json:
