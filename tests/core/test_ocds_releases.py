@@ -347,7 +347,7 @@ def test_nobody_is_told_who_bids_before_the_opening(life: Life) -> None:
 def test_both_packages_are_valid_and_name_schemas_that_are_there(life: Life) -> None:
     releases = ocds.tell(told(life))
     served = {"base": BASE, "uri": f"{BASE}/here", "publisher": "Openseal"}
-    record = json.loads(ocds.record_package(releases, **served))
+    record = json.loads(ocds.record_package(OCID, releases, ocds.compiled(releases), **served))
     page = json.loads(
         ocds.release_package([each.body for each in releases], published=releases[-1].date, **served)
     )
