@@ -20,6 +20,7 @@ EXTENSIONS = tuple(
 """The extensions of others that every tender uses; bidOpening calls for location."""
 OURS = ("evaluation", "sealing")
 """Our own that every tender uses. `complaints` is none of them until a complaint can be filed."""
+PUBLISHED = (*OURS, "complaints")
 FILES = ("extension.json", "release-schema.json", "README.md")
 """What an extension consists of."""
 LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -27,7 +28,7 @@ LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 def extension_file(name: str, file: str) -> bytes:
     """A file of an extension of our own. Raises LookupError for what is none."""
-    if name not in (*OURS, "complaints") or file not in FILES:
+    if name not in PUBLISHED or file not in FILES:
         raise LookupError(f"there is no file {file} of an extension {name}")
     return (FOLDER / name / file).read_bytes()
 
