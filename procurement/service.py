@@ -49,6 +49,7 @@ from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
 from procurement.files import Files
+from procurement.opendata.publisher import Publisher
 from procurement.outages import Heartbeat
 from procurement.procedure import Procedure
 from procurement.reception import Reception
@@ -486,7 +487,7 @@ async def _at_the_door(staff: Staff) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
-    """The sequencer and the worker, while no other process leads."""
+    """The sequencer, the worker and the publisher of open data, while no other process leads."""
     witnesses = [
         HttpWitness(url, VerifyingKey.parse(vkey), staff.client)
         for vkey, url in charter.witnesses.urls.items()
@@ -518,6 +519,7 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(worker.run(stop))
         tasks.create_task(staff.records.run(stop, sequencer.leading))
         tasks.create_task(staff.data.run(stop, sequencer.leading))
+        tasks.create_task(Publisher(procedure).run(stop, sequencer.leading))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:

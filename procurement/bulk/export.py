@@ -71,7 +71,7 @@ class _Lines:
 
     def end(self) -> bytes:
         """The rest. Raises ValueError where PostgreSQL did not come to an end."""
-        if self._rest != _END:
+        if not self._begun or self._rest != _END:
             raise ValueError("the copy ends in the middle")
         return self._counted(self._gzip.flush())
 

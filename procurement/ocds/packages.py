@@ -27,7 +27,7 @@ def record_of(facts: Facts) -> bytes:
     it depends on no host and no clock.
     """
     releases = tell(facts)
-    record = _record(facts.history[0].tender, releases)
+    record = _record(facts.history[0].tender, releases, compiled(releases))
     head = msgspec.json.decode(releases[0].body, type=Json)["tender"]["procuringEntity"]
     return msgspec.json.encode(
         {
@@ -42,11 +42,13 @@ def record_of(facts: Facts) -> bytes:
     )
 
 
-def record_package(releases: Sequence[Release], *, base: str, uri: str, publisher: str) -> bytes:
-    """The tender of these releases, live, as the service at `base` (its origin) serves it at `uri`."""
-    ocid = msgspec.json.decode(releases[0].body, type=Json)["ocid"]
+def record_package(
+    ocid: str, releases: Sequence[Release], merged: bytes, *, base: str, uri: str, publisher: str
+) -> bytes:
+    """The tender of these releases and what they merge to (JSON), live, as the service at `base` (its origin)
+    serves it at `uri`."""
     head = _served(base, uri, releases[-1].date, publisher)
-    return msgspec.json.encode({**head, "records": [msgspec.Raw(_record(ocid, releases))]})
+    return msgspec.json.encode({**head, "records": [msgspec.Raw(_record(ocid, releases, merged))]})
 
 
 def release_package(
@@ -66,12 +68,10 @@ def _served(base: str, uri: str, published: str, publisher: str) -> Json:
         "publishedDate": published,
         "publisher": {"name": publisher, "uri": base},
         "license": LICENSE,
-        "publicationPolicy": f"{base}/data",
+        "publicationPolicy": f"{base}/data/policy",
     }
 
 
-def _record(ocid: str, releases: Sequence[Release]) -> bytes:
+def _record(ocid: str, releases: Sequence[Release], merged: bytes) -> bytes:
     told = [msgspec.Raw(each.body) for each in releases]
-    return msgspec.json.encode(
-        {"ocid": ocid, "releases": told, "compiledRelease": msgspec.Raw(compiled(releases))}
-    )
+    return msgspec.json.encode({"ocid": ocid, "releases": told, "compiledRelease": msgspec.Raw(merged)})

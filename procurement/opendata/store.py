@@ -9,6 +9,7 @@ import msgspec
 
 from procurement.finding.search import Shown
 
+_RELEASE = "tender_id, seq, position, released_at, practice, body"
 _PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
 
 
@@ -101,7 +102,7 @@ async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: in
         " AND position < (SELECT position FROM released) ORDER BY position LIMIT $2)"
     )
     rows = await pool.fetch(
-        "SELECT tender_id, seq, position, released_at, practice, body FROM ("
+        f"SELECT {_RELEASE} FROM ("
         " SELECT *, sum(octet_length(body)) OVER (ORDER BY position) - octet_length(body) AS before FROM ("
         + " UNION ALL ".join(one.format(each) for each in _PRACTICE[practice])
         + ") AS one ORDER BY position LIMIT $2) AS page WHERE before < $3 ORDER BY position",
@@ -112,21 +113,33 @@ async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: in
     return [Released(**row) for row in rows]
 
 
+async def last_before(pool: Any, offset: int) -> datetime | None:
+    """The time of the last release before that position; None where there is none."""
+    one = "(SELECT * FROM release WHERE practice = {} AND position < $1 ORDER BY position DESC LIMIT 1)"
+    both = " UNION ALL ".join(one.format(each) for each in _PRACTICE["shown"])
+    at: datetime | None = await pool.fetchval(
+        f"SELECT released_at FROM ({both}) AS last ORDER BY position DESC LIMIT 1", offset
+    )
+    return at
+
+
 async def load_releases(connection: Any, tender_id: UUID) -> list[Released]:
     """The tender's releases so far, the oldest first."""
     rows = await connection.fetch(
-        "SELECT tender_id, seq, position, released_at, practice, body FROM release"
-        " WHERE tender_id = $1 ORDER BY seq",
-        tender_id,
+        f"SELECT {_RELEASE} FROM release WHERE tender_id = $1 ORDER BY seq", tender_id
     )
     return [Released(**row) for row in rows]
 
 
-async def load_compiled(connection: Any, tender_id: UUID) -> Compiled | None:
-    """None where nothing of the tender is released yet."""
-    row = await connection.fetchrow(
+async def load_record(pool: Any, tender_id: UUID) -> tuple[Compiled, list[Released]] | None:
+    """What the tender's releases come to, and just those; None where nothing of it is released yet."""
+    row = await pool.fetchrow(
         "SELECT tender_id, ocid, position, practice, changed_at, body FROM compiled_release"
         " WHERE tender_id = $1",
         tender_id,
     )
-    return Compiled(**row) if row else None
+    if row is None:
+        return None
+    compiled = Compiled(**row)
+    releases = await load_releases(pool, tender_id)
+    return compiled, [each for each in releases if each.position <= compiled.position]

@@ -62,6 +62,8 @@ SEARCHED: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "most": ("The value is not above.", _AMOUNT),
     "since": ("The deadline's first day, in Korea.", _DAY),
     "until": ("The deadline's last day, in Korea.", _DAY),
+    "published_since": ("The publication's first day, in Korea.", _DAY),
+    "published_until": ("The publication's last day, in Korea.", _DAY),
     "practice": ("Practice tenders: none, among the others (as it is without this), alone.", get_args(Shown)),
     "order": (
         "By publication, latest first; by deadline, earliest or latest first (as it is without this).",

@@ -46,6 +46,7 @@ _NOT_THERE = {
     "no-such-handover",
     "no-such-passkey",
     "no-practice-ground",
+    "offset-beyond-end",
     "not-yet",
 }
 _GONE = {"superseded"}
