@@ -105,7 +105,6 @@ def create_app(
         "downloads": downloads,
         "records": records,
         "publications": publications,
-        "origin": origin,
         "live": live,
         "ground": ground,
         "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),

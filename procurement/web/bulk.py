@@ -26,12 +26,11 @@ from procurement.bulk.published import A_PAGE, Publications
 from procurement.bulk.records import Records
 from procurement.bulk.store import Kept, Published
 from procurement.downloads import begun
-from procurement.finding.search import Shown
 from procurement.web.api import PROBLEMS, Ocid, problems
-from procurement.web.documents import AS_IT_IS, LATER
+from procurement.web.documents import AS_IT_IS, LATER, OCTETS
+from procurement.web.opendata import Here, NextPage, Practice
 from procurement.web.problems import problem
 
-OCTETS = "application/octet-stream"
 FOR_EVER = "public, max-age=31536000, immutable"
 BESIDE = (LIST, PROOF, SUMS)
 TYPES: dict[Format, str] = {
@@ -47,10 +46,16 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 Asked = Request[Any, Any, Any]
 Given = NamedDependency[SkipValidation[Records]]
 Found = NamedDependency[SkipValidation[Publications]]
-Origin = NamedDependency[str]
 Offset = Annotated[int, QueryParameter(ge=0, lt=2**53, description="A log index: from there on.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="As many at most.")]
-Practice = Annotated[Shown, QueryParameter(description="Practice tenders: none, among the others, alone.")]
+PeriodName = Annotated[
+    str,
+    PathParameter(pattern=r"^(all-)?[0-9]{4}-[0-9]{2}(-[0-9]{2})?(?!\n)$", description="As it is listed."),
+]
+FileName = Annotated[
+    str, PathParameter(pattern=r"^[A-Za-z0-9.-]{1,64}(?!\n)$", description="As it is listed.")
+]
+Before = Annotated[date | None, QueryParameter(description="Days before this one, as `next` has it.")]
 
 
 def file_of(media_type: str) -> dict[int, ResponseSpec]:
@@ -77,29 +82,11 @@ class ListedRecord(msgspec.Struct, frozen=True, kw_only=True):
     path: str
 
 
-class NextPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to go on, now or when there are more."""
-
-    offset: int
-    path: str
-    uri: str
-
-
 class RecordList(msgspec.Struct, frozen=True, kw_only=True):
     """Award records in the order of the log."""
 
     records: list[ListedRecord]
     next_page: NextPage
-
-
-PeriodName = Annotated[
-    str,
-    PathParameter(pattern=r"^(all-)?[0-9]{4}-[0-9]{2}(-[0-9]{2})?(?!\n)$", description="As it is listed."),
-]
-FileName = Annotated[
-    str, PathParameter(pattern=r"^[A-Za-z0-9.-]{1,64}(?!\n)$", description="As it is listed.")
-]
-Before = Annotated[date | None, QueryParameter(description="Days before this one, as `next` has it.")]
 
 
 class FileSpan(NamedTuple):
@@ -111,7 +98,7 @@ class FileSpan(NamedTuple):
 
 @get("/records", tags=["checking"], responses=PROBLEMS)
 async def list_records(
-    records: Given, origin: Origin, offset: Offset = 0, limit: Limit = 100, practice: Practice = "hidden"
+    records: Given, sessions: Here, offset: Offset = 0, limit: Limit = 100, practice: Practice = "hidden"
 ) -> RecordList:
     """Award records in the order in which the log has the awards. Whoever follows `next_page` gets each one
     once, for ever; at the end it stays the same until there is another."""
@@ -120,7 +107,7 @@ async def list_records(
     path = "/api/v1/records?" + urlencode({"offset": more, "limit": limit, "practice": practice})
     return RecordList(
         records=[_listed(each) for each in found],
-        next_page=NextPage(offset=more, path=path, uri=origin + path),
+        next_page=NextPage(offset=more, path=path, uri=sessions.origin + path),
     )
 
 
