@@ -193,9 +193,10 @@ def _checkpoint_of(note: str) -> Checkpoint:
 
 
 def _signed_by(note: str, logs: Sequence[VerifyingKey]) -> str:
-    """The note with these logs' signatures and no others, which nobody has verified."""
+    """The note with one signature of each of these logs, however often they stand there, and with no others,
+    which nobody has verified."""
     parsed = Note.parse(note)
-    signatures = tuple(each for log in logs for each in parsed.by(log))
+    signatures = tuple(parsed.by(log)[0] for log in logs)
     return Note(text=parsed.text, signatures=signatures).encode()
 
 

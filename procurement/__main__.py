@@ -83,6 +83,7 @@ def serve(
     from procurement import service
     from procurement.database import MigrationError
     from procurement.embedded import EmbeddedPostgresError
+    from procurement.errors import FolderError
     from procurement.settings import SettingsError
     from procurement.supervision import FailedError
 
@@ -96,6 +97,7 @@ def serve(
         MigrationError,
         FailedError,
         BeaconUnavailable,
+        FolderError,
         OSError,
     ) as error:
         raise Stop(FAILED, error) from error

@@ -79,7 +79,7 @@ def identities(trust: Trust) -> list[Identity]:
         Identity("quorum", f"{trust.witnesses.quorum} of {len(trust.witnesses.keys)} witnesses"),
         *(Identity("witness", _key(each)) for each in sorted(trust.witnesses.keys)),
         *_roots(trust),
-        *(Identity("time stamps root", _root(each)) for each in trust.stamping_roots()),
+        *(Identity("stamping root", _root(each)) for each in trust.stamping_roots()),
         *(Identity("beacon", _network(each)) for each in trust.networks),
     ]
 

@@ -1032,5 +1032,5 @@ def _identities(trust: Trust) -> list[str]:
     ]
     witnesses = [f"witness {key}" for key in trust.witnesses.keys]
     beacons = [f"beacon {each.chain_hash}" for each in trust.networks]
-    stamping = [f"time stamps root {sha256(from_base64(each)).hex()}" for each in trust.stamping]
+    stamping = [f"stamping root {sha256(from_base64(each)).hex()}" for each in trust.stamping]
     return [f"log {trust.log}", *witnesses, *roots, *beacons, *stamping]

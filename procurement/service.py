@@ -63,7 +63,7 @@ from procurement.sandbox.keeper import Keeper
 from procurement.sandbox.offer import Pace
 from procurement.sandbox.people import ROLES, Casts, settle
 from procurement.settings import PublicBeacon, Settings, Stamping, Witnesses
-from procurement.stamping import Stamper, StampingAuthority
+from procurement.stamping import Stamper
 from procurement.supervision import Forked, Supervisor, run, until_told
 from procurement.timekeeping import Clock, Sight, Watch, sights
 from procurement.uploads import Uploads
@@ -185,8 +185,9 @@ class Staff(NamedTuple):
 def serve(port: int, data_dir: Path | None = None, host: str = "127.0.0.1", workers: int = 2) -> None:
     """Run until SIGINT or SIGTERM, with `workers` processes that answer requests.
 
-    Raises SettingsError, SelfTestFailed, EmbeddedPostgresError, MigrationError, FailedError, OSError, and
-    BeaconUnavailable where the set network is not known here yet and no relay describes it.
+    Raises SettingsError, SelfTestFailed, EmbeddedPostgresError, MigrationError, FailedError, OSError,
+    FolderError where its own witness has lost its memory, and BeaconUnavailable where the set network is not
+    known here yet and no relay describes it.
     """
     selftest.run()
     settings = Settings.load(os.environ, data_dir)
@@ -546,7 +547,7 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(staff.records.run(stop, sequencer.leading))
         tasks.create_task(staff.data.run(stop, sequencer.leading))
         if charter.stamping:
-            stamper = Stamper(procedure, StampingAuthority(charter.stamping, staff.client))
+            stamper = Stamper(procedure, charter.stamping, staff.client)
             tasks.create_task(stamper.run(stop, sequencer.leading))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))

@@ -79,8 +79,9 @@ def run(
         raise Stop(UNUSABLE, "no log to watch: --log VKEY, or --trust TRUST.json")
     try:
         with listen(host, port) as listening:
-            at, *_ = listening.getsockname()[1:]
-            stdout().print(f"witness of {', '.join(each.name for each in logs)} at http://{host}:{at}/")
+            where = f"[{host}]" if ":" in host else host
+            at = f"http://{where}:{listening.getsockname()[1]}/"
+            stdout().print(f"witness of {', '.join(each.name for each in logs)} at {at}")
             serve(listening, folder, logs)
     except FolderError as error:
         raise Stop(UNUSABLE, error) from error

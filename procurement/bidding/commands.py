@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
@@ -14,13 +15,14 @@ from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, Transfe
 from bids.client import BrokenPromiseError, RefusedError, Service
 from bids.envelope import SealedFile
 from bids.receipts import Promise, Receipt
+from crypto import stamping
 from crypto.certificates import Role, SigningKey
 from crypto.encoding import moment
 from procurement.bidding import bidder, draft
 from procurement.bidding.bidder import Fate
 from procurement.bidding.folder import Element, Folder, read_shown
 from procurement.client import Sealed, co_sign, read_notice
-from procurement.console import FAILED, UNUSABLE, Stop, confirm
+from procurement.console import FAILED, UNUSABLE, Stop, confirm, read
 from procurement.evaluation import explain
 from procurement.folders import locked
 from procurement.registry import terminal
@@ -230,6 +232,31 @@ def co_sign_(sealed: Path, /, *, key: Path, tender: str, yes: Yes = False) -> in
 
 
 @app.command
+def stamp(folder: Path, /, *, authority: str, roots: Path) -> int:
+    """Have a time-stamping authority (RFC 3161) say that what was sealed last is there now.
+
+    Evidence for whom the service refuses or does not answer. The authority gets a hash. What it says is kept
+    as statement.tsr beside statement.json, where `openssl ts -verify` reads it; the first stamp stays.
+
+    Parameters
+    ----------
+    authority
+        Its address.
+    roots
+        The root certificates that its own is under (PEM).
+    """
+    found, known = _found(folder), _certificates(roots)
+    with refusing(), locked(found.path):
+        if not found.chain:
+            raise Stop(UNUSABLE, f"nothing is sealed yet: openseal bid seal {folder}")
+        element = found.chain[-1]
+        if element.stamp is None:
+            element.keep_stamp(_stamped(element.statement.data, authority, known))
+        say(f"number {element.number} {_stamp(element)}: {element.path / 'statement.tsr'}")
+    return 0
+
+
+@app.command
 def status(folder: Path, /) -> int:
     """What there is of the bid: receipts, files; after the closing how it is listed, then what came of it."""
     found = _found(folder)
@@ -264,6 +291,22 @@ async def _submit(line: Service, found: Folder, element: Element) -> None:
     what = "withdrawn" if element.withdrawal else "in the box"
     say(f"number {element.number} {what} since {receipt.time}{_doubt(receipt.in_doubt)}")
     say(f"receipt, verified: {element.path / 'receipt.json'}")
+
+
+def _stamped(statement: bytes, authority: str, roots: Sequence[Certificate]) -> bytes:
+    async def ask() -> bytes:
+        async with httpx.AsyncClient() as client:
+            return await stamping.stamp(statement, authority, roots, client)
+
+    token: bytes = terminal.attempt(ask)
+    return token
+
+
+def _certificates(path: Path) -> list[Certificate]:
+    try:
+        return load_pem_x509_certificates(read(path))
+    except ValueError as error:
+        raise Stop(UNUSABLE, f"{path}: not certificates in PEM") from error
 
 
 # ── the line, the key, the folder ────────────────────────────────────────────────────────────────────
@@ -336,6 +379,8 @@ def _show_element(element: Element, notice: Notice, successor: Element | None) -
     if successor:
         said = "taken back by" if successor.withdrawal else "superseded by"
         say(f"  {said} number {successor.number}")
+    if element.stamp:
+        say(f"  {_stamp(element)}")
     if successor or element.state == "refused":
         return  # its files are awaited by nobody
     named = {} if element.withdrawal else element.documents()
@@ -345,6 +390,11 @@ def _show_element(element: Element, notice: Notice, successor: Element | None) -
         awaited = f"no receipt yet, awaited until {moment(notice.complete)}"
         there = f"there since {receipt.time}{_doubt(receipt.in_doubt)}" if receipt else awaited
         say(f"  file {file.number}, {name}, {file.size:,} bytes sealed: {there}")
+
+
+def _stamp(element: Element) -> str:
+    token = element.stamp
+    return f"stamped by {token.by} at {token.time:{_WHEN}}" if token else "not stamped"
 
 
 def _state(element: Element) -> str:

@@ -12,6 +12,7 @@
       refusal.json     the service's signed no
       contradiction.json  what the service signed against its answer, if it ever did
       receipts/N.json  the service's answer for each file
+      statement.tsr    a time-stamping authority's token about statement.json, if one was asked
 
 Everything is durable before anybody is told of it.
 """
@@ -40,6 +41,7 @@ from crypto.encoding import (
     from_base64,
     to_base64,
 )
+from crypto.stamps import Token
 from crypto.statements import PAYLOAD_TYPE, Statement
 from crypto.trust import Trust
 from procurement import folders
@@ -189,6 +191,16 @@ class Element:
             *map(read_restricted, found.restricted.values()),
         ]
         return {document.number: document for each in said for document in each.documents}
+
+    @property
+    def stamp(self) -> Token | None:
+        """What a time-stamping authority said of the statement. It was verified before it was kept."""
+        data = _read_if_there(self.path / "statement.tsr")
+        return Token(data) if data is not None else None
+
+    def keep_stamp(self, token: bytes) -> None:
+        """Put an authority's verified token into its place."""
+        durable.replace(self.path / "statement.tsr", token)
 
     def mark_sent(self) -> None:
         """From here on the service may have it."""

@@ -157,7 +157,7 @@ def test_a_trust_file_without_them_is_as_before() -> None:
 def test_a_trust_file_names_the_roots_of_those_who_stamp(authority: TimeAuthority) -> None:
     trust = decode(encode(trusting(authority)), Trust)
     assert trust.stamping_roots() == [authority.root]
-    [said] = [each.who for each in identities(trust) if each.what == "time stamps root"]
+    [said] = [each.who for each in identities(trust) if each.what == "stamping root"]
     assert said.startswith(f"CN={authority.root.subject.rfc4514_string().removeprefix('CN=')}, 2019-12-31 to")
     with pytest.raises(MalformedError):
         msgspec.structs.replace(trust, stamping=("AAAA",)).stamping_roots()
@@ -186,7 +186,7 @@ def test_a_stamped_closing_is_told_with_who_and_when(authority: TimeAuthority) -
     assert f"stamped by CN={authority.by} at 2026-03-16 09:01:00 UTC under its policy {POLICY}" in (
         verdict.steps[3].findings
     )
-    assert any(each.startswith("time stamps root ") for each in verdict.steps[0].findings)
+    assert any(each.startswith("stamping root ") for each in verdict.steps[0].findings)
 
 
 def test_a_record_without_a_stamp_holds_under_the_same_trust(authority: TimeAuthority) -> None:

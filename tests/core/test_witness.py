@@ -118,6 +118,14 @@ def test_evidence_has_the_logs_signature_and_none_that_others_added() -> None:
     evidence(ask(witnessed(9), body)[0], "another-tree", note_at(9), note)
 
 
+def test_what_is_remembered_does_not_grow_with_what_is_written_below_a_note() -> None:
+    note = note_at(7)
+    line = note.splitlines(keepends=True)[-1]
+    answer, state = ask(WitnessState(), Request(old_size=0, proof=(), checkpoint=note + 90 * line).encode())
+    assert answer.status == 200
+    assert state.heads[0].note == note + answer.body.decode()
+
+
 def test_the_same_evidence_has_the_same_name() -> None:
     state = witnessed(9)
     names = {

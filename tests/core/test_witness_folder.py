@@ -207,6 +207,14 @@ async def test_a_lost_key_is_not_made_anew_where_something_was_co_signed(folder:
         witness.settle(folder, NAME)
 
 
+def test_the_services_own_witness_does_not_start_without_its_memory_either(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    witness.settle(own, NAME)
+    (own / "state.json").unlink()
+    with pytest.raises(FolderError, match="has forgotten"):
+        witness.settle(own, NAME)
+
+
 def test_a_key_that_was_made_is_found_again(tmp_path: Path) -> None:
     assert witness.settle(tmp_path / "own", NAME).verifier == witness.settle(tmp_path / "own", NAME).verifier
 

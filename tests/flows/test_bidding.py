@@ -30,6 +30,8 @@ from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town, wait_until
 from tests.flows.test_ceremony import Ended, listening, passphrase_in, run
 from tests.flows.test_reception import HEAD, held
+from tests.relays import dead_address, serving
+from tests.stamper import TimeAuthority
 
 LONG = 600.0
 """Seconds to a deadline that does not come."""
@@ -389,6 +391,31 @@ async def test_a_refusal_is_kept_as_it_was_signed(here: tuple[Town, Relay, str],
     assert element.state == "refused"
     assert "refused at" in await bidder.ok("status")
     assert "deadline has passed" in await bidder.fails("seal", "--yes")
+
+
+async def test_whoever_is_not_answered_has_the_sealed_bid_stamped_by_somebody_else(
+    here: tuple[Town, Relay, str], bidder: Person, tmp_path: Path
+) -> None:
+    authority, other = (TimeAuthority(tmp_path / name, name=name) for name in ("stamps", "other"))
+    roots = authority.folder / "root.pem"
+    await bidder.compose(await a_tender(here))
+    told = ("--authority", dead_address(), "--roots", roots)
+    assert "nothing is sealed yet" in await bidder.fails("stamp", *told)
+    bidder.offer("900")
+    await bidder.ok("seal", "--yes")
+    assert "does not answer" in await bidder.fails("stamp", *told)
+    async with serving(authority) as url:
+        wrong = await bidder.fails("stamp", "--authority", url, "--roots", other.folder / "root.pem")
+        assert "the time stamp does not hold" in wrong
+        assert (await bidder.run("stamp", "--authority", url, "--roots", bidder.file)).status == 2
+        assert f"stamped by CN={authority.by}" in await bidder.ok(
+            "stamp", "--authority", url, "--roots", roots
+        )
+        kept = (bidder.folder / "1" / "statement.tsr").read_bytes()
+        assert authority.verified((bidder.folder / "1" / "statement.json").read_bytes(), kept)
+        await bidder.ok("stamp", "--authority", url, "--roots", roots)
+        assert (bidder.folder / "1" / "statement.tsr").read_bytes() == kept, "the first one stays"
+    assert f"stamped by CN={authority.by} at 20" in await bidder.ok("status")
 
 
 async def test_whoever_bid_in_a_tender_that_is_cancelled_is_told_that_nothing_is_opened(
