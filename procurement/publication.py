@@ -126,7 +126,7 @@ async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
     body = found.get(entry.statement)
     data = encode(entry)
-    proof = await _proof_of(procedure.log, data)
+    proof = await proof_of(procedure.log, data)
     return ProvenEntry(
         entry=to_base64(data), proof=proof.encode(), statement=to_base64(body) if body else None
     )
@@ -154,7 +154,7 @@ async def covers(procedure: Procedure, day: date) -> ProvenEntry:
     if body is None:
         raise TenderError("not-yet", "the covers of this day are not revealed")
     entry = revealed_entry(Statement(body).id)
-    proof = await _proof_of(procedure.log, entry)
+    proof = await proof_of(procedure.log, entry)
     return ProvenEntry(entry=to_base64(entry), proof=proof.encode(), statement=to_base64(body))
 
 
@@ -471,7 +471,9 @@ async def _with_draw(
     return note, proofs
 
 
-async def _proof_of(log: Log, entry: bytes) -> TlogProof:
+async def proof_of(log: Log, entry: bytes) -> TlogProof:
+    """That the log has the entry, under the earliest checkpoint that the witnesses co-signed. Raises
+    TenderError while there is none."""
     index = await log.index_of(leaf_hash(entry))
     if index is None:
         raise TenderError("not-yet", "the entry is not in the published log yet")

@@ -27,7 +27,6 @@ from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, PublishedEdition, status
 from procurement.registry import store as registry
 from procurement.steps import LANGUAGES, Step, steps
-from procurement.web.gate import ALONE
 from procurement.web.problems import MEDIA_TYPE, Problem
 
 DSSE = "application/vnd.dsse+json"
@@ -379,20 +378,6 @@ async def read_draws(ocid: Ocid, procedure: Steps) -> Draws:
     return Draws(draws=found, pending=pending)
 
 
-@get(
-    "/tenders/{ocid:str}/record",
-    tags=["checking"],
-    responses=PROBLEMS,
-    media_type="application/zip",
-    opt=ALONE,
-)
-async def read_record(ocid: Ocid, procedure: Steps) -> Response[bytes]:
-    """The award record, for `openseal verify`."""
-    data = await publication.award_record(procedure, ocid)
-    headers = {"Content-Disposition": f'attachment; filename="{ocid}.zip"'}
-    return Response(data, headers=headers)
-
-
 @post(
     "/tenders/{ocid:str}/countersignatures",
     tags=["steps"],
@@ -499,7 +484,6 @@ router = Router(
         read_statement,
         read_evaluation,
         read_draws,
-        read_record,
         countersign,
         *STEPS,
     ],

@@ -21,6 +21,8 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
+from procurement.bulk.published import Publications
+from procurement.bulk.records import Records
 from procurement.downloads import Downloads
 from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
@@ -37,6 +39,7 @@ from procurement.web import (
     bidder,
     bidding,
     bids,
+    bulk,
     ceremonies,
     desk,
     documents,
@@ -81,6 +84,8 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    records: Records,
+    publications: Publications,
     live: Live,
     ground: Ground | None,
 ) -> Litestar:
@@ -98,6 +103,8 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "records": records,
+        "publications": publications,
         "live": live,
         "ground": ground,
         "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),
@@ -114,6 +121,8 @@ def create_app(
             uploads.router,
             documents.router,
             documents.readings,
+            bulk.router,
+            bulk.files,
             ceremonies.router,
             practice.router,
             practice.pages,

@@ -99,9 +99,10 @@ T = TypeVar("T")
 RESTLESS = {
     *("log_queue", "log_entry", "log_node", "log_head", "log_checkpoint", "log_trouble"),
     *("intake_up", "release", "compiled_release", "released"),
+    *("award_record", "awards_seen", "publication"),
 }
 """Tables that change although nothing is said: the log takes up what was said before and tells its troubles,
-it is released, the service beats."""
+it is released, award records and files are made of it, the service beats."""
 
 
 class Town:

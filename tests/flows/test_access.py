@@ -863,7 +863,8 @@ PLAIN = (
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
-    *("/api", "/api/openapi.json", "/api/v1/practice-tenders"),
+    *("/api", "/api/openapi.json", "/api/v1/practice-tenders", "/api/v1/records"),
+    "/api/v1/data",
 )
 """What is read without saying more than the tender."""
 
@@ -891,6 +892,10 @@ FILLED: dict[str, dict[str, Fill]] = {
     "/entities/{id}": {"id": lambda *_: "KR-1234"},
     "/suppliers/{id}": {"id": lambda *_: "KR-1234"},
     "/api/v1/covers/{day}": {"day": lambda *_: "2026-01-01"},
+    **{
+        f"/data/{of}{{period}}/{{name}}": {"period": lambda *_: "2026-01-01", "name": lambda *_: "list.json"}
+        for of in ("", "practice/")
+    },
     "/beacon/public/{number}": {"number": round_of},
     "/beacon/{chain}/info": {"chain": chain},
     "/beacon/{chain}/public/latest": {"chain": chain},

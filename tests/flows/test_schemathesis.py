@@ -208,6 +208,7 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
         f"/api/v1/tenders/{tender.ocid}/bids/{envelope}/documents/1",
         "/api/v1/releases?practice=shown",
         *("/api/v1/tenders", "/api/v1/practice-tenders", "/api/v1/trust", "/api/v1/outages", "/health"),
+        *("/api/v1/records", "/api/v1/data"),
         *("/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
         *("/beacon/chains", "/beacon/info", "/beacon/public/latest", "/beacon/public/1"),
     ):
