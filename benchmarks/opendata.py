@@ -82,7 +82,7 @@ async def _feed_walk(scale: Scale) -> tuple[float, int]:
             over.set()
         async with await database.connect(process.dsn) as pool:
             rows = await pool.fetch(
-                "SELECT ocid, seq FROM release JOIN tender USING (tender_id) ORDER BY position"
+                "SELECT t.ocid, r.seq FROM release r JOIN tender t USING (tender_id) ORDER BY position"
             )
     there = [f"{row['ocid']}-{row['seq']}" for row in rows]
     found = [walk.result() for walk in walks]
@@ -195,8 +195,10 @@ def _words(chance: random.Random, year: Year) -> dict[str, str]:
 
 
 def _number(chance: random.Random, year: Year) -> dict[str, str]:
-    """That of one tender."""
-    return {"text": f"BK{chance.randrange(year.tenders):08}"}
+    """Its ocid, or that of its entity's own."""
+    number = chance.randrange(year.tenders)
+    ours, theirs = f"ocds-0s3al1-year-{number}", f"R{year.until.year % 100}BK{number:08}"
+    return {"text": chance.choice((ours, theirs))}
 
 
 def _stage(chance: random.Random, year: Year) -> dict[str, str]:
