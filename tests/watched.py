@@ -182,6 +182,28 @@ class Served:
         return httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://service")
 
 
+class Proxy(httpx.AsyncBaseTransport):
+    """Between a watcher and a genuine service, to which it passes everything on but what it lies about: by
+    path other bytes, or a status."""
+
+    def __init__(self, genuine: httpx.AsyncClient) -> None:
+        self.lies: dict[str, bytes | int] = {}
+        self._genuine = genuine
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        lie = self.lies.get(request.url.path)
+        if isinstance(lie, int):
+            return httpx.Response(lie, content=b'{"code":"no"}')
+        if lie is not None:
+            return httpx.Response(200, content=lie)
+        answer = await self._genuine.request(request.method, request.url)
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    def connected(self) -> httpx.AsyncClient:
+        """A line through it."""
+        return httpx.AsyncClient(transport=self, base_url="http://service")
+
+
 @asynccontextmanager
 async def mirroring(
     http: httpx.AsyncClient, folder: Path, trust: Trust, patience: float = 0.0
