@@ -16,7 +16,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice, repeat
 from typing import Literal
 
@@ -57,6 +57,8 @@ WINDOW = 8
 """Entry bundles under way at a time."""
 RECHECKED = 8
 """Award records, of all that are kept, that are asked for again each time: which ones, nobody can know."""
+SPACING = timedelta(minutes=5)
+"""Between two heads that are remembered for ever."""
 MOST_LACKING = 1000
 """Things that the log names and that were not to be had, before the rest is left for the next time."""
 LONGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ENTRY)
@@ -122,6 +124,7 @@ class Mirror:
         self._kept = verify_checkpoint(note, self._log) if note else None
         self._note = self._state.seen or note
         self._seen = verify_checkpoint(self._note, self._log) if self._note else None
+        self._remembered: datetime | None = None
         self._days: dict[str, str] = {}
         self._why: dict[Named, ServiceError | VerificationError] = {}
 
@@ -159,9 +162,17 @@ class Mirror:
         tree = _Tree(head, self._folder, self._line)
         await tree.copy(since)
         self._folder.publish(note)
+        self._keep_head(note)
         self._folder.drop_partial_tiles(head.size, since)
         self._kept = head
         self.copied += head.size - since
+
+    def _keep_head(self, note: str) -> None:
+        """Now and then, by the witnesses' clocks, which are the ones that count."""
+        reached = self._trust.witnesses.reached(note)
+        if self._remembered is None or reached >= self._remembered + SPACING:
+            self._folder.keep_head(note)
+            self._remembered = reached
 
     async def _head(self) -> tuple[str, Checkpoint]:
         """The head that the service shows now. Raises Alarm at once for two heads that contradict each other,
