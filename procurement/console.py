@@ -14,6 +14,8 @@ FAILED = 1
 """Exit status: something is not as it should be, and the output says what."""
 UNUSABLE = 2
 """Exit status: what was given could not be worked with at all."""
+AWAY = 3
+"""Exit status: the service does not answer, and the same command given again goes on later."""
 INTERRUPTED = 130
 """Exit status: broken off by Ctrl-C."""
 

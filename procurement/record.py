@@ -144,6 +144,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     title: str
     result: Literal["ok", "refused"]
     findings: tuple[str, ...]
+    meaning: str = ""
+    """Where it is refused, what that means for whoever reads of the award."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -157,6 +159,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     clean: bool
     record: str
     """SHA-256 of the manifest, hex; empty where there is none."""
+    tender: str
+    """The ocid; empty where there is no notice that holds."""
     steps: tuple[Step, ...]
     reservations: tuple[str, ...]
     not_checked: tuple[str, ...]
@@ -180,11 +184,12 @@ def verify(
         raise RecordError("not an award record")
     check = _Check(data, trust, opened, held, refused)
     done: list[Step] = []
-    for number, (title, step) in enumerate(STEPS, start=1):
+    for number, (title, step, meaning) in enumerate(STEPS, start=1):
         try:
             findings = step(check)
         except VerificationError as error:
-            done.append(Step(number=number, title=title, result="refused", findings=(str(error),)))
+            said = (str(error),)
+            done.append(Step(number=number, title=title, result="refused", findings=said, meaning=meaning))
             return check.verdict("refused", done)
         done.append(Step(number=number, title=title, result="ok", findings=tuple(findings)))
     return check.verdict("verified" if trust else "coherent", done)
@@ -211,12 +216,14 @@ class _Check:
         self.standings: dict[str, Standing] = {}
         self.unchecked = list(UNSEEN)
         self.manifest = b""
+        self.tender = ""
 
     def verdict(self, outcome: Literal["verified", "coherent", "refused"], steps: list[Step]) -> Verdict:
         return Verdict(
             outcome=outcome,
             clean=outcome != "refused" and not self.reservations,
             record=sha256(self.manifest).hex() if self.manifest else "",
+            tender=self.tender,
             steps=tuple(steps),
             reservations=tuple(self.reservations),
             not_checked=tuple(self.unchecked),
@@ -283,6 +290,7 @@ class _Check:
         self.check_logged()
         self.notice = self.one_signed(EventType.PUBLISHED, Notice)
         self.notice_id = self.record.history[0].statement
+        self.tender = self.notice.tender
         self.key = check_notice(self.notice)
         check_publication(self.notice, parse_moment(self.record.history[0].time))
         self.trust.check_network(self.notice.network)
@@ -930,21 +938,85 @@ class _Check:
         return result == published and sha256(published).hex() == entry.content
 
 
-STEPS: tuple[tuple[str, Callable[[_Check], list[str]]], ...] = (
-    ("file, manifest, trust", _Check.files),
-    ("checkpoints and co-signatures", _Check.checkpoints),
-    ("the tender's chain", _Check.chain),
-    ("closing statement before any key", _Check.box),
-    ("receipts", _Check.receipts),
-    ("beacon, committee, opening orders", _Check.keys),
-    ("envelopes open to what was published", _Check.contents),
-    ("bidders' signatures and certificates", _Check.bidders),
-    ("draws", _Check.draws),
-    ("score sheets before prices", _Check.sheets),
-    ("scores and ranking", _Check.ranking),
-    ("award after standstill", _Check.award),
-    ("open data", _Check.open_data),
+STEPS: tuple[tuple[str, Callable[[_Check], list[str]], str], ...] = (
+    (
+        "file, manifest, trust",
+        _Check.files,
+        "this file is not as the service made it: it was damaged or changed on its way, or is none of its"
+        " records; download it again and compare",
+    ),
+    (
+        "checkpoints and co-signatures",
+        _Check.checkpoints,
+        "the public log behind this record is not the one that you and its outside witnesses know: this"
+        " history may have been made up afterwards, or for you alone",
+    ),
+    (
+        "the tender's chain",
+        _Check.chain,
+        "the story of this tender does not hold together: a step is missing, was taken out of turn or too"
+        " late, or was not signed by somebody whose duty it is",
+    ),
+    (
+        "closing statement before any key",
+        _Check.box,
+        "the list of bids that was to be fixed before anybody could read one does not hold: a bid may have"
+        " been dropped, added, exchanged or let in late",
+    ),
+    (
+        "receipts",
+        _Check.receipts,
+        "the service signed its word to a bidder and did not keep it: what the bidder holds is evidence",
+    ),
+    (
+        "beacon, committee, opening orders",
+        _Check.keys,
+        "the bids were not opened by the committee and at the time that the notice names: somebody may have"
+        " read them early, or alone",
+    ),
+    (
+        "envelopes open to what was published",
+        _Check.contents,
+        "what is published as the bids is not what the bidders sealed, or other bids were opened than those"
+        " that count",
+    ),
+    (
+        "bidders' signatures and certificates",
+        _Check.bidders,
+        "a bid, a withdrawal or a document is not from the business in whose name it stands, was not made for"
+        " this tender, or its business may not bid here",
+    ),
+    (
+        "draws",
+        _Check.draws,
+        "what was to be drawn by lot was not: the result may have been chosen for somebody",
+    ),
+    (
+        "score sheets before prices",
+        _Check.sheets,
+        "the bids were not scored as they should have been: by the wrong people, after prices were known, or"
+        " with a price opened that was to stay closed",
+    ),
+    (
+        "scores and ranking",
+        _Check.ranking,
+        "computed again by the rules of the notice, the result is another one than was published: somebody"
+        " else may have won",
+    ),
+    (
+        "award after standstill",
+        _Check.award,
+        "the award does not follow from the result, came too early, or was made by people who may not make"
+        " it",
+    ),
+    (
+        "open data",
+        _Check.open_data,
+        "the data files say something else than the signed statements do, or are not all and only what"
+        " belongs here: do not quote their figures",
+    ),
 )
+"""Each step's title, what it does, and what it means where it is refused."""
 
 
 def _named(receipt: Receipt | DocumentReceipt) -> str:

@@ -1,0 +1,1 @@
+"""What anybody can do to watch a service from outside, with no more than what it publishes."""
