@@ -51,7 +51,7 @@ from tests.builders import (
     panel_rules,
     the_world,
 )
-from tests.core.test_record_lies import Files, Lie, check_refused, last, lies_into
+from tests.lies.catalogue import Files, Lie, check_refused, last, lies_into
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 

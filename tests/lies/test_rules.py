@@ -29,7 +29,8 @@ from procurement.record import verify
 from procurement.scoring import Chosen
 from procurement.tenders import Bid, LotOffer, StatedCost
 from tests.builders import Life, a_bidder, a_lot, a_notice, packed, the_world
-from tests.core.test_record_lies import Files, Liar, Lie, check_refused, evaluated_as, lies_into
+from tests.lies.catalogue import Files, Lie, check_refused, lies_into
+from tests.lies.test_life import Liar, evaluated_as
 
 PANEL = tuple(each.fingerprint for each in the_world().panel)
 QUALITY = WeightedCriterion(id="quality", title="Quality", points="90", weight="70")

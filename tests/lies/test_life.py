@@ -6,7 +6,6 @@ and in which words. The manifest is always put right, so that step 1 never helps
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -33,12 +32,11 @@ from procurement.bundle import LoggedEntry
 from procurement.evaluation import CommittedPrices, Evaluation, KrPriceFloor, Rules
 from procurement.evaluation.reserve_prices import Committed, commitment
 from procurement.history import Event, EventType
-from procurement.record import Verdict, verify
+from procurement.record import verify
 from procurement.scoring import score
 from procurement.tenders import Bid, LotOffer
 from tests.builders import DEADLINE, START, Life, a_bidder, a_lot, a_notice, packed, panel_rules, the_world
-
-Files = dict[str, bytes]
+from tests.lies.catalogue import Files, Lie, check_refused, last, lies_into
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 SALT = "5a" * 32
@@ -50,31 +48,6 @@ FLOOR = KrPriceFloor(
     floor="80",
     preliminary_prices=Committed(digest=commitment(CommittedPrices(salt=SALT, prices=PRICES))),
 )
-
-
-@dataclass(frozen=True)
-class Lie:
-    """What is told, and what the verdict must answer."""
-
-    tell: Callable[[], Files]
-    step: int
-    says: str
-
-
-Tell = Callable[[], Files]
-
-
-def lies_into(told: list[Lie]) -> Callable[[int, str], Callable[[Tell], Tell]]:
-    """The decorator `@lie` that keeps its lies in `told`."""
-
-    def lie(step: int, says: str) -> Callable[[Tell], Tell]:
-        def register(tell: Tell) -> Tell:
-            told.append(Lie(tell, step, says))
-            return tell
-
-        return register
-
-    return lie
 
 
 LIES: list[Lie] = []
@@ -179,10 +152,6 @@ def test_the_same_lives_without_a_lie_are_verified(rules: Rules | None) -> None:
         verdict = verify(data, trust)
         assert (verdict.outcome, verdict.clean) == (outcome, True), last(verdict)
         assert [step.number for step in verdict.steps] == list(range(1, 14))
-
-
-def last(verdict: Verdict) -> str:
-    return f"step {verdict.steps[-1].number}: {' '.join(verdict.steps[-1].findings)}"
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -1067,12 +1036,3 @@ def another_officer_awards() -> Files:
 @pytest.mark.parametrize("told", LIES, ids=lambda told: told.tell.__name__)
 def test_a_lie_is_refused_at_its_step(told: Lie) -> None:
     check_refused(told)
-
-
-def check_refused(told: Lie) -> None:
-    data = packed(told.tell())
-    for trust in (the_world().trust, None):
-        verdict = verify(data, trust)
-        assert (verdict.outcome, verdict.steps[-1].number) == ("refused", told.step), last(verdict)
-        assert told.says in last(verdict)
-        assert not verdict.clean

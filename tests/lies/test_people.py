@@ -42,26 +42,22 @@ from tests.builders import (
     signed_anyhow,
     the_world,
 )
-from tests.core.test_record_lies import (
+from tests.lies.catalogue import Files, Lie, check_refused, last, lies_into
+from tests.lies.test_life import (
     FLOOR,
     MINUTE,
     PRICES,
     SALT,
     SECOND,
-    Files,
     Forgetful,
     Liar,
-    Lie,
     a_life,
     a_panel_life,
     all_of,
     answered,
     begun,
     bidders,
-    check_refused,
     concluded,
-    last,
-    lies_into,
     lived,
     opened,
     with_history,

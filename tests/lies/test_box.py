@@ -39,18 +39,8 @@ from tests.builders import (
     signed_anyhow,
     the_world,
 )
-from tests.core.test_record_lies import (
-    MINUTE,
-    SECOND,
-    Files,
-    Lie,
-    bidders,
-    check_refused,
-    concluded,
-    last,
-    lies_into,
-    opened,
-)
+from tests.lies.catalogue import Files, Lie, check_refused, last, lies_into
+from tests.lies.test_life import MINUTE, SECOND, bidders, concluded, opened
 
 GRACE = timedelta(hours=1)
 OFFER = SealedFile(number=1, sha256="11" * 32, size=4096)

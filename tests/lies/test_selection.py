@@ -49,7 +49,7 @@ from tests.builders import (
     panel_rules,
     the_world,
 )
-from tests.core.test_record_lies import Files, Lie, last, lies_into
+from tests.lies.catalogue import Files, Lie, check_refused, last, lies_into
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EXAMINED = examined_floor()
@@ -605,10 +605,7 @@ def an_examination_goes_on_after_the_intention() -> Files:
 
 @pytest.mark.parametrize("told", LIES, ids=lambda told: told.tell.__name__)
 def test_a_lie_about_the_selection_is_refused_at_its_step(told: Lie) -> None:
-    verdict = verify(packed(told.tell()), the_world().trust)
-    assert verdict.outcome == "refused", "nobody noticed"
-    assert (verdict.steps[-1].number, told.says) == (told.step, told.says), last(verdict)
-    assert told.says in last(verdict), last(verdict)
+    check_refused(told)
 
 
 def told(life: Ranked, act: Callable[[Ranked], None]) -> None:

@@ -23,7 +23,7 @@ from procurement.record import Verdict, verify
 from procurement.scoring import Chosen, score
 from procurement.tenders import Bid, LotOffer
 from tests.builders import DEADLINE, Life, a_bidder, a_lot, a_notice, packed, the_world, two_envelopes
-from tests.core.test_record_lies import Files, Lie, check_refused, lies_into
+from tests.lies.catalogue import Files, Lie, check_refused, lies_into
 
 TWO = two_envelopes()
 AMOUNTS = {("first", "1"): "111111111111", ("first", "2"): "222222222222", ("second", "1"): "333333333333"}
