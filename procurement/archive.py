@@ -42,9 +42,11 @@ def unpack(data: bytes) -> dict[str, bytes]:
                 raise RecordError("the archive's files are larger than the archive")
             files = {entry.filename: _stored(data, entry) for entry in entries}
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise RecordError("not a ZIP archive") from error
+        raise RecordError("the file is cut off or damaged: not a ZIP archive") from error
     if pack(files) != data:
-        raise RecordError("the archive is not in its one form")
+        raise RecordError(
+            "something was added to the file, or it was packed anew: the archive is not in its one form"
+        )
     return files
 
 

@@ -4,7 +4,8 @@
 What lies where in a record, `procurement.bundle` says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
@@ -248,7 +249,10 @@ class _Check:
         id = by.status or ""  # none stands only where nobody's certificate is looked at
         if id not in self.standings:
             self.standings[id] = Standing(self.record.status(id), self.authorities)
-        self.standings[id].verify(certificate, role, parse_moment(by.time))
+        with _looking(
+            f"{certificate.name} ({certificate.registration}) could not act as {role} at {by.time}"
+        ):
+            self.standings[id].verify(certificate, role, parse_moment(by.time))
 
     def person(self, fingerprint: str) -> str:
         """The registration number of whoever holds that certificate."""
@@ -265,7 +269,9 @@ class _Check:
         self.manifest = self.record.file("manifest.json")
         others = {path: data for path, data in files.items() if path != "manifest.json"}
         if encode(manifest(others)) != self.manifest:
-            raise RecordError("the manifest does not list the record's files as they are")
+            raise RecordError(
+                "a file was changed, added or left out: the manifest does not list them as they are"
+            )
         claims = decode(self.record.file("claims.json"), Trust)
         self.trust = self.pinned or claims
         self.authorities = self.trust.authorities()
@@ -277,12 +283,11 @@ class _Check:
 
     # 2. The log and a quorum of witnesses signed the checkpoints.
     def checkpoints(self) -> list[str]:
-        self.head = self.trust.verify_head(self.record.note("log/checkpoint"))
         log = VerifyingKey.parse(self.trust.log)
-        self.closing_head = verify_checkpoint(self.record.note("log/closing"), log)
-        path = [from_base64(each) for each in self.record.proofs.consistency]
-        old, new = self.closing_head, self.head
-        verify_consistency(old.size, old.root, new.size, new.root, path)
+        with _looking("the state of the log is not signed by the log and by enough outside witnesses"):
+            self.head = self.trust.verify_head(self.record.note("log/checkpoint"))
+            self.closing_head = verify_checkpoint(self.record.note("log/closing"), log)
+        self.check_extends(self.closing_head, self.record.proofs.consistency, "at the closing")
         return [f"log {log.name} of {self.head.size} entries"]
 
     # 3. The tender's chain is complete from its notice, and all of it is in the log.
@@ -336,17 +341,22 @@ class _Check:
         self.closing.check()
         accepted = tuple(each.terms.terms for each in self.editions)
         if (self.closing.deadline, self.closing.terms) != (self.notice.deadline, accepted):
-            raise RecordError("the closing statement is about other terms or another deadline")
+            raise RecordError(
+                "the closing statement is about other terms or another deadline than the notice with its"
+                " changes"
+            )
         if parse_moment(self.closing.time) < self.notice.complete:
-            raise RecordError("the closing statement was made before the deadline or the end of the grace")
+            raise RecordError(
+                "the closing statement was made before the deadline or the end of the grace: bids could"
+                " still have come"
+            )
         self.check_commitments(self.log_index(entry))
         self.check_superseded()
         self.check_documents_logged(self.log_index(entry))
         self.check_changes()
-        closing = self.record.proofs.history[entry.seq]
-        self.included(
-            from_base64(closing.entry), closing.index, self.record.proofs.closing, self.closing_head
-        )
+        closing, path = self.record.proofs.history[entry.seq], self.record.proofs.closing
+        entry_ = from_base64(closing.entry)
+        self.included("the closing statement", entry_, closing.index, path, self.closing_head)
         return [*_contents_of(self.closing), *self.check_witnessed()]
 
     # 5. What the service signed a receipt for is in the closing statement, as it was signed and logged.
@@ -450,7 +460,9 @@ class _Check:
             if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
                 raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
             if entry.seq > until:
-                raise TenderError("scored-late", "a score sheet was signed after a price order")
+                raise TenderError(
+                    "scored-late", "a score sheet was signed after a price order, when prices were known"
+                )
             self.signed_sheets.append(sheet)
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
         self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
@@ -465,7 +477,10 @@ class _Check:
             self.notice, self.notice_id, opening, self.record.counted, self.signed_sheets, self.revealed
         )
         if again != self.evaluated.lots:
-            raise RecordError("scores or ranking come out differently")
+            raise RecordError(
+                "computed again by the notice's rules, scores or ranking come out differently than was"
+                " published"
+            )
         return [f"lot {each.lot}: {each.evaluation.rule_set}" for each in again]
 
     # 12. The award is the first in line's, intended first, made after the standstill, and countersigned.
@@ -479,7 +494,9 @@ class _Check:
         second = self.check_officers(intention, award)
         waited = parse_moment(awarded.time) - parse_moment(intended.time)
         if waited < timedelta(seconds=self.notice.standstill):
-            raise TenderError("standstill", "the award came before the end of the standstill")
+            raise TenderError(
+                "standstill", "the award came before the end of the standstill, the time for complaints"
+            )
         if self.trust.witnesses.reached(self.record.note("log/checkpoint")) + WITNESS_CLOCKS < parse_moment(
             awarded.time
         ):
@@ -493,7 +510,9 @@ class _Check:
     # 13. The open data say the same, and nothing else is in the file.
     def open_data(self) -> list[str]:
         if ocds.record_package(self.record.published()) != self.record.file("ocds.json"):
-            raise RecordError("the OCDS record differs from the statements")
+            raise RecordError(
+                "the open data differ from the signed statements: another OCDS record follows from them"
+            )
         if self.record.expected_paths() != set(self.record.files):
             raise RecordError("the record holds files that nothing refers to, or lacks some")
         unsaid = (*BID_EVENTS, *PRIVATE)
@@ -597,9 +616,21 @@ class _Check:
                 " deadline that was moved: from then on the mandate lock alone held it"
             )
 
-    def included(self, entry: bytes, index: int, path: Sequence[str], head: Checkpoint | None = None) -> None:
+    def included(
+        self, what: str, entry: bytes, index: int, path: Sequence[str], head: Checkpoint | None = None
+    ) -> None:
         head = head or self.head
-        verify_inclusion(leaf_hash(entry), index, head.size, [from_base64(each) for each in path], head.root)
+        with _looking(f"{what} is not in the public log as it is shown here"):
+            hashes = [from_base64(each) for each in path]
+            verify_inclusion(leaf_hash(entry), index, head.size, hashes, head.root)
+
+    def check_extends(self, seen: Checkpoint, path: Sequence[str], when: str) -> None:
+        """The log is the one that witnesses saw before, with more at its end."""
+        with _looking(
+            f"the log that the witnesses saw {when} is not the log of now: there are two histories"
+        ):
+            hashes = [from_base64(each) for each in path]
+            verify_consistency(seen.size, seen.root, self.head.size, self.head.root, hashes)
 
     def check_logged(self) -> None:
         """Every entry of the tender's history is in the log, and they are in its order."""
@@ -607,7 +638,7 @@ class _Check:
         for entry in self.record.proofs.history:
             if entry.index <= last:
                 raise LogError("the tender's chain is not in the order of the log")
-            self.included(from_base64(entry.entry), entry.index, entry.path)
+            self.included("a step of the tender", from_base64(entry.entry), entry.index, entry.path)
             last = entry.index
 
     def log_index(self, entry: Entry) -> int:
@@ -725,10 +756,10 @@ class _Check:
         """When the quorum had reached the entry that requests a draw."""
         note = self.record.note("log/draw")
         head, proofs = verify_checkpoint(note, VerifyingKey.parse(self.trust.log)), self.record.proofs
-        path = [from_base64(each) for each in proofs.draw_consistency]
-        verify_consistency(head.size, head.root, self.head.size, self.head.root, path)
+        self.check_extends(head, proofs.draw_consistency, "before the draw")
         logged = proofs.history[entry.seq]
-        self.included(from_base64(logged.entry), logged.index, proofs.draw, head)
+        what = "the request to draw the panel"
+        self.included(what, from_base64(logged.entry), logged.index, proofs.draw, head)
         return max(self.notice.witnesses.reached(note), self.trust.witnesses.reached(note))
 
     def candidates(self) -> list[str]:
@@ -768,16 +799,21 @@ class _Check:
         paths = self.record.proofs.commitments
         for each, path in zip(self.closing.commitments, paths, strict=False):
             digest = commitment(each.kind, self.notice_id, each.time, each.salt, each.statement)
-            self.included(commitment_entry(digest), each.index, path)
+            what = f"{each.kind} {each.statement}"
+            self.included(what, commitment_entry(digest), each.index, path)
             if not notice_index < each.index < closed_at:
-                raise LogError("a commitment was logged before the notice or after the closing statement")
+                raise LogError(
+                    f"{what} was not in the box when that was closed: it came into the log before the"
+                    " notice or"
+                    " after the closing statement"
+                )
             deadline = self.record.in_force(each.index).notice.deadline
             if each.time >= deadline and not each.in_doubt:
-                raise LogError(f"{each.kind} {each.statement} was accepted after the deadline")
+                raise LogError(f"{what} was accepted after the deadline")
             if each.in_doubt:
                 late = "after" if each.time >= deadline else "before"
                 self.reservations.append(
-                    f"{each.kind} {each.statement} of {each.bidder} came while the service's clock was in"
+                    f"{what} of {each.bidder} came while the service's clock was in"
                     f" doubt: at {each.time} by that clock, {late} the deadline"
                 )
         if len(paths) != len(self.closing.commitments):
@@ -791,8 +827,8 @@ class _Check:
         for each, path in zip(self.closing.documents, paths, strict=True):
             file = SealedFile(number=each.number, sha256=each.sha256, size=0)
             digest = commitment("document", self.notice_id, each.time, each.salt, file.id(each.envelope))
-            self.included(commitment_entry(digest), each.index, path)
             what = f"document {each.number} of envelope {each.envelope}"
+            self.included(what, commitment_entry(digest), each.index, path)
             if each.index >= closed_at:
                 raise LogError(f"{what} was logged after the closing statement")
             if each.time >= until and not each.in_doubt:
@@ -863,7 +899,11 @@ class _Check:
             raise CommitteeError("the opening is of another part or round than bids were sealed for")
         for each in published:
             if each.keys != self.combine(opening.part, each.round, before):
-                raise CommitteeError("the published keys are not what the committee signed")
+                raise CommitteeError(
+                    "the published keys are not what the committee signed: too few members ordered the"
+                    " opening,"
+                    " or another one"
+                )
             self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
 
     def opened_of(self, part: Part) -> list[Chosen]:
@@ -901,7 +941,9 @@ class _Check:
     def combine(self, part: Part, round: str, before: int) -> tuple[OrderKey, ...]:
         entries = [e for e in self.record.events(EventType.PARTIAL) if e.part == part and e.seq < before]
         if any(parse_moment(entry.time) < self.notice.opens for entry in entries):
-            raise CommitteeError("an opening order was signed before the round of the time lock")
+            raise CommitteeError(
+                "a committee member ordered the opening before its time, the round of the time lock"
+            )
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
         if not {each.round for each in partials} <= set(self.rounds):
             raise CommitteeError("an order was signed for a round that no bid which counts was sealed for")
@@ -924,7 +966,10 @@ class _Check:
         if len(said) != len(entries):
             raise RecordError("an envelope was opened twice")
         if set(said) != {(each.bid.id, each.section) for each in chosen}:
-            raise RecordError(f"the {part} parts opened are not those that count")
+            raise RecordError(
+                f"the {part} parts opened are not those that count: a bid was passed over, or one opened"
+                " too many"
+            )
         for each, result in zip(chosen, results, strict=True):
             if not self.comes_out(said[each.bid.id, each.section], result):
                 raise RecordError(f"envelope {each.bid.id} opens to something else than was published")
@@ -1017,6 +1062,15 @@ STEPS: tuple[tuple[str, Callable[[_Check], list[str]], str], ...] = (
     ),
 )
 """Each step's title, what it does, and what it means where it is refused."""
+
+
+@contextmanager
+def _looking(words: str) -> Iterator[None]:
+    """Puts `words`, which say what does not hold, before the detail of how it does not."""
+    try:
+        yield
+    except VerificationError as error:
+        raise RecordError(f"{words}: {error}") from error
 
 
 def _named(receipt: Receipt | DocumentReceipt) -> str:

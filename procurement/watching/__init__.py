@@ -1,1 +1,1 @@
-"""What anybody can do to watch a service from outside, with no more than what it publishes."""
+"""Watching a service from outside: a verifying copy of its log, and what nobody sees in one record alone."""

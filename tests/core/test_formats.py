@@ -668,7 +668,7 @@ def test_every_event_type_stands_in_the_document_with_its_statement_and_predeces
         named = re.findall(r"`([a-z:-]+)`", after)
         assert named == [str(each) for each in [history._AFTER.get(EventType(type_))] if each], type_
         assert EventType(type_) in history.BID_EVENTS or _code(what) in _payloads(), type_
-        follows_at_once = type_ in history._PAIRS.values()
+        follows_at_once = type_ in history.PAIRS.values()
         follows_at_once |= history._AFTER.get(EventType(type_)) is EventType.PUBLISHED
         assert ("nothing between" in after) == follows_at_once, type_
 

@@ -113,7 +113,7 @@ def check_refused(told: Lie) -> None:
         if told.entry:
             told.entry.check_named(verdict.steps[-1].findings[0])
         else:
-            assert told.says in last(verdict)
+            assert told.says in last(verdict), last(verdict)
 
 
 def last(verdict: Verdict) -> str:

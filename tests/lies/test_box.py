@@ -472,7 +472,7 @@ def the_closing_is_dated_after_the_grace_and_was_witnessed_before_it() -> Files:
     return closed(boxed(), cosigned_at=DEADLINE + GRACE - 5 * MINUTE)
 
 
-@lie(13, "OCDS record differs")
+@lie(13, "another OCDS record follows")
 def the_open_data_are_silent_about_a_withdrawn_bid() -> Files:
     files = closed(boxed())
     return files | {"ocds.json": files["ocds.json"].replace(b'"withdrawn"', b'"pending"')}

@@ -169,7 +169,7 @@ def a_replaced_envelope_is_published_after_all() -> Files:
     return files | {f"bids/{id}.json": life.bids[id] for chain in life.closing.chains for id in chain[:-1]}
 
 
-@lie(13, "OCDS record differs")
+@lie(13, "another OCDS record follows")
 def the_open_data_state_another_amount() -> Files:
     files = all_of(a_life())
     return files | {"ocds.json": files["ocds.json"].replace(b"910000", b"990000")}
@@ -572,7 +572,7 @@ def a_member_signs_under_anothers_number() -> Files:
     return lived(Liar(signing=OpeningPartial, member=3))
 
 
-@lie(6, "before the round")
+@lie(6, "before its time, the round")
 def an_order_is_signed_before_the_round() -> Files:
     life = a_life()
     life.close()
