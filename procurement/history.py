@@ -85,7 +85,6 @@ _WORDS = {
     EventType.AWARD_COUNTERSIGNED: "the second officer's signature under the award",
     EventType.AWARDED: "the award",
 }
-"""What a step is called where it is told to anybody."""
 
 BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
 SELECTION_EVENTS = (
@@ -260,6 +259,11 @@ def read(entries: Sequence[bytes]) -> list[Entry]:
     if not chain or chain[0].t is not EventType.PUBLISHED or chain[0].statement != chain[0].notice:
         raise LogError("the chain does not start with the tender's notice")
     return chain
+
+
+def called(type_: EventType) -> str:
+    """What such a step is called where it is told to anybody."""
+    return _WORDS[type_]
 
 
 def check_about(entry: Entry, said: Payload) -> None:

@@ -124,6 +124,7 @@ SLEWED = timedelta(seconds=1)
 WITNESS_CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
 OWN = "independence: at least one of witness, beacon and authorities is the service's own"
+FALSE_BEACON = "what opens the bids at a set time and draws lots, the beacon's signature, is not genuine"
 PERIODS_UNSTATED = "legal periods: the notice does not say under which law it was published"
 UNSEEN = (
     "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees",
@@ -247,12 +248,26 @@ class _Check:
     def check_standing(self, certificate: Certificate, role: Role, by: Entry | Committed) -> None:
         """`certificate` counted in `role` at the time of `by`, under the status that it names."""
         id = by.status or ""  # none stands only where nobody's certificate is looked at
-        if id not in self.standings:
-            self.standings[id] = Standing(self.record.status(id), self.authorities)
         with _looking(
             f"{certificate.name} ({certificate.registration}) could not act as {role} at {by.time}"
         ):
+            if id not in self.standings:
+                self.standings[id] = Standing(self.record.status(id), self.authorities)
             self.standings[id].verify(certificate, role, parse_moment(by.time))
+
+    def check_in_charge(self, signer: str) -> None:
+        with _looking(f"{self.name(signer)} is not in charge of this tender"):
+            self.officials.check_in_charge(self.person(signer))
+
+    def check_second(self, first: str, second: str, bidders: Sequence[str] = ()) -> None:
+        """Somebody else, who may, signed what the first one did."""
+        with _looking(f"{self.name(second)} may not be the second to sign this"):
+            self.officials.check_countersigning(self.person(first), self.person(second), bidders)
+
+    def check_without_conflict(self, signer: str, before: int) -> None:
+        """Had said before that entry that there is no conflict of interest."""
+        with _looking(f"{self.name(signer)} acted against the rules on conflicts of interest"):
+            check_declared(declared(self.words, before), self.person(signer))
 
     def person(self, fingerprint: str) -> str:
         """The registration number of whoever holds that certificate."""
@@ -297,14 +312,17 @@ class _Check:
         self.notice_id = self.record.history[0].statement
         self.tender = self.notice.tender
         self.key = check_notice(self.notice)
-        check_publication(self.notice, parse_moment(self.record.history[0].time))
+        with _looking("the notice states another time than it was published at"):
+            check_publication(self.notice, parse_moment(self.record.history[0].time))
         self.trust.check_network(self.notice.network)
         self.check_members()
         check_order(self.record.history)
         self.countersigned = self.one_signed(EventType.COUNTERSIGNED, Countersignature)
-        check_countersigned(self.notice_id, self.countersigned)
+        with _looking("the notice does not have the signatures that it needs"):
+            check_countersigned(self.notice_id, self.countersigned)
         self.officials = appointed(self.notice, self.person(self.countersigned.signer), self.person)
-        self.officials.check_apart()
+        with _looking("those who act in this tender are not kept apart"):
+            self.officials.check_apart()
         self.check_answers()
         changes = self.amendments()
         self.check_parts()
@@ -419,7 +437,8 @@ class _Check:
         bidding = [*self.businesses, *withdrawn]
         if len(set(bidding)) != len(bidding):
             raise TenderError("bids-twice", "a business is in two bids, or twice in one")
-        self.officials.check_apart(bidding)
+        with _looking("a bidder has a say in this tender"):
+            self.officials.check_apart(bidding)
         self.check_documents()
         partners = len(self.businesses) - len(self.record.envelopes)
         return [
@@ -434,10 +453,13 @@ class _Check:
         opened = self.record.events(EventType.OPENED)[0].seq
         for entry in self.record.events(EventType.PRICES_REVEALED):
             revealed = self.signed(entry, RevealedPrices)
-            check_revealed(self.notice, revealed)
-            self.officials.check_in_charge(self.person(revealed.signer))
+            with _looking("the preliminary prices that were revealed are not those of the notice"):
+                check_revealed(self.notice, revealed)
+            self.check_in_charge(revealed.signer)
             if revealed.lot in self.revealed or entry.seq < opened:
-                raise TenderError("revealed-wrongly", "prices revealed twice, or early")
+                raise TenderError(
+                    "revealed-wrongly", "preliminary prices were revealed twice, or before the opening"
+                )
             self.revealed[revealed.lot] = revealed
         if set(self.revealed) != {lot.id for lot in committed_lots(self.notice)}:
             raise TenderError("not-revealed", "committed prices were not revealed")
@@ -454,9 +476,10 @@ class _Check:
         until = min(priced, default=len(self.record.history))
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
-            check_sheet(self.notice, bids, sheet)
-            self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
-            check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
+            with _looking(f"the score sheet of {self.name(sheet.signer)} does not count"):
+                check_sheet(self.notice, bids, sheet)
+                self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
+            self.check_without_conflict(sheet.signer, entry.seq)
             if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
                 raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
             if entry.seq > until:
@@ -465,7 +488,8 @@ class _Check:
                 )
             self.signed_sheets.append(sheet)
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
-        self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
+        with _looking("the bids were not scored by the panel"):
+            self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
         self.check_priced()
         return [*findings, f"{len(self.signed_sheets)} score sheets"]
 
@@ -488,8 +512,9 @@ class _Check:
         scored, intended = self.record.event(EventType.SCORED), self.record.event(EventType.INTENDED)
         awarded = self.record.event(EventType.AWARDED)
         intention, award = self.signed(intended, IntendedAward), self.signed(awarded, Award)
-        candidates = self.candidates()
-        check_intention(intention, self.evaluated, scored.statement, self.record.selection.chosen())
+        with _looking("a candidate was not examined, or negotiated with, as the notice says"):
+            candidates, chosen = self.candidates(), self.record.selection.chosen()
+        check_intention(intention, self.evaluated, scored.statement, chosen)
         check_award(award, intention, intended.statement)
         second = self.check_officers(intention, award)
         waited = parse_moment(awarded.time) - parse_moment(intended.time)
@@ -534,7 +559,9 @@ class _Check:
         findings = []
         for entry in self.record.events(*EDITIONS[1:]):
             said = self.amendment(entry) if entry.t is EventType.AMENDED else self.extension(entry)
-            self.editions = followed_by(self.editions, said, entry.statement, entry.seq)
+            what = "an amendment" if isinstance(said, Amendment) else "an extension after an outage"
+            with _looking(f"{what} changes what it may not"):
+                self.editions = followed_by(self.editions, said, entry.statement, entry.seq)
             self.notice = self.editions[-1].notice
             check_notice(self.notice)
             findings.append(self.change(said))
@@ -542,17 +569,18 @@ class _Check:
 
     def amendment(self, entry: Entry) -> Amendment:
         amendment = self.signed(entry, Amendment)
-        check_in_time(self.editions[-1], amendment.amended, parse_moment(entry.time))
+        with _looking("an amendment came too late"):
+            check_in_time(self.editions[-1], amendment.amended, parse_moment(entry.time))
         word = self.signed(self.record.history[entry.seq - 1], Countersignature)
         check_countersigned(entry.statement, word)
-        officer = self.person(amendment.signer)
-        self.officials.check_in_charge(officer)
-        self.officials.check_countersigning(officer, self.person(word.signer))
+        self.check_in_charge(amendment.signer)
+        self.check_second(amendment.signer, word.signer)
         return amendment
 
     def extension(self, entry: Entry) -> Extension:
         extension = self.signed(entry, Extension)
-        check_told_afterwards(extension, parse_moment(entry.time))
+        with _looking("the deadline was moved for an outage that had not been"):
+            check_told_afterwards(extension, parse_moment(entry.time))
         return extension
 
     def change(self, said: Amendment | Extension) -> str:
@@ -573,7 +601,7 @@ class _Check:
             answer = self.signed(entry, Answer)
             asked = [e.statement for e in self.record.events(EventType.ENQUIRED) if e.seq < entry.seq]
             check_answer(answer, asked)
-            self.officials.check_in_charge(self.person(answer.signer))
+            self.check_in_charge(answer.signer)
 
     def deadline_at(self, time: str) -> str:
         """Which deadline was stated at that time."""
@@ -609,7 +637,8 @@ class _Check:
     def check_terms(self, committed: Committed, envelope: Envelope) -> None:
         """The envelope was sealed under the terms that were in force when it came."""
         edition = self.record.in_force(committed.index)
-        check(envelope, edition.terms)
+        with _looking(f"bid {committed.statement} was not made for this tender as it was published"):
+            check(envelope, edition.terms)
         if edition.terms.round != self.notice.round:
             self.reservations.append(
                 f"bid {committed.statement} was sealed for round {edition.terms.round}, which came before the"
@@ -738,13 +767,15 @@ class _Check:
         """The draw that `entry` requests: by a round of which the witnesses' co-signatures show that nobody
         knew it then. Leaves behind in which order the pool is called."""
         request = self.signed(entry, DrawRequest)
-        self.officials.check_in_charge(self.person(request.signer))
-        check_request(self.notice, request, parse_moment(entry.time))
+        self.check_in_charge(request.signer)
+        with _looking("the draw of the panel was not announced as it must be"):
+            check_request(self.notice, request, parse_moment(entry.time))
         if not self.record.events(EventType.PANEL_DRAWN):
             return "a panel's draw was requested, and none came of it"
         draw = self.one_signed(EventType.PANEL_DRAWN, PanelDraw)
         check_unknown(self.notice, request, self.witnessed_draw(entry))
-        verify_draw(self.notice, self.notice_id, (entry.statement, request.round), draw)
+        with _looking("the panel was not drawn as it was announced"):
+            verify_draw(self.notice, self.notice_id, (entry.statement, request.round), draw)
         self.officials = msgspec.structs.replace(self.officials, drawn=draw.order(self.person))
         found = f"panel of {self.notice.seats} drawn from {len(draw.tickets)} by round {draw.round}"
         if not is_grindable(self.notice):
@@ -779,13 +810,12 @@ class _Check:
         entry = self.record.event(EventType.AWARD_COUNTERSIGNED)
         second = self.signed(entry, Countersignature)
         check_countersigned(self.record.event(EventType.AWARDED).statement, second)
-        first, other = self.person(award.signer), self.person(second.signer)
-        self.officials.check_countersigning(first, other, self.businesses)
+        self.check_second(award.signer, second.signer, self.businesses)
         intended = self.record.event(EventType.INTENDED).seq
         for signer, before in ((intention.signer, intended), (award.signer, entry.seq)):
-            self.officials.check_in_charge(self.person(signer))
-            check_declared(declared(self.words, before), self.person(signer))
-        check_declared(declared(self.words, entry.seq), other)
+            self.check_in_charge(signer)
+            self.check_without_conflict(signer, before)
+        self.check_without_conflict(second.signer, entry.seq)
         return second.signer
 
     def suppliers(self, award: LotAward) -> str:
@@ -880,7 +910,7 @@ class _Check:
             late = self.one_signed(EventType.LATE, LateClosing)
             if late.closing != self.record.event(EventType.CLOSED).statement:
                 raise TenderError("wrong-closing", "the late closing that is answered for is another one")
-            self.officials.check_in_charge(self.person(late.signer))
+            self.check_in_charge(late.signer)
             self.reservations.append(
                 "the time lock did not cover the closing, the mandate lock held; the officer's reason: "
                 + late.reason
@@ -904,7 +934,8 @@ class _Check:
                     " opening,"
                     " or another one"
                 )
-            self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
+            with _looking(FALSE_BEACON):
+                self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
 
     def opened_of(self, part: Part) -> list[Chosen]:
         """What the committee opened of `part` of the counted bids. Whether it is every price that was to be
@@ -949,11 +980,13 @@ class _Check:
             raise CommitteeError("an order was signed for a round that no bid which counts was sealed for")
         self.ordered[part] = {each.subject for each in partials}
         given = [each for each in partials if each.round == round]
-        return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
+        with _looking("an order to open is not the committee's"):
+            return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
 
     def refusal(self, entry: Entry) -> str:
         refusal = self.signed(entry, OrderRefusal)
-        check_refusal(refusal, self.notice.committee, self.editions[-1].terms)
+        with _looking("a refusal to open is not a committee member's"):
+            check_refusal(refusal, self.notice.committee, self.editions[-1].terms)
         if refusal.part != entry.part:
             raise CommitteeError("the refusal is about another part")
         return f"committee member {refusal.member} refused the order on part {refusal.part}: {refusal.reason}"

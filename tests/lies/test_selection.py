@@ -49,7 +49,7 @@ from tests.builders import (
     panel_rules,
     the_world,
 )
-from tests.lies.catalogue import Files, Lie, check_refused, last, lies_into
+from tests.lies.catalogue import Files, Lie, Who, check_refused, last, lies_into
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EXAMINED = examined_floor()
@@ -399,7 +399,13 @@ def the_award_comes_after_a_failure_without_the_next_being_examined() -> Files:
     return life.intending(1)
 
 
-@lie(12, "not this candidate's turn")
+@lie(
+    12,
+    "a candidate was not examined, or negotiated with, as the notice says",
+    "next in line skipped",
+    Who.OFFICER,
+    "The second in line is examined and awarded without a word on the first.",
+)
 def the_next_in_line_is_skipped() -> Files:
     life = two()
     life.ask(life.line[1])
@@ -456,7 +462,13 @@ def a_candidate_who_has_handed_in_is_said_not_to_have() -> Files:
     return scored_otherwise(examined=None, scores=(), outcome="no-documents")
 
 
-@lie(12, "for files that were handed in")
+@lie(
+    12,
+    "a candidate was not examined, or negotiated with, as the notice says",
+    "points for nothing",
+    Who.OFFICER,
+    "A candidate gets points although nothing was handed in for them.",
+)
 def points_are_given_for_nothing() -> Files:
     scores = tuple(
         CapabilityScore(criterion=id, score=score, reason="I know them")
