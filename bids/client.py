@@ -223,12 +223,12 @@ class Service:
                 response = await _attempt(self._http, "PUT", path, _read_chunks(source, size), headers)
                 if response.is_success:
                     return
-                error = _unwilling(response)
+                error = unwilling(response)
             except ServiceError as lost:
                 error = lost
             if pause is None or not (error.status == 0 or error.status in _COME_BACK):
                 raise error
-            await asyncio.sleep(_pause(max(pause, error.retry_after)))
+            await asyncio.sleep(lengthened(max(pause, error.retry_after)))
 
     async def submit(
         self,
@@ -433,7 +433,7 @@ class Service:
             except ServiceError as error:
                 if misses == len(PAUSES) or not _passing(error):
                     raise
-                await asyncio.sleep(_pause(max(PAUSES[misses], error.retry_after)))
+                await asyncio.sleep(lengthened(max(PAUSES[misses], error.retry_after)))
                 size, misses = max(SMALLEST_CHUNK, size // 2), misses + 1
                 offset = await self._offset(upload, place)
             if offset > furthest:
@@ -449,7 +449,7 @@ class Service:
         }
         response = await _attempt(self._http, "PATCH", place, chunk, headers)
         if not response.is_success:
-            raise _unwilling(response)
+            raise unwilling(response)
         after = _stated(response, "Upload-Offset")
         if after != offset + len(chunk):
             raise MalformedError("the service says that another part of the file came than was sent")
@@ -530,7 +530,7 @@ class Service:
     async def _failure(self, response: httpx.Response, body: bytes | None) -> ServiceError:
         problem = _problem(response)
         if problem.refusal is None or body is None:
-            return _unwilling(response)
+            return unwilling(response)
         statement = Statement(from_base64(problem.refusal))
         refusal = await self.verified_unless_revoked(statement, Refusal, self.now())
         if refusal.received != sha256(body).hex():
@@ -581,7 +581,7 @@ async def read_trust(http: httpx.AsyncClient) -> Trust:
     """What a service says of itself, for practice: whoever trusts it on that trusts nobody else."""
     response = await _attempt(http, "GET", "/api/v1/trust")
     if not response.is_success:
-        raise _unwilling(response)
+        raise unwilling(response)
     return decode(response.content, Trust)
 
 
@@ -589,7 +589,7 @@ async def read(http: httpx.AsyncClient, path: str) -> bytes:
     """What is at `path` for everybody. Raises ServiceError."""
     response = await _answer(http, "GET", path, None)
     if not response.is_success:
-        raise _unwilling(response)
+        raise unwilling(response)
     return response.content
 
 
@@ -604,7 +604,7 @@ async def download(http: httpx.AsyncClient, path: str, into: Path, largest: int)
         except ServiceError as error:
             if pause is None or not _passing(error):
                 raise
-            await asyncio.sleep(_pause(max(pause, error.retry_after)))
+            await asyncio.sleep(lengthened(max(pause, error.retry_after)))
     raise AssertionError
 
 
@@ -614,7 +614,7 @@ async def _download(http: httpx.AsyncClient, path: str, into: Path, largest: int
         async with http.stream("GET", path) as response:
             if not response.is_success:
                 await response.aread()
-                raise _unwilling(response)
+                raise unwilling(response)
             with into.open("wb") as file:
                 async for chunk in response.aiter_bytes():
                     file.write(chunk[: largest + 1 - size])
@@ -642,13 +642,13 @@ async def _answer(
             if response.status_code not in _COME_BACK:
                 return response
             asked = _retry_after(response)
-        await asyncio.sleep(_pause(max(pause, asked)))
+        await asyncio.sleep(lengthened(max(pause, asked)))
     while True:
         response = await _attempt(http, method, path, body, headers)
         asked = _retry_after(response)
         if response.status_code not in _COME_BACK or not asked or time.monotonic() > end:
             return response
-        await asyncio.sleep(_pause(asked))
+        await asyncio.sleep(lengthened(asked))
 
 
 async def _attempt(
@@ -676,12 +676,13 @@ def _retry_after(response: httpx.Response) -> float:
     return min(float(said), LONGEST_PAUSE) if said.isascii() and said.isdigit() else 0.0
 
 
-def _pause(seconds: float) -> float:
+def lengthened(seconds: float) -> float:
     """As long, or a little longer: everybody who was sent away is not back at the same moment."""
     return seconds * (1 + secrets.randbelow(256) / 1024)
 
 
-def _unwilling(response: httpx.Response) -> ServiceError:
+def unwilling(response: httpx.Response) -> ServiceError:
+    """What an answer says that is none of success."""
     problem = _problem(response)
     said = problem.detail or problem.title or response.reason_phrase
     message = f"{said} ({response.status_code} {response.url.path})"

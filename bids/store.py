@@ -567,6 +567,12 @@ async def add_covers_statement(connection: Any, day: date, id: str, body: bytes)
     )
 
 
+async def list_revealed(connection: Any) -> list[tuple[date, str]]:
+    """The days that were revealed, oldest first, each with the id of its statement."""
+    rows = await connection.fetch("SELECT day, id FROM cover_statement ORDER BY day")
+    return [(row["day"], row["id"].hex()) for row in rows]
+
+
 async def load_covers_statement(connection: Any, day: date) -> bytes | None:
     """The statement that reveals the day's covers."""
     body: bytes | None = await connection.fetchval("SELECT body FROM cover_statement WHERE day = $1", day)

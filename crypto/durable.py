@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path`, whole or not at all, for the owner's eyes; durable when this returns.
+def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` at `path`, whole or not at all, for the owner's eyes alone unless `mode` says otherwise;
+    durable when this returns.
 
     Raises OSError.
     """
     aside = path.with_name(path.name + ".new")
     aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

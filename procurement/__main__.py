@@ -53,6 +53,8 @@ app.command("procurement.login.commands:login", name="login")
 app.command("procurement.committee.commands:app", name="committee")
 app.command("procurement.bidding.commands:app", name="bid")
 app.command("procurement.tendering.commands:app", name="tender")
+app.command("procurement.watching.commands:mirror", name="mirror", help="Keep a verifying copy of a log.")
+app.command("procurement.watching.commands:monitor", name="monitor", help="Look through a whole log.")
 
 
 @app.command
@@ -212,7 +214,7 @@ def verify(
 ) -> int:
     """Check an award record, offline, or all that a service lists.
 
-    Exit status 0: it holds, or all do; 1: a step failed, or a record is withheld; 2: not a record; 3: the
+    Exit status 0: it holds, or all do; 1: a step failed, or a record is withheld; 2: not a record; 75: the
     service does not answer.
 
     Parameters

@@ -14,8 +14,8 @@ FAILED = 1
 """Exit status: something is not as it should be, and the output says what."""
 UNUSABLE = 2
 """Exit status: what was given could not be worked with at all."""
-AWAY = 3
-"""Exit status: the service does not answer, and the same command given again goes on later."""
+LATER = 75
+"""Exit status: nothing is wrong that could be shown, somebody does not answer: try again (EX_TEMPFAIL)."""
 INTERRUPTED = 130
 """Exit status: broken off by Ctrl-C."""
 

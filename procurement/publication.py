@@ -80,6 +80,14 @@ class PublishedEnquiry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     statement: Hex32 | None = None
 
 
+class RevealedDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A day (UTC) whose commitments to nothing are revealed, and the id of the statement that does so, which
+    the log names."""
+
+    day: date
+    statement: Hex32
+
+
 class AskedQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A question as it was signed, and whether an answer was given."""
 
@@ -145,6 +153,12 @@ async def read_closing(procedure: Procedure, situation: Situation) -> Closing | 
     for entry in situation.of(EventType.CLOSED):
         return await procedure.said(procedure.pool, situation, entry, Closing)
     return None
+
+
+async def revealed_days(procedure: Procedure) -> list[RevealedDay]:
+    """The days whose covers are revealed, oldest first."""
+    found = await box.list_revealed(procedure.pool)
+    return [RevealedDay(day=day, statement=id) for day, id in found]
 
 
 async def covers(procedure: Procedure, day: date) -> ProvenEntry:

@@ -1,14 +1,25 @@
-"""Logs as a watcher finds them, honest or not: lives of tenders on one log, kept as a copy in memory, in a
-folder, or answered for over HTTP."""
+"""Logs as a watcher finds them, honest or not: lives of tenders on one log, kept as a copy in memory, or
+answered for over HTTP."""
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import httpx
+import msgspec
 
 from bids.receipts import ZERO, CommittedCover, CoversEntry, RevealedCovers, commitment, commitment_entry
-from crypto.encoding import encode, moment, parse_moment
+from crypto.checkpoint import Checkpoint, SigningKey, cosign, sign_checkpoint
+from crypto.encoding import encode, moment, parse_moment, to_base64
+from crypto.merkle import ENTRIES, TILE_WIDTH, Frontier, Tile, encode_bundle, leaf_hash, tiles_of
 from crypto.statements import Statement, sign
+from crypto.trust import Trust
+from procurement.watching.folder import Folder
+from procurement.watching.line import Alarm, Line
+from procurement.watching.mirror import Mirror
 from procurement.watching.monitor import Finding, Monitor
-from tests.builders import Life, World, the_world
+from tests.builders import START, Life, World, the_world
 
 
 class Kept:
@@ -97,3 +108,116 @@ def found(kept: Kept, now: str = "") -> list[Finding]:
 def codes(kept: Kept, now: str = "") -> list[str]:
     """Codes of what the monitor finds, each once."""
     return sorted({each.code for each in found(kept, now)})
+
+
+def files_of(entries: list[bytes]) -> dict[str, bytes]:
+    """Tiles and bundles of a log of these entries, by path, full ones alone where there are full ones."""
+    rows: dict[int, list[bytes]] = {0: [leaf_hash(each) for each in entries]}
+    for risen in Frontier().extend(rows[0])[1]:
+        rows.setdefault(risen.level, []).append(risen.hash)
+
+    def content(tile: Tile) -> bytes:
+        some = slice(tile.index * TILE_WIDTH, tile.index * TILE_WIDTH + tile.width)
+        return encode_bundle(entries[some]) if tile.level == ENTRIES else b"".join(rows[tile.level][some])
+
+    return {tile.path: content(tile) for tile in tiles_of(len(entries))}
+
+
+def head_of(entries: list[bytes], key: SigningKey, witness: SigningKey | None, at: datetime = START) -> bytes:
+    """The signed head of a log of these entries, co-signed where there is a witness."""
+    frontier, _ = Frontier().extend(leaf_hash(each) for each in entries)
+    head = Checkpoint(origin=key.verifier.name, size=frontier.size, root=frontier.root)
+    note = sign_checkpoint(head, key)
+    return (note + (cosign(note, witness, at) if witness else "")).encode()
+
+
+class Served:
+    """What a service answers, by path. `lies` come before the truth: other bytes, or a status."""
+
+    def __init__(self, kept: Kept, world: World | None = None) -> None:
+        self.world = world or the_world()
+        self.lies: dict[str, bytes | int] = {}
+        self.asked: list[str] = []
+        self.truth: dict[str, bytes] = {}
+        self.publish(kept)
+
+    def publish(self, kept: Kept) -> None:
+        """All of a copy, as it is now."""
+        self.truth |= {f"/log/{path}": data for path, data in files_of(kept.log).items()}
+        self.truth["/log/checkpoint"] = head_of(kept.log, self.world.log, self.world.witness)
+        said = {id: Statement(data) for id, data in kept.statements.items()}
+        for id, statement in said.items():
+            if b".covers." in statement.payload_type.encode():
+                self._publish_covers(statement)
+            else:
+                self.truth[f"/statements/{id}"] = statement.data
+        for ocid, data in kept.records.items():
+            self.truth[f"/api/v1/tenders/{ocid}/record"] = data
+
+    def _publish_covers(self, statement: Statement) -> None:
+        day = statement.read(RevealedCovers).day
+        answer = {"entry": "", "proof": "", "statement": to_base64(statement.data)}
+        self.truth[f"/api/v1/covers/{day}"] = msgspec.json.encode(answer)
+        listed = msgspec.json.decode(self.truth.get("/api/v1/covers", b"[]"))
+        listed = [*listed, {"day": day, "statement": statement.id}]
+        self.truth["/api/v1/covers"] = msgspec.json.encode(listed)
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        """Status and body. Statements are found by their ids, whatever they are about."""
+        self.asked.append(path)
+        parts = path.split("/")
+        known = f"/statements/{parts[-1]}" if parts[-2] in ("statements", "registry-statements") else path
+        said = self.lies.get(path, self.truth.get(known, 404))
+        return (said, b'{"code":"no"}') if isinstance(said, int) else (200, said)
+
+    def connected(self) -> httpx.AsyncClient:
+        """A line to it."""
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            status, body = self.answer(request.url.path)
+            if not status:
+                raise httpx.ConnectError("nobody is there")
+            return httpx.Response(status, content=body)
+
+        return httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://service")
+
+
+class Proxy(httpx.AsyncBaseTransport):
+    """Between a watcher and a genuine service, to which it passes everything on but what it lies about: by
+    path other bytes, or a status."""
+
+    def __init__(self, genuine: httpx.AsyncClient) -> None:
+        self.lies: dict[str, bytes | int] = {}
+        self._genuine = genuine
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        lie = self.lies.get(request.url.path)
+        if isinstance(lie, int):
+            return httpx.Response(lie, content=b'{"code":"no"}')
+        if lie is not None:
+            return httpx.Response(200, content=lie)
+        answer = await self._genuine.request(request.method, request.url)
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    def connected(self) -> httpx.AsyncClient:
+        """A line through it."""
+        return httpx.AsyncClient(transport=self, base_url="http://service")
+
+
+@asynccontextmanager
+async def mirroring(
+    http: httpx.AsyncClient, folder: Path, trust: Trust, patience: float = 0.0
+) -> AsyncIterator[tuple[Mirror, list[Alarm]]]:
+    """A mirror with so much patience, and its alarms as they come."""
+    told: list[Alarm] = []
+    folder.mkdir(exist_ok=True)
+    async with http:
+        line = Line(http, patience=patience)
+        yield Mirror(Folder(folder), line, trust, lambda alarm, _: told.append(alarm)), told
+
+
+async def mirrored(served: Served, folder: Path, patience: float = 0.0) -> list[str]:
+    """One look at what is served: the codes of the alarms that are new. Raises AwayError."""
+    async with mirroring(served.connected(), folder, served.world.trust, patience) as (mirror, told):
+        await mirror.follow()
+    return [alarm.code for alarm in told]

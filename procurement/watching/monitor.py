@@ -195,6 +195,8 @@ class Monitor:
     def __init__(self, copy: Copy) -> None:
         self.summary = Summary()
         self.released: list[Released] = []
+        self.newest: str | None = None
+        """The tender that was published last."""
         self._copy = copy
         self._state = bytearray()
         self._tenders: dict[str, _Tender] = {}
@@ -320,6 +322,7 @@ class Monitor:
 
     def _begun(self, index: int, entry: Entry) -> _Tender:
         self.summary.tenders += 1
+        self.newest = entry.tender
         self._tenders[entry.tender] = _Tender(index, entry)
         return self._tenders[entry.tender]
 

@@ -19,7 +19,7 @@ from bids.client import ServiceError
 from crypto.errors import VerificationError
 from crypto.trust import Trust
 from procurement import folders
-from procurement.console import AWAY, FAILED, UNUSABLE, Stop, plain, stdout
+from procurement.console import FAILED, LATER, UNUSABLE, Stop, plain, stdout
 from procurement.errors import FolderError
 from procurement.watching.store import Finding, Journal
 from procurement.watching.verifying import INCOMPLETE, Summary, Tell, Walk, summary, troubles
@@ -51,7 +51,7 @@ def verify_all(url: str, trust: Trust | None, into: Path | None, json: bool) -> 
             found = summary(journal)
             (_out_json if json else _show)(found, journal, folder)
     except ServiceError as error:
-        raise Stop(AWAY, f"{error}; give the same command again to go on") from error
+        raise Stop(LATER, f"{error}; give the same command again to go on") from error
     except FolderError as error:
         raise Stop(UNUSABLE, error) from error
     except VerificationError as error:

@@ -16,7 +16,7 @@ from crypto.errors import MalformedError
 from crypto.merkle import ENTRIES, HASH_SIZE, TILE_WIDTH, Tile, encode_bundle, parse_bundle
 from procurement import publication
 from procurement.errors import TenderError
-from procurement.publication import ProvenEntry
+from procurement.publication import ProvenEntry, RevealedDay
 from procurement.web.api import PROBLEMS, Steps
 from procurement.web.gate import UNGATED
 
@@ -66,6 +66,12 @@ def _beginning(data: bytes, tile: Tile) -> bytes:
     return data[: tile.width * HASH_SIZE]
 
 
+@get("/covers", tags=["log"])
+async def list_covers(procedure: Steps) -> list[RevealedDay]:
+    """The days whose commitments to nothing are revealed, oldest first, and by which statements."""
+    return await publication.revealed_days(procedure)
+
+
 @get("/covers/{day:date}", tags=["log"], responses=PROBLEMS)
 async def read_covers(day: Day, procedure: Steps) -> ProvenEntry:
     """Which commitments of a day (UTC) were to nothing, with the proof that the log has the statement."""
@@ -110,6 +116,6 @@ def chain_router(beacon: LocalBeacon) -> Router:
 
 _ROUNDS: list[Any] = [read_info, read_latest, read_round]
 
-covers_router = Router("/api/v1", route_handlers=[read_covers])
+covers_router = Router("/api/v1", route_handlers=[list_covers, read_covers])
 log_router = Router("/log", route_handlers=[read_checkpoint, read_vkey, read_tile], opt=UNGATED)
 beacon_router = Router("/beacon", route_handlers=[list_chains, *_ROUNDS], opt=UNGATED)

@@ -12,6 +12,7 @@ import pytest
 
 from bids import client
 from crypto.encoding import encode
+from procurement.console import LATER
 from tests.builders import Life, World, a_bidder, a_notice, the_world
 from tests.commands import Ended, Run
 from tests.shelf import LISTING, Answer, Shelf, served
@@ -86,7 +87,7 @@ def test_a_walk_that_was_broken_off_goes_on_where_it_was(all_of: Any, shelf: She
 
     shelf.twist = dies
     ended = all_of()
-    assert ended.status == 3
+    assert ended.status == LATER
     [line] = ended.err.splitlines()
     assert line.startswith(f"openseal: no answer from {shelf.url}")
     assert line.endswith("give the same command again to go on")
@@ -234,5 +235,5 @@ def test_nobody_at_the_address_is_a_status_of_its_own(
     monkeypatch.setattr(client, "PAUSES", (0.01,))
     monkeypatch.chdir(tmp_path)
     ended = run("verify", "--all", "http://127.0.0.1:1")
-    assert (ended.status, ended.out) == (3, "")
+    assert (ended.status, ended.out) == (LATER, "")
     assert [each.name for each in tmp_path.iterdir()] == ["127.0.0.1-1"]

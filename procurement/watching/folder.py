@@ -1,0 +1,190 @@
+"""A folder with a copy of a log: laid out so that any static web server on it is a log again (C2SP
+tlog-tiles), with what the log names beside it. Nothing here is verified but where it says so.
+
+`checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`; `alarms/` is what a
+mirror shouted about, `mirror.json` what it has to remember.
+"""
+
+import shutil
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from crypto import durable
+from crypto.checkpoint import Checkpoint, Note
+from crypto.errors import LogError, VerificationError
+from crypto.merkle import (
+    ENTRIES,
+    HASH_SIZE,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Frontier,
+    Tile,
+    encode_bundle,
+    leaf_hash,
+    parse_bundle,
+    plan_root,
+    tiles_of,
+)
+from crypto.statements import Statement
+from procurement.errors import FolderError
+
+READABLE = 0o644
+"""A web server may be somebody else on the machine."""
+
+_BUNDLES = 64
+"""Entry bundles that are held parsed."""
+
+
+class Folder:
+    """The folder at `path`. All methods raise OSError for what cannot be read or written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._bundles: OrderedDict[Tile, list[bytes]] = OrderedDict()
+
+    # ── the log ──────────────────────────────────────────────────────────────────────────────────────
+
+    def note(self) -> str | None:
+        """The signed head of what is complete here; None before there is one."""
+        data = self.read("checkpoint")
+        try:
+            return data.decode() if data is not None else None
+        except UnicodeDecodeError as error:
+            raise FolderError(f"{self.path}/checkpoint is not text") from error
+
+    @cached_property
+    def head(self) -> Checkpoint:
+        """The head, its signatures not looked at. Raises FolderError where this is no copy of a log."""
+        note = self.note()
+        if note is None:
+            raise FolderError(f"{self.path} is not a copy of a log: it has no checkpoint")
+        try:
+            return Checkpoint.parse(Note.parse(note).text)
+        except VerificationError as error:
+            raise FolderError(f"{self.path}/checkpoint: {error}") from error
+
+    def tile(self, tile: Tile) -> bytes | None:
+        """What is there of the tile or bundle; of the full one as much as it is wide."""
+        data = self.read(tile.path)
+        if data is None and tile.width < TILE_WIDTH:
+            full = self.read(Tile(level=tile.level, index=tile.index, width=TILE_WIDTH).path)
+            data = beginning(full, tile) if full is not None else None
+        return data
+
+    def entries(self) -> Iterator[bytes]:
+        """Every entry below the head, in order. Raises LogError where one is missing."""
+        return self.entries_from(0, self.head.size)
+
+    def entries_from(self, first: int, size: int) -> Iterator[bytes]:
+        """The entries from index `first` on of the tree of `size` leaves."""
+        start = first // TILE_WIDTH
+        for index in range(start, -(-size // TILE_WIDTH)):
+            tile = _bundle(index, size)
+            yield from islice(self._parsed(tile), first - start * TILE_WIDTH if index == start else 0, None)
+
+    def entry(self, index: int) -> bytes:
+        """One entry. Raises LogError."""
+        tile = _bundle(index // TILE_WIDTH, self.head.size)
+        if tile not in self._bundles:
+            self._bundles[tile] = self._parsed(tile)
+        self._bundles.move_to_end(tile)
+        if len(self._bundles) > _BUNDLES:
+            self._bundles.popitem(last=False)
+        return self._bundles[tile][index % TILE_WIDTH]
+
+    def root_at(self, size: int) -> bytes:
+        """The root of the first `size` ≥ 1 leaves, from the tiles of the head. Raises LogError."""
+        plan = plan_root(size)
+        return plan.hashes({tile: self._row(tile) for tile in plan.tiles})[0]
+
+    def check_entries(self) -> None:
+        """Raises LogError unless the entries lead to the head's root."""
+        frontier = Frontier()
+        leaves = map(leaf_hash, self.entries())
+        while some := list(islice(leaves, TILE_WIDTH)):
+            frontier, _ = frontier.extend(some)
+        if (frontier.size, frontier.root) != (self.head.size, self.head.root):
+            raise LogError("the entries are not those that the signed head is about")
+
+    def _row(self, tile: Tile) -> bytes:
+        """As much of a tile as there was of it at an earlier size."""
+        hashes = (self.head.size >> TILE_HEIGHT * tile.level) - tile.index * TILE_WIDTH
+        now = Tile(level=tile.level, index=tile.index, width=min(TILE_WIDTH, hashes))
+        return beginning(self.tile(now) or b"", tile)
+
+    def _parsed(self, tile: Tile) -> list[bytes]:
+        data = self.tile(tile)
+        if data is None:
+            raise LogError(f"{tile.path} is missing")
+        entries = parse_bundle(data)
+        if len(entries) != tile.width:
+            raise LogError(f"{tile.path} has {len(entries)} entries")
+        return entries
+
+    # ── what the log names ───────────────────────────────────────────────────────────────────────────
+
+    def statement(self, id: str) -> bytes | None:
+        """The statement with that id, a tender's or about covers."""
+        return self.read(f"statements/{id}.json") or self._covers.get(id)
+
+    def record(self, ocid: str) -> bytes | None:
+        """The tender's award record."""
+        return self.read(f"records/{ocid}.zip")
+
+    @cached_property
+    def _covers(self) -> dict[str, bytes]:
+        found = {}
+        for path in sorted(self.path.glob("covers/*.json")):
+            data = path.read_bytes()
+            try:
+                found[Statement(data).id] = data
+            except VerificationError:
+                continue  # told as a statement that is missing
+        return found
+
+    # ── files ────────────────────────────────────────────────────────────────────────────────────────
+
+    def read(self, path: str) -> bytes | None:
+        """The file's content; None where there is none."""
+        try:
+            return (self.path / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def has(self, path: str) -> bool:
+        """Whether the file is there."""
+        return (self.path / path).exists()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Puts a file there, whole; durable when this returns."""
+        target = self.path / path
+        is_new = not target.parent.exists()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace(target, data, READABLE)
+        if is_new:
+            durable.sync_upwards(target.parent, self.path)
+
+    def publish(self, note: str) -> None:
+        """Puts the head there whose tiles and entries are."""
+        self.write("checkpoint", note.encode())
+        vars(self).pop("head", None)
+
+    def drop_partial_tiles(self, size: int, since: int) -> None:
+        """Removes those that full ones have taken the place of since the tree of `since` leaves."""
+        for tile in tiles_of(size, since):
+            if tile.width == TILE_WIDTH:
+                shutil.rmtree(self.path / f"{tile.path}.p", ignore_errors=True)
+
+
+def beginning(data: bytes, tile: Tile) -> bytes:
+    """Of a full tile's or bundle's bytes as much as `tile` is wide. Raises MalformedError."""
+    if tile.level == ENTRIES:
+        return encode_bundle(parse_bundle(data)[: tile.width])
+    return data[: tile.width * HASH_SIZE]
+
+
+def _bundle(index: int, size: int) -> Tile:
+    return Tile(level=ENTRIES, index=index, width=min(TILE_WIDTH, size - index * TILE_WIDTH))

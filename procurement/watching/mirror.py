@@ -1,0 +1,595 @@
+"""A verifying copy of a service's log and of what the log names, kept up as both grow.
+
+::
+
+    head ──► signed, witnessed, extends the last? ──► tiles and entries, each up to the root ──► `checkpoint`
+                                                                                                     │
+    records ◄── each verified ◄── statements, covers ◄── what the new entries name ◄─────────────────┘
+
+Nothing is written that is not verified, and the head last: killed anywhere, it goes on where it was. What
+shows that the service does what it must not is put into `alarms/` before anybody is told, and stays there.
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import chain, islice, repeat
+from typing import Literal
+
+import msgspec
+
+from bids.client import PAUSES, ServiceError, lengthened, parse
+from bids.opening import open_in_parallel
+from bids.receipts import CoversEntry
+from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
+from crypto.encoding import Hex32, decode, encode, from_base64, moment, sha256
+from crypto.errors import LogError, MalformedError, SignatureError, VerificationError
+from crypto.merkle import (
+    ENTRIES,
+    HASH_SIZE,
+    LARGEST_ENTRY,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Frontier,
+    Tile,
+    leaf_hash,
+    parse_bundle,
+    plan_consistency,
+    plan_root,
+    tiles_of,
+    verify_consistency,
+)
+from crypto.statements import LONGEST, Statement
+from crypto.trust import Trust
+from procurement import archive
+from procurement.errors import FolderError
+from procurement.history import BID_EVENTS, LONGEST_ENTRY, PRIVATE, Entry, EventType
+from procurement.record import verify
+from procurement.registry.statements import CertificateRevoked
+from procurement.watching.folder import Folder, beginning
+from procurement.watching.line import LONGEST_HEAD, Alarm, AwayError, DoubtError, Line, NotYetError
+
+WINDOW = 8
+"""Entry bundles under way at a time."""
+RECHECKED = 8
+"""Award records, of all that are kept, that are asked for again each time: which ones, nobody can know."""
+MOST_LACKING = 1000
+"""Things that the log names and that were not to be had, before the rest is left for the next time."""
+LONGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ENTRY)
+
+Kind = Literal["statement", "registry", "covers", "record"]
+
+
+class Named(msgspec.Struct, frozen=True, array_like=True):
+    """Something that the log names: by the id of a statement, or an award record by its tender."""
+
+    kind: Kind
+    id: str
+    tender: str = ""
+
+    def __str__(self) -> str:
+        about = f" of tender {self.tender}" if self.tender else ""
+        return f"the award record{about}" if self.kind == "record" else f"the statement {self.id}{about}"
+
+
+class State(msgspec.Struct, kw_only=True):
+    """What a mirror remembers beside its copy. `seen` is the newest head that it took for genuine; what the
+    entries before `named` name is here or in `lacking`; `sheets` are not given out yet."""
+
+    seen: str | None = None
+    named: int = 0
+    lacking: list[Named] = []
+    sheets: dict[str, list[str]] = {}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One alarm as it stands in the folder."""
+
+    code: str
+    sentence: str
+    time: str
+
+
+class _Day(msgspec.Struct):
+    day: str
+    statement: Hex32
+
+
+class _Revealed(msgspec.Struct):
+    statement: str
+
+
+class Mirror:
+    """One copy. `tell` is given every new alarm, after its evidence is in the folder."""
+
+    def __init__(
+        self, folder: Folder, line: Line, trust: Trust, tell: Callable[[Alarm, str], None] = lambda *_: None
+    ) -> None:
+        """Raises FolderError or VerificationError where the folder is a copy of another log, OSError."""
+        self.copied = 0
+        """Entries, statements and records that came, so far."""
+        self._folder = folder
+        self._line = line
+        self._trust = trust
+        self._log = VerifyingKey.parse(trust.log)
+        self._tell = tell
+        self._state = _load(folder)
+        note = folder.note()
+        self._kept = verify_checkpoint(note, self._log) if note else None
+        self._note = self._state.seen or note
+        self._seen = verify_checkpoint(self._note, self._log) if self._note else None
+        self._days: dict[str, str] = {}
+        self._why: dict[Named, ServiceError | VerificationError] = {}
+
+    @property
+    def size(self) -> int:
+        """How many entries are here."""
+        return self._kept.size if self._kept else 0
+
+    async def follow(self) -> bool:
+        """Once: takes over what is new. Whether the log could be followed; alarms are told. Raises AwayError,
+        OSError."""
+        followed = await self._guarded(self._copy_log())
+        named = await self._guarded(self._copy_named())
+        await self._guarded(self._look_again())
+        return followed and named
+
+    async def _guarded(self, work: Awaitable[None]) -> bool:
+        try:
+            await work
+        except Alarm as alarm:
+            self._shout(alarm)
+            return False
+        return True
+
+    # ── the head ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _copy_log(self) -> None:
+        note, head = await self._line.persist("the log's head", self._head)
+        if self._kept == head:
+            return
+        since = self.size
+        self._state.seen = self._note = note
+        self._seen = head
+        self._save()
+        tree = _Tree(head, self._folder, self._line)
+        await tree.copy(since)
+        self._folder.publish(note)
+        self._folder.drop_partial_tiles(head.size, since)
+        self._kept = head
+        self.copied += head.size - since
+
+    async def _head(self) -> tuple[str, Checkpoint]:
+        """The head that the service shows now. Raises Alarm at once for two heads that contradict each other,
+        ServiceError, VerificationError."""
+        data = await self._line.get(self._line.in_log("checkpoint"), LONGEST_HEAD)
+        note, head = self._signed(data)
+        await self._check_follows(note, head)
+        self._check_witnessed(note)
+        return note, head
+
+    def _signed(self, data: bytes) -> tuple[str, Checkpoint]:
+        evidence = {"checkpoint": data, "pinned-key.txt": f"{self._trust.log}\n".encode()}
+        try:
+            note = data.decode()
+            return note, verify_checkpoint(note, self._log)
+        except (UnicodeDecodeError, MalformedError) as error:
+            said = "What the service shows as the log's head is none."
+            raise DoubtError(Alarm("head-unreadable", said, evidence)) from error
+        except (LogError, SignatureError) as error:
+            said = "The log's key changed: its head is not signed with the key that you trust."
+            raise DoubtError(Alarm("log-key-changed", said, evidence)) from error
+
+    def _check_witnessed(self, note: str) -> None:
+        try:
+            self._trust.witnesses.verify(note)
+        except SignatureError as error:
+            said = f"A witness's co-signature under the log's head is wrong: {error}."
+            raise DoubtError(Alarm("cosignature-wrong", said, {"checkpoint": note.encode()})) from error
+        except LogError as error:
+            since = f"; the copy is as of {self.size} entries" if self._kept else ""
+            raise NotYetError(
+                f"the log's head is not co-signed by enough witnesses: {error}{since}"
+            ) from error
+
+    async def _check_follows(self, note: str, head: Checkpoint) -> None:
+        """The log only grows, and has one past. Raises Alarm or VerificationError."""
+        seen = self._seen
+        if seen is None:
+            return
+        if head.size < seen.size:
+            self._check_past(note, head)
+            said = f"The log shrank: its head shows {head.size} entries, and {seen.size} were shown before."
+            raise DoubtError(Alarm("shrunk", said, self._both(note)))
+        if head.size == seen.size:
+            if head.root != seen.root:
+                raise self._forked(note, head)
+            return
+        plan = plan_consistency(seen.size, head.size)
+        tree = _Tree(head, self._folder, self._line)
+        try:
+            rows = {tile: await tree.row(tile) for tile in plan.tiles}
+        except Alarm as alarm:  # whoever looks at it wants to know which heads it is about
+            raise Alarm(alarm.code, str(alarm), {**alarm.evidence, **self._both(note)}) from alarm
+        try:
+            verify_consistency(seen.size, seen.root, head.size, head.root, plan.hashes(rows))
+        except LogError as error:
+            raise self._forked(note, head, {each.path: row for each, row in rows.items()}) from error
+
+    def _check_past(self, note: str, head: Checkpoint) -> None:
+        """An older head is one of those that there were, where the copy goes as far."""
+        if not head.size or head.size > self.size:
+            return
+        if self._folder.root_at(head.size) != head.root:
+            raise self._forked(note, head)
+
+    def _forked(self, note: str, head: Checkpoint, tiles: Mapping[str, bytes] | None = None) -> Alarm:
+        said = (
+            f"The log forked: the service signed two heads, of {self._seen.size if self._seen else 0} and of"
+            f" {head.size} entries (root {head.root.hex()[:16]}…), that cannot both be of one log. It shows"
+            " different people different pasts."
+        )
+        return Alarm("forked", said, self._both(note) | _flat(tiles or {}))
+
+    def _both(self, note: str) -> dict[str, bytes]:
+        return {"checkpoint.before": (self._note or "").encode(), "checkpoint.now": note.encode()}
+
+    # ── what the log names ───────────────────────────────────────────────────────────────────────────
+
+    async def _copy_named(self) -> None:
+        """Everything that the entries name. What is not to be had is tried again, and in the end an alarm."""
+        self._days = {}
+        await self._fetch_all(list(self._state.lacking))
+        entries = self._folder.entries_from(self._state.named, self.size) if self.size else iter(())
+        while len(self._state.lacking) < MOST_LACKING and (some := list(islice(entries, TILE_WIDTH))):
+            await self._fetch_all(each for data in some for each in self._names(data))
+            self._state.named += len(some)
+            self._save()
+        await self._make_up()
+
+    def _names(self, data: bytes) -> Iterator[Named]:
+        """What an entry names that anybody may read by now. What is no entry, `monitor` tells."""
+        try:
+            kind = msgspec.json.decode(data, type=_Kind).t
+            if kind == "covers:revealed":
+                yield Named("covers", decode(data, CoversEntry).statement)
+            elif kind == "certificate:revoked":
+                yield Named("registry", decode(data, CertificateRevoked).statement)
+            elif kind in _EVENTS:
+                yield from self._said(decode(data, Entry, limit=LONGEST_ENTRY))
+        except (VerificationError, ValueError, RecursionError):
+            return
+
+    def _said(self, entry: Entry) -> Iterator[Named]:
+        """Score sheets are given out together, once every evaluator has signed."""
+        sheets = self._state.sheets
+        if entry.t is EventType.SHEET_SIGNED:
+            sheets.setdefault(entry.tender, []).append(entry.statement)
+        elif entry.t not in (*PRIVATE, *BID_EVENTS):
+            yield Named("statement", entry.statement, entry.tender)
+        if entry.t is EventType.SCORED:
+            yield from (Named("statement", each, entry.tender) for each in sheets.get(entry.tender, ()))
+        if entry.t in (EventType.SCORED, EventType.TERMINATED):
+            sheets.pop(entry.tender, None)
+        if entry.t is EventType.AWARDED:
+            yield Named("record", entry.tender, entry.tender)
+
+    async def _fetch_all(self, several: Iterable[Named]) -> None:
+        """Each is lacking until it is here. Records are large: one at a time."""
+        named = list(dict.fromkeys(several))
+        known = set(self._state.lacking)
+        self._state.lacking += [each for each in named if each not in known]
+        await _all(self._fetch(each) for each in named if each.kind != "record")
+        for each in named:
+            if each.kind == "record":
+                await self._fetch(each)
+
+    async def _fetch(self, named: Named) -> None:
+        """Verified and kept, or why not. Raises AwayError."""
+        try:
+            path = await self._place(named)
+            if not self._folder.has(path):
+                self._folder.write(path, await self._obtain(named, path))
+                self.copied += 1
+        except (ServiceError, VerificationError) as error:
+            if isinstance(error, ServiceError) and not error.status and not await self._line.answers():
+                raise AwayError(str(error)) from error
+            self._why[named] = error
+        else:
+            self._state.lacking.remove(named)
+            self._why.pop(named, None)
+
+    async def _place(self, named: Named) -> str:
+        """Where in the folder it lies."""
+        if named.kind == "record":
+            return f"records/{named.tender}.zip"
+        if named.kind == "covers":
+            return f"covers/{await self._day(named.id)}.json"
+        return f"statements/{named.id}.json"
+
+    async def _day(self, statement: str) -> str:
+        """Which day a statement about covers is about, as the service says."""
+        if statement not in self._days:
+            listed = parse(await self._line.get("/api/v1/covers", LONGEST), list[_Day])
+            self._days |= {each.statement: each.day for each in listed if _DAY.fullmatch(each.day)}
+        if statement not in self._days:
+            raise ServiceError("no-such-statement", "no day has this statement about covers", 404)
+        return self._days[statement]
+
+    async def _obtain(self, named: Named, path: str) -> bytes:
+        """What the service gives, verified. Raises ServiceError, VerificationError."""
+        if named.kind == "record":
+            return await self._record(named.tender)
+        if named.kind == "covers":
+            day = path.removeprefix("covers/").removesuffix(".json")
+            answer = parse(await self._line.get(f"/api/v1/covers/{day}", 2 * LONGEST), _Revealed)
+            data = from_base64(answer.statement)
+        elif named.kind == "registry":
+            data = await self._line.get(f"/api/v1/registry-statements/{named.id}", LONGEST)
+        else:
+            data = await self._line.get(f"/api/v1/tenders/{named.tender}/statements/{named.id}", LONGEST)
+        if not _is_statement(data, named.id):
+            said = f"The service gives something else than what its log names: {named}."
+            raise DoubtError(Alarm("statement-wrong", said, {"statement.json": data}))
+        return data
+
+    async def _record(self, ocid: str) -> bytes:
+        data = await self._line.get(_record_of(ocid), archive.LARGEST)
+        try:
+            verdict = await asyncio.to_thread(verify, data, self._trust, open_in_parallel)
+            last = verdict.steps[-1]
+            why = f"at step {last.number}, {last.title}: {'; '.join(last.findings)}"
+            verified = verdict.outcome == "verified"
+        except VerificationError as error:
+            verified, why = False, str(error)
+        if not verified:
+            said = f"The award record of tender {ocid} is refused {why}."
+            raise DoubtError(Alarm("record-refused", said, {"record.zip": data}))
+        return data
+
+    async def _make_up(self) -> None:
+        """Asks again for what is lacking, and shouts about what still is. Raises AwayError."""
+        end = time.monotonic() + self._line.patience
+        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+            if not self._state.lacking or time.monotonic() + pause > end:
+                break
+            await asyncio.sleep(lengthened(pause))
+            await self._try_again()
+        answers = bool(self._state.lacking) and await self._line.answers()
+        if answers:
+            await self._try_again()  # the service may have come back just now
+        for each in self._state.lacking:
+            verdict = self._line.verdict(str(each), self._why[each], answers=answers)
+            if isinstance(verdict, AwayError):
+                raise verdict
+            self._shout(verdict)
+
+    async def _try_again(self) -> None:
+        await self._fetch_all(list(self._state.lacking))
+        self._save()
+
+    async def _look_again(self) -> None:
+        """Records do not change: some of those that are kept are asked for again."""
+        for ocid in _sample(self._folder, RECHECKED):
+            kept = self._folder.record(ocid)
+
+            async def again(ocid: str = ocid, kept: bytes | None = kept) -> None:
+                data = await self._line.get(_record_of(ocid), archive.LARGEST)
+                if data != kept:
+                    said = f"The award record of tender {ocid} changed after it was published."
+                    evidence = {"record.before.zip": kept or b"", "record.now.zip": data}
+                    raise DoubtError(Alarm("record-changed", said, evidence))
+
+            await self._guarded(self._line.persist(str(Named("record", ocid, ocid)), again))
+
+    # ── memory ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _shout(self, alarm: Alarm) -> None:
+        """The evidence first. An alarm is told once, and stands until somebody takes it out of the folder."""
+        place = f"alarms/{alarm.code}-{sha256(str(alarm).encode()).hex()[:12]}"
+        if self._folder.has(f"{place}/alarm.json"):
+            return
+        for name, data in alarm.evidence.items():
+            self._folder.write(f"{place}/{name}", data)
+        kept = Kept(code=alarm.code, sentence=str(alarm), time=moment(datetime.now(UTC)))
+        self._folder.write(f"{place}/alarm.json", encode(kept))
+        self._tell(alarm, place)
+
+    def _save(self) -> None:
+        self._folder.write(_STATE, msgspec.json.encode(self._state))
+
+
+class _Tree:
+    """The tree of a head: its tiles from the folder or the service, each verified from the root down."""
+
+    def __init__(self, head: Checkpoint, folder: Folder, line: Line) -> None:
+        self._head = head
+        self._folder = folder
+        self._line = line
+        self._rows: OrderedDict[Tile, bytes] = OrderedDict()
+        self._edge: dict[Tile, bytes] | None = None
+
+    async def copy(self, since: int) -> None:
+        """Puts into the folder what the tree of `since` leaves has not."""
+        bundles = (each for each in tiles_of(self._head.size, since) if each.level == ENTRIES)
+        while window := list(islice(bundles, WINDOW)):
+            for each in window:  # what they have in common is asked for once
+                if each.width == TILE_WIDTH:
+                    await self.row(self._above(_leaves(each)))
+                else:
+                    await self._verified_edge()
+            await _all(self._copy_bundle(each) for each in window)
+        for tile in tiles_of(self._head.size, since):
+            if tile.level > 0:
+                self._keep(tile, await self.row(tile))
+
+    async def row(self, tile: Tile) -> bytes:
+        """The hashes of `tile`. Raises Alarm, AwayError."""
+        if tile.width < TILE_WIDTH:
+            return (await self._verified_edge())[tile]
+        if tile not in self._rows:
+            above = await self.row(self._above(tile))
+            at = tile.index % TILE_WIDTH * HASH_SIZE
+            self._rows[tile] = await self._verified(tile, above[at : at + HASH_SIZE])
+        self._rows.move_to_end(tile)
+        if len(self._rows) > _ROWS:
+            self._rows.popitem(last=False)
+        return self._rows[tile]
+
+    async def _verified(self, tile: Tile, root: bytes) -> bytes:
+        kept = self._folder.tile(tile)
+        if kept is not None and _is_row(kept, tile, root):
+            return kept
+        got: dict[str, bytes] = {}
+
+        async def attempt() -> bytes:
+            data = got["tile"] = await self._line.get(self._line.in_log(tile.path), TILE_WIDTH * HASH_SIZE)
+            if not _is_row(data, tile, root):
+                raise _wrong(tile, got)
+            return data
+
+        return await self._line.persist(tile.path, attempt)
+
+    async def _verified_edge(self) -> dict[Tile, bytes]:
+        """The partial tiles, which are what the root is made of."""
+        if self._edge is None:
+            self._edge = await self._line.persist("the newest tiles", self._read_edge)
+        return self._edge
+
+    async def _read_edge(self) -> dict[Tile, bytes]:
+        plan = plan_root(self._head.size)
+        rows = {tile: await self._partial(tile) for tile in plan.tiles}
+        if plan.hashes(rows) != [self._head.root]:
+            rows = {tile: await self._partial(tile, fresh=True) for tile in plan.tiles}
+        if plan.hashes(rows) != [self._head.root]:
+            said = "The log's newest tiles do not lead to the root that its key has signed."
+            raise DoubtError(Alarm("wrong-tile", said, _flat({each.path: row for each, row in rows.items()})))
+        return rows
+
+    async def _partial(self, tile: Tile, *, fresh: bool = False) -> bytes:
+        """A partial tile may be gone when the full one is there (C2SP tlog-tiles)."""
+        kept = None if fresh else self._folder.tile(tile)
+        if kept is not None and len(kept) == tile.width * HASH_SIZE:
+            return kept
+        return await self._get(tile, TILE_WIDTH * HASH_SIZE)
+
+    async def _get(self, tile: Tile, limit: int) -> bytes:
+        try:
+            return await self._line.get(self._line.in_log(tile.path), limit)
+        except ServiceError as error:
+            if error.status != 404 or tile.width == TILE_WIDTH:
+                raise
+            full = msgspec.structs.replace(tile, width=TILE_WIDTH)
+            return beginning(await self._line.get(self._line.in_log(full.path), limit), tile)
+
+    async def _copy_bundle(self, tile: Tile) -> None:
+        row = await self.row(_leaves(tile))
+        kept = self._folder.tile(tile)
+        if kept is None or not _is_bundle(kept, row):
+            got: dict[str, bytes] = {}
+
+            async def attempt() -> bytes:
+                data = got["entries"] = await self._get(tile, LONGEST_BUNDLE)
+                if not _is_bundle(data, row):
+                    raise _wrong(tile, got)
+                return data
+
+            self._folder.write(tile.path, await self._line.persist(tile.path, attempt))
+        self._keep(_leaves(tile), row)
+
+    def _keep(self, tile: Tile, row: bytes) -> None:
+        if self._folder.read(tile.path) != row:
+            self._folder.write(tile.path, row)
+
+    def _above(self, tile: Tile) -> Tile:
+        """The tile that has the root of `tile`, a full one, among its hashes."""
+        level, index = tile.level + 1, tile.index // TILE_WIDTH
+        hashes = (self._head.size >> TILE_HEIGHT * level) - index * TILE_WIDTH
+        return Tile(level=level, index=index, width=min(TILE_WIDTH, hashes))
+
+
+_ROWS = 64
+"""Tiles of a tree that are held."""
+_STATE = "mirror.json"
+_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){2}")
+_EVENTS = frozenset(map(str, EventType))
+
+
+class _Kind(msgspec.Struct):
+    t: str
+
+
+def _leaves(bundle: Tile) -> Tile:
+    """The tile with the hashes of a bundle's entries."""
+    return msgspec.structs.replace(bundle, level=0)
+
+
+def _is_row(data: bytes, tile: Tile, root: bytes) -> bool:
+    """Whether these are the hashes of a full tile with that root."""
+    if len(data) != tile.width * HASH_SIZE:
+        return False
+    hashes = (data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE))
+    return Frontier().extend(hashes)[0].root == root
+
+
+def _is_bundle(data: bytes, row: bytes) -> bool:
+    """Whether these are the entries whose leaf hashes are `row`."""
+    try:
+        return b"".join(map(leaf_hash, parse_bundle(data))) == row
+    except MalformedError:
+        return False
+
+
+def _is_statement(data: bytes, id: str) -> bool:
+    try:
+        return Statement(data).id == id
+    except MalformedError:
+        return False
+
+
+def _wrong(tile: Tile, got: Mapping[str, bytes]) -> DoubtError:
+    what = "entries that do not hash to" if tile.level == ENTRIES else "hashes that are not"
+    said = f"The service gives {what} what the signed head says: {tile.path}."
+    return DoubtError(Alarm("wrong-entries" if tile.level == ENTRIES else "wrong-tile", said, got))
+
+
+def _flat(tiles: Mapping[str, bytes]) -> dict[str, bytes]:
+    """By names that are no paths."""
+    return {path.replace("/", "_"): data for path, data in tiles.items()}
+
+
+def _record_of(ocid: str) -> str:
+    return f"/api/v1/tenders/{ocid}/record"
+
+
+def _sample(folder: Folder, count: int) -> list[str]:
+    """Tenders whose records are kept, drawn at random."""
+    names = [path.stem for path in folder.path.glob("records/*.zip")]
+    return secrets.SystemRandom().sample(names, min(count, len(names)))
+
+
+def _load(folder: Folder) -> State:
+    data = folder.read(_STATE)
+    try:
+        return msgspec.json.decode(data, type=State) if data else State()
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{folder.path}/{_STATE} is not what a mirror remembers: {error}") from error
+
+
+async def _all(several: Iterable[Awaitable[None]]) -> None:
+    """All of them to their ends; then the first one's error, if any."""
+    for done in await asyncio.gather(*several, return_exceptions=True):
+        if done is not None:
+            raise done
+
+
+def alarms(folder: Folder) -> list[tuple[str, Kept]]:
+    """The alarms that stand, by where their evidence is. Raises OSError."""
+    found = []
+    for path in sorted(folder.path.glob("alarms/*/alarm.json")):
+        found.append((str(path.parent.relative_to(folder.path)), decode(path.read_bytes(), Kept)))
+    return found
