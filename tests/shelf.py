@@ -61,11 +61,18 @@ class Shelf:
 
 @contextmanager
 def served(shelf: Shelf) -> Iterator[Shelf]:
-    """The shelf at its address. An answer of status 0 is none at all: the connection ends."""
+    """The shelf at its address."""
+    with answering(shelf.answer) as shelf.url:
+        yield shelf
+
+
+@contextmanager
+def answering(answer: Callable[[str], Answer]) -> Iterator[str]:
+    """The address of a server that gives these answers. With status 0 it gives none: the connection ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = shelf.answer(self.path)
+            status, body = answer(self.path)
             if not status:
                 self.close_connection = True
                 return
@@ -80,8 +87,7 @@ def served(shelf: Shelf) -> Iterator[Shelf]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        shelf.url = f"http://127.0.0.1:{server.server_port}"
-        yield shelf
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

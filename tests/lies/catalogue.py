@@ -54,7 +54,7 @@ class Entry:
     def check_named(self, said: str) -> None:
         """`said` names the lie in these words."""
         pattern = re.escape(self.words).replace("…", ".+?")
-        assert re.search(pattern + r"($|[:;,] | \()", said, re.MULTILINE), (
+        assert re.search(pattern + r"($|\.( |$)|[:;,] | \()", said, re.MULTILINE), (
             f"{self.words!r} is not in {said!r}"
         )
 
