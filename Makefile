@@ -67,7 +67,7 @@ NO_BROWSER = $(if $(CHROMIUM),,yes)
 
 # Flows wait for deadlines; meanwhile browsers, and then the core, have the other processor. Each half has temporary
 # folders of its own: pytest shuts those that it finds to everybody else, databases included.
-OTHERS := tests/core tests/interop
+OTHERS := tests/core tests/lies tests/interop
 test: lint browser interop openssl
 	@mkdir -p build
 	@own=$$(mktemp -d); chmod 755 $$own; export PYTEST_DEBUG_TEMPROOT=$$own OPENSEAL_CHROMIUM=$(CHROMIUM); \

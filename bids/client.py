@@ -5,6 +5,7 @@ that shows two parties different logs has to keep up two histories for ever.
 """
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import NamedTuple, TypeVar
 import httpx
 import msgspec
 
-from bids.documents import verify_file
+from bids.documents import Digest, verify_file
 from bids.envelope import Envelope, SealedFile, SubmissionTerms, UploadRequest, Withdrawal
 from bids.receipts import (
     PROMISED,
@@ -584,6 +585,48 @@ async def read_trust(http: httpx.AsyncClient) -> Trust:
     return decode(response.content, Trust)
 
 
+async def read(http: httpx.AsyncClient, path: str) -> bytes:
+    """What is at `path` for everybody. Raises ServiceError."""
+    response = await _answer(http, "GET", path, None)
+    if not response.is_success:
+        raise unwilling(response)
+    return response.content
+
+
+async def download(http: httpx.AsyncClient, path: str, into: Path, largest: int) -> Digest:
+    """Put what is at `path` into the file `into`, no more than a byte beyond `largest` of it; says what came.
+
+    Raises ServiceError, OSError.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return await _download(http, path, into, largest)
+        except ServiceError as error:
+            if pause is None or not _passing(error):
+                raise
+            await asyncio.sleep(lengthened(max(pause, error.retry_after)))
+    raise AssertionError
+
+
+async def _download(http: httpx.AsyncClient, path: str, into: Path, largest: int) -> Digest:
+    hashed, size = hashlib.sha256(), 0
+    try:
+        async with http.stream("GET", path) as response:
+            if not response.is_success:
+                await response.aread()
+                raise unwilling(response)
+            with into.open("wb") as file:
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk[: largest + 1 - size])
+                    hashed.update(chunk[: largest + 1 - size])
+                    size = min(size + len(chunk), largest + 1)
+                    if size > largest:
+                        break
+    except httpx.TransportError as error:
+        raise _unreachable(http, error) from error
+    return Digest(sha256=hashed.hexdigest(), size=size)
+
+
 async def _answer(
     http: httpx.AsyncClient, method: str, path: str, body: bytes | None, headers: Headers | None = None
 ) -> httpx.Response:
@@ -618,8 +661,13 @@ async def _attempt(
     try:
         return await http.request(method, path, content=body, headers=headers)
     except httpx.TransportError as error:
-        reason = str(error) or type(error).__name__
-        raise ServiceError("unreachable", f"no answer from {http.base_url}: {reason}") from error
+        raise _unreachable(http, error) from error
+
+
+def _unreachable(http: httpx.AsyncClient, error: httpx.TransportError) -> ServiceError:
+    return ServiceError(
+        "unreachable", f"no answer from {http.base_url}: {str(error) or type(error).__name__}"
+    )
 
 
 def _retry_after(response: httpx.Response) -> float:

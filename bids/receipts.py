@@ -244,11 +244,17 @@ class Closing(Payload, frozen=True, kw_only=True):
         chained = [each for chain in self.chains for each in chain]
         indices = [each.index for each in self.commitments]
         if len(set(listed)) != len(listed) or sorted(listed) != sorted(chained):
-            raise LogError("the closing statement does not list every envelope exactly once")
+            raise LogError(
+                "the closing statement does not list every envelope exactly once: a bid is left out or"
+                " stands twice"
+            )
         bidder = {each.statement: each.bidder for each in self.commitments}
         owners = [{bidder[id] for id in chain} for chain in self.chains]
         if any(len(each) != 1 for each in owners) or len(owners) != len(set(bidder.values())):
-            raise LogError("the closing statement does not give each bidder one chain")
+            raise LogError(
+                "the closing statement does not give each bidder one chain of bids, of which the last one"
+                " counts"
+            )
         if indices != sorted(set(indices)):
             raise LogError("the closing statement is not in the order of the log")
         self._check_withdrawals()
@@ -282,7 +288,7 @@ class Closing(Payload, frozen=True, kw_only=True):
         there = [(each.envelope, each.number) for each in self.documents]
         absent = [(each.envelope, each.number) for each in self.missing]
         if len({*there, *absent}) != len(there) + len(absent):
-            raise LogError("the closing statement lists a document twice")
+            raise LogError("the closing statement lists a document twice, or as missing one that came")
         if not {id for id, _ in absent} <= set(self.counted()):
             raise LogError("the closing statement misses documents of an envelope that does not count")
 

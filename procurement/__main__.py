@@ -29,6 +29,7 @@ from procurement.console import (
 
 if TYPE_CHECKING:
     from crypto.certificates import SigningKey
+    from crypto.trust import Trust
     from procurement.case import Case
     from procurement.documents import Identified
     from procurement.record import Verdict
@@ -205,19 +206,29 @@ def replay(
 
 @app.command
 def verify(
-    record: Path,
+    record: Path | None = None,
     /,
     *,
+    all: str | None = None,
+    into: Path | None = None,
     trust: Path | None = None,
     receipt: Annotated[tuple[Path, ...], Parameter(negative=())] = (),
     json: Json = False,
 ) -> int:
-    """Check an award record, offline. Exit status 0: it holds; 1: a step failed; 2: not a record.
+    """Check an award record, offline, or all that a service lists.
+
+    Exit status 0: it holds, or all do; 1: a step failed, or a record is withheld; 2: not a record; 75: the
+    service does not answer.
 
     Parameters
     ----------
     record
         The award record, a ZIP file.
+    all
+        A service's address: every record that it lists is downloaded and checked. Broken off and given again
+        the command goes on where it was.
+    into
+        With --all: the folder of the records and of what was found; otherwise one of the service's name.
     trust
         Whom you trust (JSON). Without it every identity is the record's own claim.
     receipt
@@ -229,7 +240,13 @@ def verify(
     from crypto.statements import Statement
     from procurement import record as records
 
+    if (record is None) is (all is None):
+        raise Stop(UNUSABLE, "either one RECORD or --all URL is to be verified")
     pinned = parse_trust(read(trust), trust) if trust else None
+    if record is None:
+        return _verify_all(all or "", pinned, into, receipt, json)
+    if into:
+        raise Stop(UNUSABLE, "--into goes with --all")
     data = read(record)
     held, refused = [], []
     for each in receipt:
@@ -314,6 +331,16 @@ def _out_json(value: object) -> None:
     sys.stdout.flush()
 
 
+def _verify_all(
+    url: str, trust: "Trust | None", into: Path | None, receipt: Sequence[Path], json: bool
+) -> int:
+    if receipt:
+        raise Stop(UNUSABLE, "--receipt goes with the one RECORD that it is about")
+    from procurement.watching.terminal import verify_all
+
+    return verify_all(url, trust, into, json)
+
+
 def _show_verdict(verdict: "Verdict") -> None:
     out = stdout()
     for step in verdict.steps:
@@ -321,6 +348,8 @@ def _show_verdict(verdict: "Verdict") -> None:
         out.print(Text.assemble(f"{step.number:2} ", (f"{step.result:8}", style), step.title))
         for finding in step.findings:
             out.print(Text(f"{'':11}{plain(finding)}", "dim" if step.result == "ok" else "red"))
+        if step.meaning:
+            out.print(Text(f"{'':11}what this means: {step.meaning}", "bold"))
     for reservation in verdict.reservations:
         out.print(Text.assemble(("\nnote well: ", "bold yellow"), plain(reservation)))
     out.print(Text("\nnot checked: " + "; ".join(verdict.not_checked), "dim"))

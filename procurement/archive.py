@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from procurement.errors import RecordError
 
 LARGEST = 1024 * 1024 * 1024  # bytes of a whole archive
+REPACKED = "something was added to the file, or it was packed anew"
 
 _PATH = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -39,12 +40,12 @@ def unpack(data: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > len(data):
-                raise RecordError("the archive's files are larger than the archive")
+                raise RecordError(f"{REPACKED}: the archive's files are larger than the archive")
             files = {entry.filename: _stored(data, entry) for entry in entries}
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise RecordError("not a ZIP archive") from error
+        raise RecordError("the file is cut off or damaged: not a ZIP archive") from error
     if pack(files) != data:
-        raise RecordError("the archive is not in its one form")
+        raise RecordError(f"{REPACKED}: the archive is not in its one form")
     return files
 
 

@@ -185,7 +185,7 @@ def check_intention(
     if intended.evaluation != evaluation:
         raise TenderError("wrong-evaluation", "the intention names another evaluation")
     if intended.awards != first_in_line(evaluated, chosen):
-        raise TenderError("not-first-in-line", "the intention names someone else than the first in line")
+        raise TenderError("not-first-in-line", "the intended award names someone else than the first in line")
 
 
 def check_award(award: Award, intended: IntendedAward, intention: str) -> None:

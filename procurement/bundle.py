@@ -17,7 +17,16 @@ from procurement import archive, ocds
 from procurement.awards import Evaluated
 from procurement.editions import Edition, after, in_force
 from procurement.errors import RecordError
-from procurement.history import BID_EVENTS, EDITIONS, PRIVATE, SELECTION_EVENTS, Entry, EventType, read
+from procurement.history import (
+    BID_EVENTS,
+    EDITIONS,
+    PRIVATE,
+    SELECTION_EVENTS,
+    Entry,
+    EventType,
+    called,
+    read,
+)
 from procurement.scoring import OpenedBid, read_part, with_part
 from procurement.selection import SAID, Selection
 from procurement.tenders import Notice
@@ -174,7 +183,7 @@ class Record:
     def file(self, path: str) -> bytes:
         """Raises RecordError for a file that is not there."""
         if path not in self.files:
-            raise RecordError(f"the record lacks {path}")
+            raise RecordError(f"a file that belongs there is missing: the record lacks {path}")
         return self.files[path]
 
     def note(self, path: str) -> str:
@@ -200,7 +209,10 @@ class Record:
         """The one entry of a type. Raises RecordError."""
         found = self.events(type_)
         if len(found) != 1:
-            raise RecordError(f"{len(found)} entries of type {type_} where there must be one")
+            raise RecordError(
+                f"the history lacks {called(type_)}, or has it more than once: {len(found)} entries of type"
+                f" {type_} where there must be one"
+            )
         return found[0]
 
     def statement(self, id: str, folder: str = "statements") -> Statement:
@@ -209,7 +221,7 @@ class Record:
         if path not in self._statements:
             self._statements[path] = Statement(self.file(path))
         if self._statements[path].id != id:
-            raise RecordError(f"{path} is another statement")
+            raise RecordError(f"what somebody signed was exchanged: {path} is another statement")
         return self._statements[path]
 
     def payload(self, entry: Entry, type_: type[P]) -> P:
@@ -262,7 +274,7 @@ class Record:
         if path not in self._certificates:
             self._certificates[path] = Certificate(self.file(path))
         if self._certificates[path].fingerprint != fingerprint:
-            raise RecordError(f"{path} is another certificate")
+            raise RecordError(f"somebody's certificate was exchanged: {path} is another certificate")
         return self._certificates[path]
 
     def consortium(self, envelope: Envelope) -> list[Certificate]:
@@ -273,7 +285,9 @@ class Record:
         """The certificate status with that id. Raises RecordError or MalformedError."""
         status = decode(self.file(f"status/{id}.json"), Status)
         if status.id != id:
-            raise RecordError(f"status/{id}.json is another certificate status")
+            raise RecordError(
+                f"a revocation list was exchanged: status/{id}.json is another certificate status"
+            )
         return status
 
     @cached_property

@@ -88,7 +88,7 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
     def check_on_panel(self, registration: str) -> None:
         """The notice names the evaluator. Raises TenderError for another."""
         if registration not in self.evaluators:
-            raise TenderError("not-on-panel", "an evaluator whom the notice does not name")
+            raise TenderError("not-on-panel", "an evaluator signs whom the notice does not name")
 
     def check_seated(self, registration: str, declared: Declared) -> None:
         """The evaluator is one of those who score now. Raises TenderError for another."""
@@ -96,7 +96,7 @@ class Officials(msgspec.Struct, frozen=True, kw_only=True):
         if self.seats and not self.drawn:
             raise TenderError("panel-not-drawn", "the panel is not drawn yet")
         if self.seats and registration not in self.panel(declared):
-            raise TenderError("not-drawn", "an evaluator whom the draw has not called to the panel")
+            raise TenderError("not-drawn", "an evaluator signs whom the draw has not called to the panel")
 
     def check_scored(self, declared: Declared, scored_by: Iterable[str], *, to_score: bool) -> None:
         """All on the panel who have no conflict of interest, and nobody else, have signed a score sheet, one

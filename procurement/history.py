@@ -53,6 +53,39 @@ class EventType(StrEnum):
     AWARDED = "award:made"
 
 
+_WORDS = {
+    EventType.PUBLISHED: "the notice",
+    EventType.COUNTERSIGNED: "the second officer's signature under the notice",
+    EventType.ENQUIRED: "a question",
+    EventType.ANSWERED: "an answer",
+    EventType.AMENDMENT_COUNTERSIGNED: "the second officer's signature under an amendment",
+    EventType.AMENDED: "an amendment",
+    EventType.EXTENDED: "an extension after an outage",
+    EventType.TERMINATION_COUNTERSIGNED: "the second officer's signature under the tender's end",
+    EventType.TERMINATED: "the tender's end without an award",
+    EventType.CLOSED: "the closing statement",
+    EventType.LATE: "an officer's word on a late closing",
+    EventType.DRAW_REQUESTED: "the request to draw the panel",
+    EventType.PANEL_DRAWN: "the panel's draw",
+    EventType.REFUSED: "a committee member's refusal to open",
+    EventType.PARTIAL: "a committee member's order to open",
+    EventType.OPENED: "the opening",
+    EventType.BID_OPENED: "the content of a bid",
+    EventType.BID_UNOPENABLE: "the word that a bid does not open",
+    EventType.CONFLICT_DECLARED: "an official's word on conflicts of interest",
+    EventType.PRICES_REVEALED: "the preliminary prices",
+    EventType.SHEET_SIGNED: "an evaluator's score sheet",
+    EventType.SCORED: "the evaluation",
+    EventType.EXAMINATION_REQUESTED: "the request to examine a candidate",
+    EventType.SUPPLEMENT_REQUESTED: "the request for a supplement",
+    EventType.EXAMINATION_DOCUMENTED: "what a candidate handed in",
+    EventType.EXAMINED: "the result of an examination",
+    EventType.NEGOTIATED: "the result of a negotiation",
+    EventType.INTENDED: "the intended award",
+    EventType.AWARD_COUNTERSIGNED: "the second officer's signature under the award",
+    EventType.AWARDED: "the award",
+}
+
 BID_EVENTS = (EventType.BID_OPENED, EventType.BID_UNOPENABLE)
 SELECTION_EVENTS = (
     EventType.EXAMINATION_REQUESTED,
@@ -218,7 +251,7 @@ def read(entries: Sequence[bytes]) -> list[Entry]:
         entry = decode(data, Entry, limit=LONGEST_ENTRY)
         parse_moment(entry.time)
         if (entry.seq, entry.prev) != (seq, prev):
-            raise LogError(f"the tender's chain is broken at entry {seq}")
+            raise LogError(f"the tender's chain is broken at entry {seq}: a step is missing, or was changed")
         if chain and (entry.tender, entry.notice) != (chain[0].tender, chain[0].notice):
             raise LogError(f"entry {seq} is another tender's")
         prev = sha256(data).hex()
@@ -226,6 +259,11 @@ def read(entries: Sequence[bytes]) -> list[Entry]:
     if not chain or chain[0].t is not EventType.PUBLISHED or chain[0].statement != chain[0].notice:
         raise LogError("the chain does not start with the tender's notice")
     return chain
+
+
+def called(type_: EventType) -> str:
+    """What such a step is called where it is told to anybody."""
+    return _WORDS[type_]
 
 
 def check_about(entry: Entry, said: Payload) -> None:
@@ -266,7 +304,9 @@ class Order:
             _check_place(entry, self._seen)
             _check_pair(before, entry)
             if before and before.time > entry.time:
-                raise LogError(f"entry {entry.seq} is out of time")
+                raise LogError(
+                    f"entry {entry.seq} is out of time: {_WORDS[entry.t]} is dated before the step before it"
+                )
         finally:
             self._seen.setdefault(entry.t, set()).add(entry.part)
 
@@ -275,14 +315,15 @@ def check_still(type_: EventType, seen: Collection[EventType]) -> None:
     """Nothing that has happened, of types `seen`, is the last of such events. Raises LogError."""
     for past, still in reversed(_STILL.items()):
         if past in seen and type_ not in still:
-            raise LogError(f"{type_} after {past}")
+            raise LogError(_misplaced(type_, "after", past))
 
 
 def _check_pair(before: Entry | None, entry: Entry) -> None:
     """A countersignature and what takes effect by it stand together. Raises LogError."""
     awaited = PAIRS.get(before.t) if before else None
     if entry.t is not awaited and (awaited or entry.t in PAIRS.values()):
-        raise LogError(f"entry {entry.seq}: {entry.t} after {before.t if before else 'nothing'}")
+        after = _misplaced(entry.t, "after", before.t) if before else f"{_WORDS[entry.t]} after nothing"
+        raise LogError(f"entry {entry.seq}: {after}")
 
 
 def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> None:
@@ -293,12 +334,18 @@ def _check_place(entry: Entry, seen: Mapping[EventType, set[str | None]]) -> Non
     except LogError as error:
         raise LogError(f"entry {entry.seq}: {error}") from error
     if entry.t in _AFTER and _AFTER[entry.t] not in seen:
-        raise LogError(f"entry {entry.seq}: {entry.t} before {_AFTER[entry.t]}")
+        raise LogError(f"entry {entry.seq}: {_misplaced(entry.t, 'before', _AFTER[entry.t])}")
     if entry.t in BID_EVENTS and entry.part not in opened:
-        raise LogError(f"entry {entry.seq}: {entry.t} before the {entry.part} parts were opened")
+        early = f"{_WORDS[entry.t]} comes before anybody could open it"
+        raise LogError(f"entry {entry.seq}: {early} ({entry.t} before the {entry.part} parts were opened)")
     if entry.t in _ORDERS and entry.part in opened:
-        raise LogError(f"entry {entry.seq}: {entry.t} after the {entry.part} parts were opened")
+        late = f"{_WORDS[entry.t]} comes after the opening"
+        raise LogError(f"entry {entry.seq}: {late} ({entry.t} after the {entry.part} parts were opened)")
     if entry.t in _UNTIL and _UNTIL[entry.t] in seen:
-        raise LogError(f"entry {entry.seq}: {entry.t} after {_UNTIL[entry.t]}")
+        raise LogError(f"entry {entry.seq}: {_misplaced(entry.t, 'after', _UNTIL[entry.t])}")
     if entry.t not in _OFTEN and entry.part in seen.get(entry.t, ()):
-        raise LogError(f"entry {entry.seq}: {entry.t} for the second time")
+        raise LogError(f"entry {entry.seq}: {_WORDS[entry.t]} comes again ({entry.t} for the second time)")
+
+
+def _misplaced(type_: EventType, how: str, other: EventType) -> str:
+    return f"{_WORDS[type_]} comes {how} {_WORDS[other]} ({type_} {how} {other})"

@@ -99,7 +99,9 @@ def verify_draw(notice: Notice, notice_id: str, requested: tuple[str, str], draw
         raise TenderError("another-draw", "the panel was drawn by another request or round")
     notice.network.verify_round(int(draw.round), bytes.fromhex(draw.beacon))
     if draw.tickets != tickets(notice, notice_id, draw.beacon):
-        raise TenderError("panel-wrong", "the panel comes out of its draw differently")
+        raise TenderError(
+            "panel-wrong", "the panel comes out of its draw differently: somebody was chosen, not drawn"
+        )
 
 
 def is_grindable(notice: Notice) -> bool:

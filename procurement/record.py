@@ -4,7 +4,8 @@
 What lies where in a record, `procurement.bundle` says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
@@ -124,6 +125,7 @@ SLEWED = timedelta(seconds=1)
 WITNESS_CLOCKS = timedelta(seconds=60)
 """How far the clocks of service and witnesses may differ before it is said or held against the record."""
 OWN = "independence: at least one of witness, beacon and authorities is the service's own"
+FALSE_BEACON = "what opens the bids at a set time and draws lots, the beacon's signature, is not genuine"
 PERIODS_UNSTATED = "legal periods: the notice does not say under which law it was published"
 UNSEEN = (
     "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees"
@@ -146,6 +148,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     title: str
     result: Literal["ok", "refused"]
     findings: tuple[str, ...]
+    meaning: str = ""
+    """Where it is refused, what that means for whoever reads of the award."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -159,6 +163,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     clean: bool
     record: str
     """SHA-256 of the manifest, hex; empty where there is none."""
+    tender: str
+    """The ocid; empty where there is no notice that holds."""
     steps: tuple[Step, ...]
     reservations: tuple[str, ...]
     not_checked: tuple[str, ...]
@@ -182,11 +188,12 @@ def verify(
         raise RecordError("not an award record")
     check = _Check(data, trust, opened, held, refused)
     done: list[Step] = []
-    for number, (title, step) in enumerate(STEPS, start=1):
+    for number, (title, step, meaning) in enumerate(STEPS, start=1):
         try:
             findings = step(check)
         except VerificationError as error:
-            done.append(Step(number=number, title=title, result="refused", findings=(str(error),)))
+            said = (str(error),)
+            done.append(Step(number=number, title=title, result="refused", findings=said, meaning=meaning))
             return check.verdict("refused", done)
         done.append(Step(number=number, title=title, result="ok", findings=tuple(findings)))
     return check.verdict("verified" if trust else "coherent", done)
@@ -213,12 +220,14 @@ class _Check:
         self.standings: dict[str, Standing] = {}
         self.unchecked = list(UNSEEN)
         self.manifest = b""
+        self.tender = ""
 
     def verdict(self, outcome: Literal["verified", "coherent", "refused"], steps: list[Step]) -> Verdict:
         return Verdict(
             outcome=outcome,
             clean=outcome != "refused" and not self.reservations,
             record=sha256(self.manifest).hex() if self.manifest else "",
+            tender=self.tender,
             steps=tuple(steps),
             reservations=tuple(self.reservations),
             not_checked=tuple(self.unchecked),
@@ -241,9 +250,26 @@ class _Check:
     def check_standing(self, certificate: Certificate, role: Role, by: Entry | Committed) -> None:
         """`certificate` counted in `role` at the time of `by`, under the status that it names."""
         id = by.status or ""  # none stands only where nobody's certificate is looked at
-        if id not in self.standings:
-            self.standings[id] = Standing(self.record.status(id), self.authorities)
-        self.standings[id].verify(certificate, role, parse_moment(by.time))
+        with _looking(
+            f"{certificate.name} ({certificate.registration}) could not act as {role} at {by.time}"
+        ):
+            if id not in self.standings:
+                self.standings[id] = Standing(self.record.status(id), self.authorities)
+            self.standings[id].verify(certificate, role, parse_moment(by.time))
+
+    def check_in_charge(self, signer: str) -> None:
+        with _looking(f"{self.name(signer)} is not in charge of this tender"):
+            self.officials.check_in_charge(self.person(signer))
+
+    def check_second(self, first: str, second: str, bidders: Sequence[str] = ()) -> None:
+        """Somebody else, who may, signed what the first one did."""
+        with _looking(f"{self.name(second)} may not be the second to sign this"):
+            self.officials.check_countersigning(self.person(first), self.person(second), bidders)
+
+    def check_without_conflict(self, signer: str, before: int) -> None:
+        """Had said before that entry that there is no conflict of interest."""
+        with _looking(f"{self.name(signer)} acted against the rules on conflicts of interest"):
+            check_declared(declared(self.words, before), self.person(signer))
 
     def person(self, fingerprint: str) -> str:
         """The registration number of whoever holds that certificate."""
@@ -260,7 +286,9 @@ class _Check:
         self.manifest = self.record.file("manifest.json")
         others = {path: data for path, data in files.items() if path != "manifest.json"}
         if encode(manifest(others)) != self.manifest:
-            raise RecordError("the manifest does not list the record's files as they are")
+            raise RecordError(
+                "a file was changed, added or left out: the manifest does not list them as they are"
+            )
         claims = decode(self.record.file("claims.json"), Trust)
         self.trust = self.pinned or claims
         self.authorities = self.trust.authorities()
@@ -272,12 +300,11 @@ class _Check:
 
     # 2. The log and a quorum of witnesses signed the checkpoints.
     def checkpoints(self) -> list[str]:
-        self.head = self.trust.verify_head(self.record.note("log/checkpoint"))
         log = VerifyingKey.parse(self.trust.log)
-        self.closing_head = verify_checkpoint(self.record.note("log/closing"), log)
-        path = [from_base64(each) for each in self.record.proofs.consistency]
-        old, new = self.closing_head, self.head
-        verify_consistency(old.size, old.root, new.size, new.root, path)
+        with _looking("the state of the log is not signed by the log and by enough outside witnesses"):
+            self.head = self.trust.verify_head(self.record.note("log/checkpoint"))
+            self.closing_head = verify_checkpoint(self.record.note("log/closing"), log)
+        self.check_extends(self.closing_head, self.record.proofs.consistency, "at the closing")
         return [f"log {log.name} of {self.head.size} entries"]
 
     # 3. The tender's chain is complete from its notice, and all of it is in the log.
@@ -285,15 +312,19 @@ class _Check:
         self.check_logged()
         self.notice = self.one_signed(EventType.PUBLISHED, Notice)
         self.notice_id = self.record.history[0].statement
+        self.tender = self.notice.tender
         self.key = check_notice(self.notice)
-        check_publication(self.notice, parse_moment(self.record.history[0].time))
+        with _looking("the notice states another time than it was published at"):
+            check_publication(self.notice, parse_moment(self.record.history[0].time))
         self.trust.check_network(self.notice.network)
         self.check_members()
         check_order(self.record.history)
         self.countersigned = self.one_signed(EventType.COUNTERSIGNED, Countersignature)
-        check_countersigned(self.notice_id, self.countersigned)
+        with _looking("the notice does not have the signatures that it needs"):
+            check_countersigned(self.notice_id, self.countersigned)
         self.officials = appointed(self.notice, self.person(self.countersigned.signer), self.person)
-        self.officials.check_apart()
+        with _looking("those who act in this tender are not kept apart"):
+            self.officials.check_apart()
         self.check_answers()
         changes = self.amendments()
         self.check_parts()
@@ -330,17 +361,22 @@ class _Check:
         self.closing.check()
         accepted = tuple(each.terms.terms for each in self.editions)
         if (self.closing.deadline, self.closing.terms) != (self.notice.deadline, accepted):
-            raise RecordError("the closing statement is about other terms or another deadline")
+            raise RecordError(
+                "the closing statement is about other terms or another deadline than the notice with its"
+                " changes"
+            )
         if parse_moment(self.closing.time) < self.notice.complete:
-            raise RecordError("the closing statement was made before the deadline or the end of the grace")
+            raise RecordError(
+                "the closing statement was made before the deadline or the end of the grace: bids could"
+                " still have come"
+            )
         self.check_commitments(self.log_index(entry))
         self.check_superseded()
         self.check_documents_logged(self.log_index(entry))
         self.check_changes()
-        closing = self.record.proofs.history[entry.seq]
-        self.included(
-            from_base64(closing.entry), closing.index, self.record.proofs.closing, self.closing_head
-        )
+        closing, path = self.record.proofs.history[entry.seq], self.record.proofs.closing
+        entry_ = from_base64(closing.entry)
+        self.included("the closing statement", entry_, closing.index, path, self.closing_head)
         return [*_contents_of(self.closing), *self.check_witnessed(), *self.check_stamped()]
 
     # 5. What the service signed a receipt for is in the closing statement, as it was signed and logged.
@@ -403,7 +439,8 @@ class _Check:
         bidding = [*self.businesses, *withdrawn]
         if len(set(bidding)) != len(bidding):
             raise TenderError("bids-twice", "a business is in two bids, or twice in one")
-        self.officials.check_apart(bidding)
+        with _looking("a bidder has a say in this tender"):
+            self.officials.check_apart(bidding)
         self.check_documents()
         partners = len(self.businesses) - len(self.record.envelopes)
         return [
@@ -418,10 +455,13 @@ class _Check:
         opened = self.record.events(EventType.OPENED)[0].seq
         for entry in self.record.events(EventType.PRICES_REVEALED):
             revealed = self.signed(entry, RevealedPrices)
-            check_revealed(self.notice, revealed)
-            self.officials.check_in_charge(self.person(revealed.signer))
+            with _looking("the preliminary prices that were revealed are not those of the notice"):
+                check_revealed(self.notice, revealed)
+            self.check_in_charge(revealed.signer)
             if revealed.lot in self.revealed or entry.seq < opened:
-                raise TenderError("revealed-wrongly", "prices revealed twice, or early")
+                raise TenderError(
+                    "revealed-wrongly", "preliminary prices were revealed twice, or before the opening"
+                )
             self.revealed[revealed.lot] = revealed
         if set(self.revealed) != {lot.id for lot in committed_lots(self.notice)}:
             raise TenderError("not-revealed", "committed prices were not revealed")
@@ -438,16 +478,20 @@ class _Check:
         until = min(priced, default=len(self.record.history))
         for entry in self.record.events(EventType.SHEET_SIGNED):
             sheet = self.signed(entry, SignedScores)
-            check_sheet(self.notice, bids, sheet)
-            self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
-            check_declared(declared(self.words, entry.seq), self.person(sheet.signer))
+            with _looking(f"the score sheet of {self.name(sheet.signer)} does not count"):
+                check_sheet(self.notice, bids, sheet)
+                self.officials.check_seated(self.person(sheet.signer), declared(self.words, entry.seq))
+            self.check_without_conflict(sheet.signer, entry.seq)
             if any(entry.seq < drawn.seq for drawn in self.record.events(EventType.PANEL_DRAWN)):
                 raise TenderError("scored-early", "a score sheet was signed before the panel was drawn")
             if entry.seq > until:
-                raise TenderError("scored-late", "a score sheet was signed after a price order")
+                raise TenderError(
+                    "scored-late", "a score sheet was signed after a price order, when prices were known"
+                )
             self.signed_sheets.append(sheet)
         scored_by = [self.person(sheet.signer) for sheet in self.signed_sheets]
-        self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
+        with _looking("the bids were not scored by the panel"):
+            self.officials.check_scored(declared(self.words, until), scored_by, to_score=bool(bids))
         self.check_priced()
         return [*findings, f"{len(self.signed_sheets)} score sheets"]
 
@@ -459,7 +503,10 @@ class _Check:
             self.notice, self.notice_id, opening, self.record.counted, self.signed_sheets, self.revealed
         )
         if again != self.evaluated.lots:
-            raise RecordError("scores or ranking come out differently")
+            raise RecordError(
+                "computed again by the notice's rules, scores or ranking come out differently than was"
+                " published"
+            )
         return [f"lot {each.lot}: {each.evaluation.rule_set}" for each in again]
 
     # 12. The award is the first in line's, intended first, made after the standstill, and countersigned.
@@ -467,13 +514,16 @@ class _Check:
         scored, intended = self.record.event(EventType.SCORED), self.record.event(EventType.INTENDED)
         awarded = self.record.event(EventType.AWARDED)
         intention, award = self.signed(intended, IntendedAward), self.signed(awarded, Award)
-        candidates = self.candidates()
-        check_intention(intention, self.evaluated, scored.statement, self.record.selection.chosen())
+        with _looking("a candidate was not examined, or negotiated with, as the notice says"):
+            candidates, chosen = self.candidates(), self.record.selection.chosen()
+        check_intention(intention, self.evaluated, scored.statement, chosen)
         check_award(award, intention, intended.statement)
         second = self.check_officers(intention, award)
         waited = parse_moment(awarded.time) - parse_moment(intended.time)
         if waited < timedelta(seconds=self.notice.standstill):
-            raise TenderError("standstill", "the award came before the end of the standstill")
+            raise TenderError(
+                "standstill", "the award came before the end of the standstill, the time for complaints"
+            )
         if self.trust.witnesses.reached(self.record.note("log/checkpoint")) + WITNESS_CLOCKS < parse_moment(
             awarded.time
         ):
@@ -487,7 +537,9 @@ class _Check:
     # 13. The open data say the same, and nothing else is in the file.
     def open_data(self) -> list[str]:
         if ocds.record_of(self.record.published()) != self.record.file("ocds.json"):
-            raise RecordError("the OCDS record differs from the statements")
+            raise RecordError(
+                "the open data differ from the signed statements: another OCDS record follows from them"
+            )
         if self.record.expected_paths() != set(self.record.files):
             raise RecordError("the record holds files that nothing refers to, or lacks some")
         unsaid = (*BID_EVENTS, *PRIVATE)
@@ -509,7 +561,9 @@ class _Check:
         findings = []
         for entry in self.record.events(*EDITIONS[1:]):
             said = self.amendment(entry) if entry.t is EventType.AMENDED else self.extension(entry)
-            self.editions = followed_by(self.editions, said, entry.statement, entry.seq)
+            what = "an amendment" if isinstance(said, Amendment) else "an extension after an outage"
+            with _looking(f"{what} changes what it may not"):
+                self.editions = followed_by(self.editions, said, entry.statement, entry.seq)
             self.notice = self.editions[-1].notice
             check_notice(self.notice)
             findings.append(self.change(said))
@@ -517,17 +571,18 @@ class _Check:
 
     def amendment(self, entry: Entry) -> Amendment:
         amendment = self.signed(entry, Amendment)
-        check_in_time(self.editions[-1], amendment.amended, parse_moment(entry.time))
+        with _looking("an amendment came too late"):
+            check_in_time(self.editions[-1], amendment.amended, parse_moment(entry.time))
         word = self.signed(self.record.history[entry.seq - 1], Countersignature)
         check_countersigned(entry.statement, word)
-        officer = self.person(amendment.signer)
-        self.officials.check_in_charge(officer)
-        self.officials.check_countersigning(officer, self.person(word.signer))
+        self.check_in_charge(amendment.signer)
+        self.check_second(amendment.signer, word.signer)
         return amendment
 
     def extension(self, entry: Entry) -> Extension:
         extension = self.signed(entry, Extension)
-        check_told_afterwards(extension, parse_moment(entry.time))
+        with _looking("the deadline was moved for an outage that had not been"):
+            check_told_afterwards(extension, parse_moment(entry.time))
         return extension
 
     def change(self, said: Amendment | Extension) -> str:
@@ -548,7 +603,7 @@ class _Check:
             answer = self.signed(entry, Answer)
             asked = [e.statement for e in self.record.events(EventType.ENQUIRED) if e.seq < entry.seq]
             check_answer(answer, asked)
-            self.officials.check_in_charge(self.person(answer.signer))
+            self.check_in_charge(answer.signer)
 
     def deadline_at(self, time: str) -> str:
         """Which deadline was stated at that time."""
@@ -584,16 +639,29 @@ class _Check:
     def check_terms(self, committed: Committed, envelope: Envelope) -> None:
         """The envelope was sealed under the terms that were in force when it came."""
         edition = self.record.in_force(committed.index)
-        check(envelope, edition.terms)
+        with _looking(f"bid {committed.statement} was not made for this tender as it was published"):
+            check(envelope, edition.terms)
         if edition.terms.round != self.notice.round:
             self.reservations.append(
                 f"bid {committed.statement} was sealed for round {edition.terms.round}, which came before the"
                 " deadline that was moved: from then on the mandate lock alone held it"
             )
 
-    def included(self, entry: bytes, index: int, path: Sequence[str], head: Checkpoint | None = None) -> None:
+    def included(
+        self, what: str, entry: bytes, index: int, path: Sequence[str], head: Checkpoint | None = None
+    ) -> None:
         head = head or self.head
-        verify_inclusion(leaf_hash(entry), index, head.size, [from_base64(each) for each in path], head.root)
+        with _looking(f"{what} is not in the public log as it is shown here"):
+            hashes = [from_base64(each) for each in path]
+            verify_inclusion(leaf_hash(entry), index, head.size, hashes, head.root)
+
+    def check_extends(self, seen: Checkpoint, path: Sequence[str], when: str) -> None:
+        """The log is the one that witnesses saw before, with more at its end."""
+        with _looking(
+            f"the log that the witnesses saw {when} is not the log of now: there are two histories"
+        ):
+            hashes = [from_base64(each) for each in path]
+            verify_consistency(seen.size, seen.root, self.head.size, self.head.root, hashes)
 
     def check_logged(self) -> None:
         """Every entry of the tender's history is in the log, and they are in its order."""
@@ -601,7 +669,7 @@ class _Check:
         for entry in self.record.proofs.history:
             if entry.index <= last:
                 raise LogError("the tender's chain is not in the order of the log")
-            self.included(from_base64(entry.entry), entry.index, entry.path)
+            self.included("a step of the tender", from_base64(entry.entry), entry.index, entry.path)
             last = entry.index
 
     def log_index(self, entry: Entry) -> int:
@@ -701,13 +769,15 @@ class _Check:
         """The draw that `entry` requests: by a round of which the witnesses' co-signatures show that nobody
         knew it then. Leaves behind in which order the pool is called."""
         request = self.signed(entry, DrawRequest)
-        self.officials.check_in_charge(self.person(request.signer))
-        check_request(self.notice, request, parse_moment(entry.time))
+        self.check_in_charge(request.signer)
+        with _looking("the draw of the panel was not announced as it must be"):
+            check_request(self.notice, request, parse_moment(entry.time))
         if not self.record.events(EventType.PANEL_DRAWN):
             return "a panel's draw was requested, and none came of it"
         draw = self.one_signed(EventType.PANEL_DRAWN, PanelDraw)
         check_unknown(self.notice, request, self.witnessed_draw(entry))
-        verify_draw(self.notice, self.notice_id, (entry.statement, request.round), draw)
+        with _looking("the panel was not drawn as it was announced"):
+            verify_draw(self.notice, self.notice_id, (entry.statement, request.round), draw)
         self.officials = msgspec.structs.replace(self.officials, drawn=draw.order(self.person))
         found = f"panel of {self.notice.seats} drawn from {len(draw.tickets)} by round {draw.round}"
         if not is_grindable(self.notice):
@@ -719,10 +789,10 @@ class _Check:
         """When the quorum had reached the entry that requests a draw."""
         note = self.record.note("log/draw")
         head, proofs = verify_checkpoint(note, VerifyingKey.parse(self.trust.log)), self.record.proofs
-        path = [from_base64(each) for each in proofs.draw_consistency]
-        verify_consistency(head.size, head.root, self.head.size, self.head.root, path)
+        self.check_extends(head, proofs.draw_consistency, "before the draw")
         logged = proofs.history[entry.seq]
-        self.included(from_base64(logged.entry), logged.index, proofs.draw, head)
+        what = "the request to draw the panel"
+        self.included(what, from_base64(logged.entry), logged.index, proofs.draw, head)
         return max(self.notice.witnesses.reached(note), self.trust.witnesses.reached(note))
 
     def candidates(self) -> list[str]:
@@ -742,13 +812,12 @@ class _Check:
         entry = self.record.event(EventType.AWARD_COUNTERSIGNED)
         second = self.signed(entry, Countersignature)
         check_countersigned(self.record.event(EventType.AWARDED).statement, second)
-        first, other = self.person(award.signer), self.person(second.signer)
-        self.officials.check_countersigning(first, other, self.businesses)
+        self.check_second(award.signer, second.signer, self.businesses)
         intended = self.record.event(EventType.INTENDED).seq
         for signer, before in ((intention.signer, intended), (award.signer, entry.seq)):
-            self.officials.check_in_charge(self.person(signer))
-            check_declared(declared(self.words, before), self.person(signer))
-        check_declared(declared(self.words, entry.seq), other)
+            self.check_in_charge(signer)
+            self.check_without_conflict(signer, before)
+        self.check_without_conflict(second.signer, entry.seq)
         return second.signer
 
     def suppliers(self, award: LotAward) -> str:
@@ -762,16 +831,21 @@ class _Check:
         paths = self.record.proofs.commitments
         for each, path in zip(self.closing.commitments, paths, strict=False):
             digest = commitment(each.kind, self.notice_id, each.time, each.salt, each.statement)
-            self.included(commitment_entry(digest), each.index, path)
+            what = f"{each.kind} {each.statement}"
+            self.included(what, commitment_entry(digest), each.index, path)
             if not notice_index < each.index < closed_at:
-                raise LogError("a commitment was logged before the notice or after the closing statement")
+                raise LogError(
+                    f"{what} was not in the box when that was closed: it came into the log before the"
+                    " notice or"
+                    " after the closing statement"
+                )
             deadline = self.record.in_force(each.index).notice.deadline
             if each.time >= deadline and not each.in_doubt:
-                raise LogError(f"{each.kind} {each.statement} was accepted after the deadline")
+                raise LogError(f"{what} was accepted after the deadline")
             if each.in_doubt:
                 late = "after" if each.time >= deadline else "before"
                 self.reservations.append(
-                    f"{each.kind} {each.statement} of {each.bidder} came while the service's clock was in"
+                    f"{what} of {each.bidder} came while the service's clock was in"
                     f" doubt: at {each.time} by that clock, {late} the deadline"
                 )
         if len(paths) != len(self.closing.commitments):
@@ -785,8 +859,8 @@ class _Check:
         for each, path in zip(self.closing.documents, paths, strict=True):
             file = SealedFile(number=each.number, sha256=each.sha256, size=0)
             digest = commitment("document", self.notice_id, each.time, each.salt, file.id(each.envelope))
-            self.included(commitment_entry(digest), each.index, path)
             what = f"document {each.number} of envelope {each.envelope}"
+            self.included(what, commitment_entry(digest), each.index, path)
             if each.index >= closed_at:
                 raise LogError(f"{what} was logged after the closing statement")
             if each.time >= until and not each.in_doubt:
@@ -838,7 +912,7 @@ class _Check:
             late = self.one_signed(EventType.LATE, LateClosing)
             if late.closing != self.record.event(EventType.CLOSED).statement:
                 raise TenderError("wrong-closing", "the late closing that is answered for is another one")
-            self.officials.check_in_charge(self.person(late.signer))
+            self.check_in_charge(late.signer)
             self.reservations.append(
                 "the time lock did not cover the closing, the mandate lock held; the officer's reason: "
                 + late.reason
@@ -874,8 +948,13 @@ class _Check:
             raise CommitteeError("the opening is of another part or round than bids were sealed for")
         for each in published:
             if each.keys != self.combine(opening.part, each.round, before):
-                raise CommitteeError("the published keys are not what the committee signed")
-            self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
+                raise CommitteeError(
+                    "the published keys are not what the committee signed: too few members ordered the"
+                    " opening,"
+                    " or another one"
+                )
+            with _looking(FALSE_BEACON):
+                self.notice.network.verify_round(int(each.round), bytes.fromhex(each.beacon))
 
     def opened_of(self, part: Part) -> list[Chosen]:
         """What the committee opened of `part` of the counted bids. Whether it is every price that was to be
@@ -912,17 +991,21 @@ class _Check:
     def combine(self, part: Part, round: str, before: int) -> tuple[OrderKey, ...]:
         entries = [e for e in self.record.events(EventType.PARTIAL) if e.part == part and e.seq < before]
         if any(parse_moment(entry.time) < self.notice.opens for entry in entries):
-            raise CommitteeError("an opening order was signed before the round of the time lock")
+            raise CommitteeError(
+                "a committee member ordered the opening before its time, the round of the time lock"
+            )
         partials = [self.signed(entry, OpeningPartial) for entry in entries]
         if not {each.round for each in partials} <= set(self.rounds):
             raise CommitteeError("an order was signed for a round that no bid which counts was sealed for")
         self.ordered[part] = {each.subject for each in partials}
         given = [each for each in partials if each.round == round]
-        return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
+        with _looking("an order to open is not the committee's"):
+            return combined(part, given, self.notice.committee, self.key, under(self.editions, round))
 
     def refusal(self, entry: Entry) -> str:
         refusal = self.signed(entry, OrderRefusal)
-        check_refusal(refusal, self.notice.committee, self.editions[-1].terms)
+        with _looking("a refusal to open is not a committee member's"):
+            check_refusal(refusal, self.notice.committee, self.editions[-1].terms)
         if refusal.part != entry.part:
             raise CommitteeError("the refusal is about another part")
         return f"committee member {refusal.member} refused the order on part {refusal.part}: {refusal.reason}"
@@ -935,7 +1018,10 @@ class _Check:
         if len(said) != len(entries):
             raise RecordError("an envelope was opened twice")
         if set(said) != {(each.bid.id, each.section) for each in chosen}:
-            raise RecordError(f"the {part} parts opened are not those that count")
+            raise RecordError(
+                f"the {part} parts opened are not those that count: a bid was passed over, or one opened"
+                " too many"
+            )
         for each, result in zip(chosen, results, strict=True):
             if not self.comes_out(said[each.bid.id, each.section], result):
                 raise RecordError(f"envelope {each.bid.id} opens to something else than was published")
@@ -949,21 +1035,94 @@ class _Check:
         return result == published and sha256(published).hex() == entry.content
 
 
-STEPS: tuple[tuple[str, Callable[[_Check], list[str]]], ...] = (
-    ("file, manifest, trust", _Check.files),
-    ("checkpoints and co-signatures", _Check.checkpoints),
-    ("the tender's chain", _Check.chain),
-    ("closing statement before any key", _Check.box),
-    ("receipts", _Check.receipts),
-    ("beacon, committee, opening orders", _Check.keys),
-    ("envelopes open to what was published", _Check.contents),
-    ("bidders' signatures and certificates", _Check.bidders),
-    ("draws", _Check.draws),
-    ("score sheets before prices", _Check.sheets),
-    ("scores and ranking", _Check.ranking),
-    ("award after standstill", _Check.award),
-    ("open data", _Check.open_data),
+STEPS: tuple[tuple[str, Callable[[_Check], list[str]], str], ...] = (
+    (
+        "file, manifest, trust",
+        _Check.files,
+        "this file is not as the service made it: it was damaged or changed on its way, or is none of its"
+        " records; download it again and compare",
+    ),
+    (
+        "checkpoints and co-signatures",
+        _Check.checkpoints,
+        "the public log behind this record is not the one that you and its outside witnesses know: this"
+        " history may have been made up afterwards, or for you alone",
+    ),
+    (
+        "the tender's chain",
+        _Check.chain,
+        "the story of this tender does not hold together: a step is missing, was taken out of turn or too"
+        " late, or was not signed by somebody whose duty it is",
+    ),
+    (
+        "closing statement before any key",
+        _Check.box,
+        "the list of bids that was to be fixed before anybody could read one does not hold: a bid may have"
+        " been dropped, added, exchanged or let in late",
+    ),
+    (
+        "receipts",
+        _Check.receipts,
+        "the service signed its word to a bidder and did not keep it: what the bidder holds is evidence",
+    ),
+    (
+        "beacon, committee, opening orders",
+        _Check.keys,
+        "the bids were not opened by the committee and at the time that the notice names: somebody may have"
+        " read them early, or alone",
+    ),
+    (
+        "envelopes open to what was published",
+        _Check.contents,
+        "what is published as the bids is not what the bidders sealed, or other bids were opened than those"
+        " that count",
+    ),
+    (
+        "bidders' signatures and certificates",
+        _Check.bidders,
+        "a bid, a withdrawal or a document is not from the business in whose name it stands, was not made for"
+        " this tender, or its business may not bid here",
+    ),
+    (
+        "draws",
+        _Check.draws,
+        "what was to be drawn by lot was not: the result may have been chosen for somebody",
+    ),
+    (
+        "score sheets before prices",
+        _Check.sheets,
+        "the bids were not scored as they should have been: by the wrong people, after prices were known, or"
+        " with a price opened that was to stay closed",
+    ),
+    (
+        "scores and ranking",
+        _Check.ranking,
+        "computed again by the rules of the notice, the result is another one than was published: somebody"
+        " else may have won",
+    ),
+    (
+        "award after standstill",
+        _Check.award,
+        "the award does not follow from the result, came too early, or was made by people who may not make"
+        " it",
+    ),
+    (
+        "open data",
+        _Check.open_data,
+        "the data files say something else than the signed statements do, or are not all and only what"
+        " belongs here: do not quote their figures",
+    ),
 )
+"""Each step's title, what it does, and what it means where it is refused."""
+
+
+@contextmanager
+def _looking(words: str) -> Iterator[None]:
+    """Puts `words`, which say what does not hold, before the detail of how it does not."""
+    try:
+        yield
+    except VerificationError as error:
+        raise RecordError(f"{words}: {error}") from error
 
 
 def _named(receipt: Receipt | DocumentReceipt) -> str:

@@ -15,9 +15,16 @@ from hypothesis import settings
 
 from procurement import database
 from procurement.embedded import EmbeddedPostgres
+from tests.commands import Run, running
 
 settings.register_profile("unhurried", deadline=None)  # how fast a machine is, no test says
 settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line in this process."""
+    return running(capfd)
 
 
 @pytest.fixture(scope="session")

@@ -563,8 +563,8 @@ def _is_statement(data: bytes, id: str) -> bool:
 
 
 def _wrong(tile: Tile, got: Mapping[str, bytes]) -> DoubtError:
-    what = "entries that do not hash to" if tile.level == ENTRIES else "hashes that are not"
-    said = f"The service gives {what} what the signed head says: {tile.path}."
+    what = "entries" if tile.level == ENTRIES else "a part of the tree"
+    said = f"The service gives {what} that the head which it signed is not about: {tile.path}."
     return DoubtError(Alarm("wrong-entries" if tile.level == ENTRIES else "wrong-tile", said, got))
 
 

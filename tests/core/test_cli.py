@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -14,8 +13,8 @@ import pytest
 from bids.receipts import Refusal
 from crypto.encoding import encode, moment
 from crypto.statements import sign
-from procurement.__main__ import main
 from tests.builders import DEADLINE, Life, World, a_bidder, a_lot, a_notice, the_world
+from tests.commands import Ended, Run
 from tests.past_releases import changed, ukraine
 from tests.past_tenders import NEGOTIATION, PRICE_FLOOR, files_of, with_field, written
 
@@ -30,33 +29,6 @@ socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from procurement.__main__ import main
 main()
 """
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    return in_this_process(capfd)
-
-
-def in_this_process(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command in this process."""
-
-    def run(*arguments: str | Path) -> Ended:
-        with pytest.raises(SystemExit) as ended:
-            main([str(each) for each in arguments])
-        return Ended(int(ended.value.code or 0), *capfd.readouterr())
-
-    return run
 
 
 @cache

@@ -72,7 +72,7 @@ from tests.builders import (
     panel_rules,
     the_world,
 )
-from tests.core.test_record_panel import Drawn
+from tests.lies.test_panel import Drawn
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 BID = encode(Bid(offers=(LotOffer(lot="1", amount="1000000"),)))

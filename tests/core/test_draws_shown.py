@@ -11,7 +11,7 @@ import pytest
 from procurement.draws import ShownDraw, lot_draws, panel_draw
 from procurement.evaluation import Derived, KrPriceFloor, LowestPrice, Rules
 from tests.builders import Life, a_bidder, a_lot, a_notice, the_world
-from tests.core.test_record_panel import SEATS, Drawn, drawn
+from tests.lies.test_panel import SEATS, Drawn, drawn
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/formats.md").read_text()
 FLOOR = KrPriceFloor(base="1000000", basis_points=200, unit=100, floor="80", preliminary_prices=Derived())

@@ -38,7 +38,7 @@ from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Facts, extension_file, record_of
 from procurement.tenders import Bid, LotOffer, Proposal, StatedCost
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
-from tests.core.test_record_selection import NEGOTIATED, Ranked
+from tests.lies.test_selection import NEGOTIATED, Ranked
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "ocds"
 

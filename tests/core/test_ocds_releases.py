@@ -47,10 +47,10 @@ from tests.core.test_ocds import (
     check_valid,
     read_schema,
 )
-from tests.core.test_record_box import boxed
-from tests.core.test_record_lots import Apart, begun, scored
-from tests.core.test_record_panel import Drawn
-from tests.core.test_record_selection import Ranked
+from tests.lies.test_box import boxed
+from tests.lies.test_lots import Apart, begun, scored
+from tests.lies.test_panel import Drawn
+from tests.lies.test_selection import Ranked
 
 HOUR = timedelta(hours=1)
 BASE = "https://tenders.example"

@@ -427,15 +427,6 @@ def test_a_receipt_that_was_kept_is_found_in_the_closing() -> None:
     assert (step.number, step.result, len(step.findings)) == (5, "ok", 2)
 
 
-def test_a_receipt_for_a_bid_that_the_closing_leaves_out_proves_the_loss() -> None:
-    life, (_, lost) = two_bids()
-    dropped = life.submitted.pop()
-    del life.bids[dropped.statement]
-    step = last_step(life.to_award().record(), lost)
-    assert (step.number, step.result) == (5, "refused")
-    assert dropped.statement in step.findings[0]
-
-
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

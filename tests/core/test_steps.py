@@ -17,8 +17,8 @@ from procurement.history import Entry, EventType
 from procurement.notices import LegalBasis
 from procurement.steps import HOLDERS, LANGUAGES, RULES, WHO, WORDS, Step, in_words, steps, turns
 from tests.builders import DEADLINE, START, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
-from tests.core.test_record_panel import drawn
-from tests.core.test_record_selection import Ranked
+from tests.lies.test_panel import drawn
+from tests.lies.test_selection import Ranked
 
 HANGUL = re.compile("[가-힣]")
 LAW = {"legal": LegalBasis(jurisdiction="kr-national", procedure="open"), "category": "goods"}

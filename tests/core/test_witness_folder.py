@@ -26,16 +26,11 @@ from procurement.errors import FolderError
 from procurement.web.witness import create_witness
 from procurement.witness import Memory
 from tests.builders import the_world
-from tests.core.test_cli import Ended, Run, in_this_process
+from tests.commands import Ended, Run
 from tests.core.test_witness import FORK, LOG_KEY, note_at, request
 
 NAME = "auditor.example/witness"
 OTHER = SigningKey("other.example/log", LOG, bytes(range(32)))
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    return in_this_process(capfd)
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from procurement.record import verify
 from procurement.scoring import Chosen
 from procurement.tenders import Bid, LotOffer, StatedCost
 from tests.builders import Life, a_bidder, a_lot, a_notice, packed, the_world
-from tests.core.test_record_lies import Files, Liar, Lie, check_refused, evaluated_as, lies_into
+from tests.lies.catalogue import Files, Lie, Who, check_refused, lies_into
+from tests.lies.test_life import Liar, evaluated_as
 
 PANEL = tuple(each.fingerprint for each in the_world().panel)
 QUALITY = WeightedCriterion(id="quality", title="Quality", points="90", weight="70")
@@ -173,7 +174,13 @@ class Curious(Life):
         return [Chosen(self.counted[i], "price") for i in self.whose]
 
 
-@lie(10, "a price that was to stay closed")
+@lie(
+    10,
+    "an order was signed on a price that was to stay closed",
+    "price of a failed bid opened",
+    Who.SERVICE,
+    "The price of a bid that failed on quality is opened all the same.",
+)
 def the_price_of_a_bid_that_failed_is_opened() -> Files:
     life = scored(a_life(TWO, Curious, whose=(0, 1, 2)))
     life.open("price")
@@ -193,7 +200,13 @@ def one_member_signs_the_order_of_a_bid_that_failed() -> Files:
     return concluded(life)
 
 
-@lie(10, "not every price was opened")
+@lie(
+    10,
+    "not every price was opened that was to be",
+    "price that stays shut",
+    Who.SERVICE,
+    "The price of a bid that passed is never opened.",
+)
 def the_price_of_a_bid_that_passed_stays_closed() -> Files:
     life = scored(a_life(TWO, Curious, whose=(1,)))
     life.open("price")
@@ -271,7 +284,13 @@ def one_of_two_winners_is_left_out() -> Files:
     return awarded_to(0)
 
 
-@lie(12, "someone else than the first in line")
+@lie(
+    12,
+    "the intended award names someone else than the first in line",
+    "winner too many",
+    Who.OFFICER,
+    "A third business is awarded where the notice says two.",
+)
 def a_third_winner_is_added() -> Files:
     return awarded_to(0, 1, 2)
 

@@ -49,7 +49,7 @@ from tests.builders import (
     panel_rules,
     the_world,
 )
-from tests.core.test_record_lies import Files, Lie, last, lies_into
+from tests.lies.catalogue import Files, Lie, Who, check_refused, last, lies_into
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EXAMINED = examined_floor()
@@ -400,7 +400,13 @@ def the_award_comes_after_a_failure_without_the_next_being_examined() -> Files:
     return life.intending(1)
 
 
-@lie(12, "not this candidate's turn")
+@lie(
+    12,
+    "a candidate was not examined, or negotiated with, as the notice says",
+    "next in line skipped",
+    Who.OFFICER,
+    "The second in line is examined and awarded without a word on the first.",
+)
 def the_next_in_line_is_skipped() -> Files:
     life = two()
     life.ask(life.line[1])
@@ -457,7 +463,13 @@ def a_candidate_who_has_handed_in_is_said_not_to_have() -> Files:
     return scored_otherwise(examined=None, scores=(), outcome="no-documents")
 
 
-@lie(12, "for files that were handed in")
+@lie(
+    12,
+    "a candidate was not examined, or negotiated with, as the notice says",
+    "points for nothing",
+    Who.OFFICER,
+    "A candidate gets points although nothing was handed in for them.",
+)
 def points_are_given_for_nothing() -> Files:
     scores = tuple(
         CapabilityScore(criterion=id, score=score, reason="I know them")
@@ -606,10 +618,7 @@ def an_examination_goes_on_after_the_intention() -> Files:
 
 @pytest.mark.parametrize("told", LIES, ids=lambda told: told.tell.__name__)
 def test_a_lie_about_the_selection_is_refused_at_its_step(told: Lie) -> None:
-    verdict = verify(packed(told.tell()), the_world().trust)
-    assert verdict.outcome == "refused", "nobody noticed"
-    assert (verdict.steps[-1].number, told.says) == (told.step, told.says), last(verdict)
-    assert told.says in last(verdict), last(verdict)
+    check_refused(told)
 
 
 def told(life: Ranked, act: Callable[[Ranked], None]) -> None:

@@ -39,18 +39,8 @@ from tests.builders import (
     signed_anyhow,
     the_world,
 )
-from tests.core.test_record_lies import (
-    MINUTE,
-    SECOND,
-    Files,
-    Lie,
-    bidders,
-    check_refused,
-    concluded,
-    last,
-    lies_into,
-    opened,
-)
+from tests.lies.catalogue import Files, Lie, Who, check_refused, last, lies_into
+from tests.lies.test_life import MINUTE, SECOND, bidders, concluded, opened
 
 GRACE = timedelta(hours=1)
 OFFER = SealedFile(number=1, sha256="11" * 32, size=4096)
@@ -207,17 +197,6 @@ def a_withdrawal_is_dropped_from_the_commitments() -> Files:
     return closed(boxed(Forgetful()))
 
 
-def test_a_withdrawal_that_is_dropped_altogether_is_proved_by_its_receipt() -> None:
-    """Nobody can tell from the record alone; whoever withdrew can."""
-    life = one_withdrawn(BoxLife())
-    kept = answer(life, life.submitted[2])
-    life.submitted.pop()
-    del life.withdrawals[life.withdrawal]
-    files = closed(life)
-    assert verdict_of(files).outcome == "verified"
-    assert_contradicted(files, kept, f"withdrawal {life.withdrawal}")
-
-
 @lie(4, "does not give each bidder one chain")
 def a_withdrawn_bid_stands_beside_its_withdrawal() -> Files:
     life = boxed()
@@ -262,7 +241,13 @@ def a_withdrawn_envelope_is_published_after_all() -> Files:
     return closed(life) | {f"bids/{life.taken_back}.json": life.bids[life.taken_back]}
 
 
-@lie(8, "another bidder's than the closing statement says")
+@lie(
+    8,
+    "a withdrawal is another bidder's than the closing statement says",
+    "withdrawn by a rival",
+    Who.BIDDER,
+    "A rival withdraws the best bid, and the service takes it for its bidder's word.",
+)
 def a_competitor_withdraws_the_best_bid() -> Files:
     life = BoxLife()
     life.submit(bidders()[0], "960000")
@@ -274,7 +259,13 @@ def a_competitor_withdraws_the_best_bid() -> Files:
     return closed(life)
 
 
-@lie(8, "a certificate of role service, not business")
+@lie(
+    8,
+    "… could not act as business at …",
+    "marked as withdrawn",
+    Who.SERVICE,
+    "The service itself marks the best bid as withdrawn.",
+)
 def the_service_withdraws_a_bid() -> Files:
     life = BoxLife()
     best = life.submit(bidders()[0], "960000")
@@ -296,7 +287,13 @@ def a_withdrawal_from_another_tender_is_used_here() -> Files:
     return closed(one_withdrawn(Signs(tender="ocds-0s3al1-t2")))
 
 
-@lie(8, "of another envelope than the closing statement says")
+@lie(
+    8,
+    "a withdrawal is of another envelope than the closing statement says",
+    "old withdrawal used again",
+    Who.SERVICE,
+    "The withdrawal of an older bid is held against the one that came after it.",
+)
 def an_old_withdrawal_takes_back_a_later_bid() -> Files:
     """The bidder withdrew its first bid and sent a second; the service lets the withdrawal end the chain."""
     life = BoxLife()
@@ -343,7 +340,13 @@ def a_withdrawal_that_came_at_the_deadline_counts() -> Files:
 # ── documents ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@lie(8, "does not say which documents are missing")
+@lie(
+    8,
+    "the closing statement does not say which documents are missing",
+    "missing document passed over",
+    Who.SERVICE,
+    "A file that a bid promises never came, and nobody says so.",
+)
 def a_missing_document_is_passed_over() -> Files:
     return closed(boxed(), missing=())
 
@@ -356,15 +359,6 @@ def a_document_that_came_is_called_missing() -> Files:
         MissingDocument(envelope=life.again, number=1),
     )
     return closed(life, missing=both)
-
-
-def test_a_document_that_came_and_is_left_out_is_proved_by_its_receipt() -> None:
-    life = boxed()
-    kept = document_answer(life, life.documents[1], ANNEX)
-    del life.documents[1]
-    files = closed(life)
-    assert verdict_of(files).outcome == "verified"
-    assert_contradicted(files, kept, f"document 1 of envelope {life.best}")
 
 
 @lie(8, "does not say which documents are missing")
@@ -388,7 +382,13 @@ def a_document_comes_that_its_envelope_does_not_list() -> Files:
     return closed(life)
 
 
-@lie(8, "a document came that its envelope does not list")
+@lie(
+    8,
+    "a document came that its envelope does not list",
+    "changed bid document",
+    Who.SERVICE,
+    "A file of a bid is exchanged for another one.",
+)
 def a_document_is_exchanged_for_another() -> Files:
     life = boxed()
     life.receive(life.again, msgspec.structs.replace(LATER, sha256="66" * 32))
@@ -419,7 +419,13 @@ def a_document_belongs_to_a_withdrawal() -> Files:
     return closed(life)
 
 
-@lie(4, "came after the end of the grace")
+@lie(
+    4,
+    "document … of envelope … came after the end of the grace",
+    "late document",
+    Who.SERVICE,
+    "A file is taken after the time for files is over.",
+)
 def a_document_that_came_at_the_end_of_the_grace_is_taken() -> Files:
     life = boxed()
     life.now = DEADLINE + GRACE - SECOND
@@ -482,7 +488,7 @@ def the_closing_is_dated_after_the_grace_and_was_witnessed_before_it() -> Files:
     return closed(boxed(), cosigned_at=DEADLINE + GRACE - 5 * MINUTE)
 
 
-@lie(13, "OCDS record differs")
+@lie(13, "another OCDS record follows")
 def the_open_data_are_silent_about_a_withdrawn_bid() -> Files:
     files = closed(boxed())
     return files | {"ocds.json": files["ocds.json"].replace(b'"withdrawn"', b'"pending"')}
@@ -580,16 +586,6 @@ def test_receipts_of_every_kind_and_promises_are_found_in_the_closing() -> None:
     verdict = verify(packed(closed(life)), the_world().trust, held=list(map(Held.parse, kept)))
     assert verdict.outcome == "verified", last(verdict)
     assert len(verdict.steps[4].findings) == 6
-
-
-def test_a_promise_that_was_not_kept_is_misconduct() -> None:
-    life = one_withdrawn(BoxLife())
-    life.submit(bidders()[2])
-    kept = promised(life, life.submitted[-1])
-    lost = life.submitted.pop()
-    life.entries.pop()
-    del life.bids[lost.statement]
-    assert_contradicted(closed(life), kept, f"envelope {lost.statement}")
 
 
 def test_a_promise_for_later_than_may_be_is_refused() -> None:

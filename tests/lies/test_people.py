@@ -42,26 +42,22 @@ from tests.builders import (
     signed_anyhow,
     the_world,
 )
-from tests.core.test_record_lies import (
+from tests.lies.catalogue import Files, Lie, Who, check_refused, last, lies_into
+from tests.lies.test_life import (
     FLOOR,
     MINUTE,
     PRICES,
     SALT,
     SECOND,
-    Files,
     Forgetful,
     Liar,
-    Lie,
     a_life,
     a_panel_life,
     all_of,
     answered,
     begun,
     bidders,
-    check_refused,
     concluded,
-    last,
-    lies_into,
     lived,
     opened,
     with_history,
@@ -291,7 +287,13 @@ def test_whoever_was_revoked_before_says_nothing_that_counts(who: str) -> None:
     check_refused(Lie(tell, step, "was revoked"))
 
 
-@lie(8, "was revoked")
+@lie(
+    8,
+    "… could not act as business at …",
+    "revoked certificate",
+    Who.BIDDER,
+    "A business bids under a certificate that had been revoked.",
+)
 def a_bidder_was_revoked_before_its_bid() -> Files:
     life = a_life()
     bidder = a_bidder(life.world, 9)
@@ -312,7 +314,13 @@ def a_partner_was_revoked_before_the_joint_bid() -> Files:
 PRACTICE = "practice-0123456789abcdef"
 
 
-@lie(8, "is a practice number")
+@lie(
+    8,
+    "… is a practice number: it is for practice tenders only",
+    "practice bidder in a real tender",
+    Who.BIDDER,
+    "Somebody who is registered for practice only bids for a real contract.",
+)
 def somebody_bids_for_real_under_a_practice_number() -> Files:
     life = a_life()
     life.submit(somebody(Role.BUSINESS, PRACTICE), "900000")
@@ -399,7 +407,13 @@ def listed_by(authority: Authority, at: datetime) -> tuple[str, ...]:
     return (to_base64(authority.list_revoked({}, 1, at - MINUTE, DAY)),)
 
 
-@lie(3, "not its root's")
+@lie(
+    3,
+    "… could not act as officer at …",
+    "forged revocation list",
+    Who.REGISTRAR,
+    "Who is in good standing is said by an authority of the same name that nobody trusts.",
+)
 def a_foreign_authority_of_the_same_name_made_a_list() -> Files:
     foreign = Authority.create(Role.OFFICER, START - DAY)
     return lived(Dictated(lambda lists, at: lists.update({Role.OFFICER: listed_by(foreign, at)})))
@@ -529,7 +543,13 @@ def the_notice_is_countersigned_later() -> Files:
     return lived(Hesitant())
 
 
-@lie(3, "notice is countersigned by a second officer")
+@lie(
+    3,
+    "those who act in this tender are not kept apart",
+    "one officer signs twice",
+    Who.OFFICER,
+    "The officer who publishes the notice countersigns it, too.",
+)
 def the_officer_countersigns_the_notice() -> Files:
     return all_of(countersigned(EventType.COUNTERSIGNED, the_world().officer))
 
@@ -574,12 +594,24 @@ def a_committee_member_declares_for_the_evaluator() -> Files:
     return lived(Impersonated(ConflictDeclaration, the_world().members[0].key, PANEL))
 
 
-@lie(3, "award:made before award:countersigned")
+@lie(
+    3,
+    "the award comes before the second officer's signature under the award",
+    "award not countersigned",
+    Who.OFFICER,
+    "The award is made without a second officer's signature.",
+)
 def nobody_countersigns_the_award() -> Files:
     return lived(Forgetful(None, lambda _, event: event.t is EventType.AWARD_COUNTERSIGNED))
 
 
-@lie(12, "countersigned by a second officer")
+@lie(
+    12,
+    "… may not be the second to sign this",
+    "award countersigned by the same person",
+    Who.OFFICER,
+    "The officer who awards countersigns the award, too.",
+)
 def the_officer_countersigns_the_award() -> Files:
     return all_of(countersigned(EventType.AWARD_COUNTERSIGNED, the_world().officer))
 
@@ -623,7 +655,13 @@ def the_second_officer_is_on_the_panel() -> Files:
     return all_of(named(somebody(Role.EVALUATOR, "O-2")))
 
 
-@lie(3, "C-1 is evaluator here and cannot be committee member")
+@lie(
+    3,
+    "those who act in this tender are not kept apart: … is evaluator here and cannot be committee member",
+    "one person, two duties",
+    Who.OFFICER,
+    "A member of the opening committee is on the panel that scores.",
+)
 def a_committee_member_is_on_the_panel() -> Files:
     return all_of(named(somebody(Role.EVALUATOR, "C-1")))
 
@@ -677,7 +715,13 @@ def an_evaluator_scores_without_a_word_on_conflicts() -> Files:
     return lived(Reticent("E-Lee", None, PANEL))
 
 
-@lie(10, "steps back")
+@lie(
+    10,
+    "… acted against the rules on conflicts of interest",
+    "conflicted evaluator",
+    Who.EVALUATOR,
+    "An evaluator scores after declaring that a relative bids.",
+)
 def an_evaluator_with_a_conflict_scores() -> Files:
     return lived(Reticent("E-Lee", "My sister bids.", PANEL))
 
@@ -695,7 +739,13 @@ def an_evaluator_declares_after_its_sheet() -> Files:
     return lived(Later(notice=a_notice(the_world(), a_lot(PANEL))))
 
 
-@lie(12, "first declares")
+@lie(
+    12,
+    "… acted against the rules on conflicts of interest",
+    "no word on conflicts",
+    Who.OFFICER,
+    "An officer chooses the winner without declaring whether there is a conflict of interest.",
+)
 def an_officer_intends_without_a_word_on_conflicts() -> Files:
     return lived(Reticent("O-1", None))
 
@@ -801,7 +851,13 @@ def a_stranger_declares() -> Files:
     return concluded(life)
 
 
-@lie(10, "not those of the panel")
+@lie(
+    10,
+    "the bids were not scored by the panel",
+    "two votes of one evaluator",
+    Who.EVALUATOR,
+    "An evaluator scores twice, under an old and a new certificate.",
+)
 def one_evaluator_scores_twice_under_two_certificates() -> Files:
     life = a_panel_life()
     life.close()
@@ -840,7 +896,13 @@ def the_joint_bid(life: Life) -> str:
     return life.submitted[-1].statement
 
 
-@lie(8, "lacks co-signatures/")
+@lie(
+    8,
+    "a file that belongs there is missing",
+    "partner who never signed",
+    Who.BIDDER,
+    "A joint bid names a partner who has not signed it.",
+)
 def a_partner_has_not_signed() -> Files:
     life = a_joint_life()
     del life.co_signatures[the_joint_bid(life), consortium()[1].fingerprint]
@@ -876,7 +938,13 @@ def a_partners_signature_is_forged() -> Files:
     return all_of(life)
 
 
-@lie(8, "not issued by a trusted business root")
+@lie(
+    8,
+    "… could not act as business at …",
+    "foreign certificate",
+    Who.BIDDER,
+    "A partner of a joint bid is certified by nobody who may do so.",
+)
 def a_partner_is_certified_by_nobody() -> Files:
     foreign = World("elsewhere").enrol(Role.BUSINESS, "Nobody", "999-99-99999")
     life = a_life()
@@ -897,7 +965,13 @@ def a_partner_is_no_business() -> Files:
     return all_of(life)
 
 
-@lie(8, "in two bids")
+@lie(
+    8,
+    "a business is in two bids, or twice in one",
+    "business in two bids",
+    Who.BIDDER,
+    "A business is a partner in one bid and bids alone in another.",
+)
 def a_partner_bids_alone_as_well() -> Files:
     life = a_joint_life()
     life.submit(consortium()[1], "890000")

@@ -23,7 +23,7 @@ from procurement.record import Verdict, verify
 from procurement.scoring import Chosen, score
 from procurement.tenders import Bid, LotOffer
 from tests.builders import DEADLINE, Life, a_bidder, a_lot, a_notice, packed, the_world, two_envelopes
-from tests.core.test_record_lies import Files, Lie, check_refused, lies_into
+from tests.lies.catalogue import Files, Lie, Who, check_refused, lies_into
 
 TWO = two_envelopes()
 AMOUNTS = {("first", "1"): "111111111111", ("first", "2"): "222222222222", ("second", "1"): "333333333333"}
@@ -302,7 +302,13 @@ def alone(life: Apart, who: str, lot: str) -> OpeningPartial:
     return partial
 
 
-@lie(10, "a price that was to stay closed")
+@lie(
+    10,
+    "an order was signed on a price that was to stay closed",
+    "order for another lot",
+    Who.MEMBER,
+    "A member orders the price of a lot to be opened in which the bid had failed.",
+)
 def one_member_signs_the_order_of_a_lot_in_which_a_bid_failed() -> Files:
     life = scored(begun(Apart()))
     life.open("price", [*life.order("price"), alone(life, "first", "1")])
@@ -453,7 +459,13 @@ class Keys(Apart):
         return super().part_to_open(each, opening)
 
 
-@lie(6, "not what the committee signed")
+@lie(
+    6,
+    "the published keys are not what the committee signed",
+    "keys of two lots swapped",
+    Who.SERVICE,
+    "The keys that open the prices of two lots are exchanged.",
+)
 def two_lots_keys_change_places() -> Files:
     class Swapped(Keys):
         def otherwise(self, honest: RoundKeys) -> tuple[Any, ...]:

@@ -1,0 +1,126 @@
+"""A walk over a service's records at a terminal: where it is, what it shouts, and the table at its end."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from bids.client import ServiceError
+from crypto.errors import VerificationError
+from crypto.trust import Trust
+from procurement import folders
+from procurement.console import FAILED, LATER, UNUSABLE, Stop, plain, stdout
+from procurement.errors import FolderError
+from procurement.watching.store import Finding, Journal
+from procurement.watching.verifying import INCOMPLETE, Summary, Tell, Walk, summary, troubles
+
+TIMEOUT = 30.0  # seconds without a byte
+OUTCOMES = {
+    "verified": "hold under your trust file",
+    "coherent": "hold in themselves: no trust file was given",
+    "refused": "do not hold",
+    "withheld": "are listed, but not served",
+}
+KINDS = OUTCOMES | {
+    "exchanged": "of these are another file than was listed before",
+    "unlisted": "of these were listed before, and are not any more",
+    "reserved": "of these hold, with something that everybody should know",
+}
+GOOD = ("verified", "coherent")
+
+
+def verify_all(url: str, trust: Trust | None, into: Path | None, json: bool) -> int:
+    """Verify every record of the service at `url`; the exit status. Raises Stop."""
+    address = _address(url)
+    folder = into or Path(address.netloc.decode().replace(":", "-"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with folders.locked(folder), closing(Journal(folder / "journal", str(address))) as journal:
+            with _bar(address.host) as tell:
+                asyncio.run(_walk(address, trust, folder, journal, tell))
+            found = summary(journal)
+            (_out_json if json else _show)(found, journal, folder)
+    except ServiceError as error:
+        raise Stop(LATER, f"{error}; give the same command again to go on") from error
+    except FolderError as error:
+        raise Stop(UNUSABLE, error) from error
+    except VerificationError as error:
+        raise Stop(FAILED, f"{address}: {error}") from error
+    except OSError as error:
+        raise Stop(UNUSABLE, f"{error.filename or folder}: {error.strerror}") from error
+    return 0 if found.holds else FAILED
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise Stop(UNUSABLE, f"{url}: no address: {error}") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise Stop(UNUSABLE, f"{url}: a service's address begins with https://")
+    return address
+
+
+async def _walk(address: httpx.URL, trust: Trust | None, folder: Path, journal: Journal, tell: Tell) -> None:
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False) as http:
+        await Walk(http, trust, version("openseal"), folder, journal).all(tell)
+
+
+@contextmanager
+def _bar(host: str) -> Iterator[Tell]:
+    """How many records are done; what does not hold is said at once. Nothing where nobody looks."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    columns = SpinnerColumn(), "[progress.description]{task.description}", MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"records of {host}", total=None)
+
+        def tell(found: Finding, known: bool) -> None:
+            bar.advance(task)
+            if console.is_terminal and not known and found.outcome not in GOOD:
+                console.print(Text(f"{found.tender}: {_outcome(found)}: {plain(found.words)}", "red"))
+
+        yield tell
+
+
+def _out_json(found: Summary, journal: Journal, folder: Path) -> None:
+    """A line of JSON for each trouble, of which there may be any number, and a last one with the counts."""
+    for each, words in troubles(journal):
+        _out({"troubles": words, "finding": each})
+    _out({"summary": found, "holds": found.holds, "folder": str(folder)})
+
+
+def _out(value: Any) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.flush()
+
+
+def _show(found: Summary, journal: Journal, folder: Path) -> None:
+    out = stdout()
+    for each, words in troubles(journal):
+        out.print(Text.assemble((f"{each.tender} ", "bold"), _outcome(each)))
+        for line in words:
+            out.print(Text(f"    {plain(line)}", "yellow" if each.outcome in GOOD else "red"))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="right")
+    counts = msgspec.structs.asdict(found)
+    for kind, meaning in KINDS.items():
+        if counts[kind]:
+            table.add_row(str(counts[kind]), kind, meaning)
+    out.print(table)
+    out.print(Text(f"not checked: {INCOMPLETE}", "dim"))
+    style, last = ("bold green", "all hold") if found.holds else ("bold red", "not all hold")
+    out.print(Text(f"{last}: {sum(counts[each] for each in OUTCOMES)} records, in {folder}/records", style))
+
+
+def _outcome(found: Finding) -> str:
+    return found.outcome + (f" at step {found.step}, {found.title}" if found.step is not None else "")
