@@ -65,17 +65,19 @@ lint: setup
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 NO_BROWSER = $(if $(CHROMIUM),,yes)
 
-# Flows wait for deadlines; meanwhile browsers, and then the core, have the other processor. Each half has temporary
+# Flows wait for deadlines, and a browser for its service; meanwhile the core has a processor. Each part has temporary
 # folders of its own: pytest shuts those that it finds to everybody else, databases included.
-OTHERS := tests/core tests/lies tests/interop
+CORE := tests/core tests/lies tests/interop
 test: lint browser interop openssl
-	@mkdir -p build
-	@own=$$(mktemp -d); chmod 755 $$own; export PYTEST_DEBUG_TEMPROOT=$$own OPENSEAL_CHROMIUM=$(CHROMIUM); \
-	{ $(if $(NO_BROWSER),$(BIN)/pytest $(OTHERS); echo "no browser test was run: install chromium and fonts-noto-cjk"; \
-	  false,$(BIN)/pytest tests/browser $(OTHERS)); } >build/test.log 2>&1 & half=$$!; \
-	unset PYTEST_DEBUG_TEMPROOT; \
-	$(BIN)/pytest $(addprefix --ignore=,tests/browser $(OTHERS)); flows=$$?; \
-	wait $$half; half=$$?; cat build/test.log; rm -rf $$own; exit $$((flows | half))
+	@mkdir -p build; export OPENSEAL_CHROMIUM=$(CHROMIUM); \
+	part() { own=$$(mktemp -d); chmod 755 $$own; PYTEST_DEBUG_TEMPROOT=$$own $(BIN)/pytest "$$@"; \
+	  ended=$$?; rm -rf $$own; return $$ended; }; \
+	{ $(if $(NO_BROWSER),echo "no browser test was run: install chromium and fonts-noto-cjk"; false, \
+	  part tests/browser); } >build/test-browser.log 2>&1 & pages=$$!; \
+	part $(CORE) >build/test-core.log 2>&1 & core=$$!; \
+	part $(addprefix --ignore=,tests/browser $(CORE)); flows=$$?; \
+	wait $$core; core=$$?; wait $$pages; pages=$$?; \
+	cat build/test-core.log build/test-browser.log; exit $$((flows | core | pages))
 
 # The software of others for tests/interop, pinned and hashed. The witness is said to want Python 3.12.
 INTEROP := build/interop

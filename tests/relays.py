@@ -11,6 +11,7 @@ import msgspec
 import uvicorn
 
 from crypto.beacon import LocalBeacon, info_of, public_round_of
+from tests.ports import free_port
 
 Twist = Callable[[str, bytes], Awaitable[bytes | None]]
 """What becomes of an honest answer to a path; None is a 404."""
@@ -76,6 +77,4 @@ async def listening(relay: Relay) -> AsyncIterator[Relay]:
 
 def dead_address() -> str:
     """An address at which nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{bound.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"

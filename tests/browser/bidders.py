@@ -1,8 +1,9 @@
 """Businesses at browsers of their own, and the people of their tenders, whose loop runs in another thread."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from copy import copy
 from pathlib import Path
 from threading import Thread
 from typing import Any, Self, TypeVar
@@ -16,7 +17,7 @@ from crypto.encoding import encode, to_base64
 from procurement.registry.holding import Holding
 from procurement.registry.safe import Safe
 from procurement.service import House
-from tests.browser.conftest import Service
+from tests.browser.conftest import HURRIED, Service
 from tests.flows.people import PracticeTender, Town
 
 T = TypeVar("T")
@@ -92,6 +93,28 @@ class Bidder:
     def origin(self) -> str:
         return self.people.service.origin
 
+    def anew(self, folder: Path) -> Self:
+        """At the same browser, which has the key and one empty tab, and nothing of any bid."""
+        for each in self.context.pages:
+            each.close()
+        self.context.set_offline(False)
+        self.context.unroute_all()
+        self.context.clear_cookies()
+        self.folder, self.page = folder, self.context.new_page()
+        self.page.goto(f"{self.origin}/assets/manifest.json")  # where no script of ours runs
+        self.page.evaluate(FORGOTTEN)
+        return self
+
+    def beside(self, folder: Path) -> Self:
+        """In another tab."""
+        other = copy(self)
+        other.folder, other.page = folder, self.context.new_page()
+        return other
+
+    def hurry(self) -> None:
+        """The page loses no time between attempts from the next time on that it is loaded."""
+        self.page.add_init_script(HURRIED)
+
     def open(self, tender: PracticeTender, language: str = "en") -> Page:
         """The page for a bid, once it has verified the tender."""
         self.page.goto(f"{self.origin}/tenders/{tender.ocid}/bid?lang={language}")
@@ -104,7 +127,7 @@ class Bidder:
 
     def told(self, word: str) -> None:
         """Waits until the page says it."""
-        expect(self.page.locator("#told")).to_have_text(self.word(f"told-{word}"), timeout=60_000)
+        expect(self.page.locator("#told")).to_have_text(self.word(f"told-{word}"))
 
     def price(self, amount: str, lot: str = "1") -> None:
         self.page.locator(f"[id='amount:{lot}']").fill(amount)
@@ -115,9 +138,7 @@ class Bidder:
         self.page.locator("#files").set_input_files(files)
         for place in range(before, before + len(files)):
             row = self.page.locator("#documents > li").nth(place)
-            expect(row.locator("[data-slot=state]")).to_have_text(
-                self.word("document-sealed"), timeout=120_000
-            )
+            expect(row.locator("[data-slot=state]")).to_have_text(self.word("document-sealed"))
 
     def check(self) -> None:
         """The preflight, which finds nothing."""
@@ -137,7 +158,7 @@ class Bidder:
 
     def is_at(self, number: int, state: str) -> None:
         """Waits until what was sealed as that number has come so far."""
-        expect(self.link(number)).to_have_attribute("data-state", state, timeout=60_000)
+        expect(self.link(number)).to_have_attribute("data-state", state)
 
     def act(self, number: int, word: str) -> None:
         """Presses a button of a card."""
@@ -157,6 +178,52 @@ class Bidder:
         return found
 
 
+class Lives:
+    """Tenders whose deadlines pass while others are prepared: whoever waits for one yields, and is taken up
+    again later."""
+
+    def __init__(self, browser: Browser, people: People, folder: Path) -> None:
+        self.browser, self.people, self.folder = browser, people, folder
+        self._bidder = Bidder(browser, people, folder)
+        self._begun: dict[Life, Iterator[None]] = {}
+
+    def begin(self, life: "Life") -> None:
+        """Up to where it waits."""
+        folder = self.folder / life.__name__
+        folder.mkdir()
+        steps = life(self._bidder.beside(folder))
+        next(steps)
+        self._begun[life] = steps
+
+    def end(self, life: "Life") -> None:
+        """All that is left of it."""
+        if life not in self._begun:
+            self.begin(life)
+        assert list(self._begun[life]) == []
+
+    def close(self) -> None:
+        self._bidder.context.close()
+
+
+Life = Callable[[Bidder], Iterator[None]]
+
+FORGOTTEN = """async () => {
+  const opened = await new Promise((resolve, reject) => {
+    const request = indexedDB.open("openseal");
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  const stores = [...opened.objectStoreNames].filter((each) => !["identity", "keys"].includes(each));
+  await new Promise((resolve, reject) => {
+    const emptied = opened.transaction(stores, "readwrite");
+    for (const each of stores) emptied.objectStore(each).clear();
+    emptied.oncomplete = resolve;
+    emptied.onerror = () => reject(emptied.error);
+  });
+  opened.close();
+  const folder = await navigator.storage.getDirectory();
+  for await (const name of folder.keys()) await folder.removeEntry(name, { recursive: true });
+}"""
 KEPT = """async () => {
   const opened = await new Promise((resolve, reject) => {
     const request = indexedDB.open("openseal");

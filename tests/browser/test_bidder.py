@@ -9,11 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from crypto.certificates import Role
@@ -23,12 +22,11 @@ from crypto.trust import Trust
 from procurement.registry.holding import Holding, load
 from procurement.registry.safe import Safe
 from procurement.registry.statements import Application
-from tests.browser.conftest import run
+from tests.browser.conftest import HURRIED, run_here
+from tests.browser.looks import check_accessible, check_scrolls_one_way
 from tests.browser.test_desk import Town, town
 
 __all__ = ["town"]
-
-expect.set_options(timeout=60_000)  # milliseconds: a slow machine is no failure
 
 WORDS = "바다 위의 달 correct horse"
 TOWNS_WORDS = "correct horse battery"
@@ -79,9 +77,15 @@ database.close();
 class Person:
     """Somebody at a browser of their own."""
 
-    def __init__(self, browser: Browser, town: Town, folder: Path, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, town: Town, folder: Path, *, trust: bytes = b"", **options: Any
+    ) -> None:
+        """`trust` is what the service says of itself instead of the truth."""
         self.town, self.folder = town, folder
         self.context = browser.new_context(**options)
+        self.context.add_init_script(HURRIED)
+        if trust:
+            self.pretend(trust)
         self.page = self.open()
 
     def open(self, path: str = "/bidder") -> Page:
@@ -90,9 +94,13 @@ class Person:
         page.goto(f"{self.town.service.origin}{path}")
         return page
 
+    def pretend(self, trust: bytes) -> None:
+        self.context.route("**/api/v1/trust", lambda route: route.fulfill(body=trust))
+
     def at(self, heading: str) -> None:
-        """Waits for the page to be there."""
+        """Waits for the page to be there, and done: while it works it takes no other form."""
         expect(self.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        expect(self.page.locator("#working")).to_be_hidden()
 
     def fill(self, name: str, number: str, people: str = "홍길동", words: str = WORDS) -> None:
         page = self.page
@@ -143,9 +151,19 @@ class Person:
     def application(self) -> str:
         return self.page.locator("[data-fill=application]").inner_text()
 
-    def trouble(self) -> str:
-        self.page.get_by_role("alert").wait_for()
-        return self.page.get_by_role("alert").inner_text()
+    def trouble(self, said: str = "") -> None:
+        """Waits until the page says what went wrong."""
+        expect(self.page.get_by_role("alert")).to_contain_text(said or re.compile(r"\S"))
+        expect(self.page.locator("#working")).to_be_hidden()
+
+    def says(self, text: str | re.Pattern[str]) -> None:
+        """Waits until it is to be read."""
+        expect(self.page.locator("main")).to_contain_text(text)
+
+    def comes_in(self) -> None:
+        """Logs in with the key, which leads to one's own bids."""
+        self.page.get_by_role("button", name="Log in to your own bids").click()
+        self.page.wait_for_url("**/desk/bids")
 
 
 @pytest.fixture
@@ -164,7 +182,7 @@ def command(file: Path, *command: str) -> str:
     """What a command prints about a file that the browser saved."""
     passphrase = file.with_suffix(".words")
     passphrase.write_text(WORDS)
-    return run(*command, str(file), passphrase=passphrase)
+    return run_here(*command, str(file), passphrase=passphrase)
 
 
 def reject(town: Town, application: str, reason: str) -> None:
@@ -191,7 +209,7 @@ def changed_trust(person: Person) -> bytes:
     other = encode(
         msgspec.structs.replace(trust, roots=trust.roots | {Role.BUSINESS: trust.roots[Role.OFFICER]})
     )
-    person.context.route("**/api/v1/trust", lambda route: route.fulfill(body=other))
+    person.pretend(other)
     return other
 
 
@@ -203,26 +221,22 @@ def lose_answer(route: Route) -> None:
 
 def look(page: Page) -> None:
     """By day and by night, on a screen of 320 pixels."""
-    page.set_viewport_size({"width": 320, "height": 560})
-    schemes: list[Literal["light", "dark"]] = ["light", "dark"]
-    for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+    check_scrolls_one_way(page)
+    check_accessible(page)
 
 
 def audit(page: Page, state: str, *clicks: str) -> None:
-    """A state in each language, with all that the clicks show."""
+    """A state in each language, before and after all that the clicks show."""
     address = page.url.split("?")[0].replace("/login", "/bidder")
     for language in ("en", "ko", "es"):
         page.goto(f"{address}?lang={language}")
         page.locator(f"[data-state={state}]").wait_for()
-        for selector in clicks:
-            for each in page.locator(selector).all():
-                if each.is_visible():
-                    each.click()
         look(page)
+        for each in [each for selector in clicks for each in page.locator(selector).all()]:
+            if each.is_visible():
+                each.click()
+        if clicks:
+            look(page)
 
 
 def a_number() -> str:
@@ -244,7 +258,7 @@ def test_a_village_cooperative_registers_and_comes_in(person: Person) -> None:
     file = person.save()
     assert re.fullmatch(rf"openseal-{number}-\d{{4}}-\d\d-\d\d\.key", file.name)
     person.show(file, "another horse than that")
-    assert "The passphrase does not open this file" in person.trouble()
+    person.trouble("The passphrase does not open this file")
     person.show(file)
     person.at("A registrar looks at your application")
     application = person.application()
@@ -264,9 +278,8 @@ def test_a_village_cooperative_registers_and_comes_in(person: Person) -> None:
     assert fingerprint == shown.split()[-1]
     page.reload()
     person.at("두물머리 영농조합")
-    page.get_by_role("button", name="Log in to your own bids").click()
-    page.wait_for_url("**/desk/bids")
-    assert "No envelope of yours" in page.locator("main").inner_text()
+    person.comes_in()
+    person.says("No envelope of yours")
     assert command(file, "enrol") == fingerprint
     assert len(command(file, "login")) == 19
 
@@ -279,8 +292,7 @@ def test_whoever_wants_to_try_it_out_is_registered_at_once(person: Person) -> No
     expect(page.get_by_text("This registration is for practice tenders only.")).to_be_visible()
     number = page.locator("[data-state=certified] [data-fill=registration]").inner_text()
     assert re.fullmatch(r"practice-[0-9a-f]{16}", number)
-    page.get_by_role("button", name="Log in to your own bids").click()
-    page.wait_for_url("**/desk/bids")
+    person.comes_in()
     page.goto(f"{person.town.service.origin}/bidder")
     page.locator("summary", has_text="Bid under another registration").click()
     page.get_by_role("button", name="Begin another registration").click()
@@ -294,10 +306,9 @@ def test_what_a_registrar_rejects_is_told_and_begun_again(person: Person) -> Non
     person.make_key("두물머리 상사", a_number())
     person.show(person.save())
     person.at("A registrar looks at your application")
-    reject(person.town, person.application(), "서류가 다릅니다.")
-    person.page.get_by_role("button", name="Look now").click()
+    reject(person.town, person.application(), "서류가 다릅니다.")  # the page finds it by itself
     person.at("Your application was not approved")
-    assert "서류가 다릅니다." in person.page.locator("main").inner_text()
+    person.says("서류가 다릅니다.")
     person.page.get_by_role("button", name="Begin again").click()
     person.at("Register your business")
 
@@ -318,7 +329,7 @@ def test_a_clock_that_is_wrong_is_said_to_be(person: Person) -> None:
     person.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(minutes=10))
     person.make_key("Hanbit", a_number())
     person.show(person.save())
-    assert "This device's clock is more than five minutes off" in person.trouble()
+    person.trouble("This device's clock is more than five minutes off")
     person.at("Send your application")
     person.page.clock.set_fixed_time(datetime.now(UTC))
     person.page.get_by_role("button", name="Send the application").click()
@@ -330,7 +341,7 @@ def test_a_line_that_is_cut_loses_nothing(person: Person) -> None:
     file = person.save()
     person.context.route("**/api/v1/registrations", lambda route: route.abort())
     person.show(file)
-    assert "The service does not answer" in person.trouble()
+    person.trouble("The service does not answer")
     person.context.unroute("**/api/v1/registrations")
     person.page.reload()
     person.at("Send your application")
@@ -345,8 +356,7 @@ def test_a_browser_without_ed25519_has_a_p256_key_that_the_commands_sign_with(pe
     assert opened(file).key.startswith("p256:")
     assert command(file, "enrol") == person.page.locator("[data-fill=fingerprint]").inner_text()
     assert len(command(file, "login")) == 19
-    person.page.get_by_role("button", name="Log in to your own bids").click()
-    person.page.wait_for_url("**/desk/bids")
+    person.comes_in()
 
 
 @pytest.mark.parametrize(
@@ -366,8 +376,7 @@ def test_what_is_wrong_is_said_beside_its_field(person: Person, field: str, text
     person.page.get_by_role("button", name="Make the key").click()
     expect(place).to_have_attribute("aria-invalid", "true")
     expect(place).to_be_focused()
-    id = place.get_attribute("id")
-    assert said in person.page.locator(f"#{id}-wrong").inner_text()
+    expect(person.page.locator(f"#{place.get_attribute('id')}-wrong")).to_contain_text(said)
 
 
 def test_a_passphrase_is_judged_while_it_is_typed(person: Person) -> None:
@@ -382,7 +391,7 @@ def test_a_passphrase_is_judged_while_it_is_typed(person: Person) -> None:
         WORDS: "Strong",
     }.items():
         person.page.get_by_label("A passphrase for the back-up").first.fill(words)
-        assert judged in said.inner_text(), words
+        expect(said).to_contain_text(judged)
 
 
 # ── key files ────────────────────────────────────────────────────────────────────────────────────────────
@@ -397,7 +406,7 @@ def test_a_file_of_the_command_is_restored_in_a_browser_and_logs_in(person: Pers
     page.get_by_role("button", name="Log in with this key").click()
     page.wait_for_url("**/desk/bids")
     page.goto(f"{person.town.service.origin}/desk")
-    assert "Hanbit & Sons" in page.locator("dl").inner_text()
+    expect(page.locator("dl")).to_contain_text("Hanbit & Sons")
 
 
 def test_a_file_of_the_browser_is_restored_in_another_one(
@@ -431,11 +440,11 @@ def test_what_is_no_file_of_ones_own_is_refused_in_words(person: Person, tmp_pat
     for name, (data, said) in damaged.items():
         (tmp_path / name).write_bytes(data)
         person.restore(tmp_path / name, TOWNS_WORDS)
-        assert said in person.trouble(), name
+        person.trouble(said)
     person.restore(Path(person.town.file("officer")), TOWNS_WORDS)
-    assert "This file is of an official" in person.trouble()
+    person.trouble("This file is of an official")
     person.restore(tmp_path / "cut", "correct horse batterie")
-    assert "does not open this file" in person.trouble()
+    person.trouble("does not open this file")
 
 
 @pytest.mark.parametrize(
@@ -455,7 +464,7 @@ def test_a_file_that_opens_and_lies_is_not_believed(
 def test_another_ones_file_is_no_back_up(person: Person) -> None:
     person.make_key("Hanbit", a_number())
     person.show(Path(person.town.file("business")), TOWNS_WORDS)
-    assert "it holds another key than this browser's" in person.trouble()
+    person.trouble("it holds another key than this browser's")
 
 
 def test_the_private_key_leaves_the_browser_in_its_back_up_only(person: Person) -> None:
@@ -463,8 +472,7 @@ def test_the_private_key_leaves_the_browser_in_its_back_up_only(person: Person) 
     person.context.on("request", lambda request: sent.append(everything(request)))
     person.page.reload()
     file = person.registered("두물머리 영농조합", a_number())
-    person.page.get_by_role("button", name="Log in to your own bids").click()
-    person.page.wait_for_url("**/desk/bids")
+    person.comes_in()
     secret = bytes.fromhex(opened(file).key)
     texts = [secret.hex(), to_base64(secret), base64.urlsafe_b64encode(secret).decode(), WORDS]
     log = b"\n".join(sent)
@@ -486,27 +494,24 @@ def test_a_service_with_other_keys_is_refused_until_somebody_has_compared(person
     offered = changed_trust(person)
     person.page.reload()
     person.at("The service's keys have changed")
-    assert person.page.locator("#offered").inner_text() == sha256(offered).hex()
+    expect(person.page.locator("#offered")).to_have_text(sha256(offered).hex())
     expected = person.page.get_by_label("The SHA-256 that you were told")
     expected.fill("77" * 32)
     person.page.get_by_role("button", name="Trust the service as it is now").click()
-    assert "That is not what the service names now" in person.page.locator("#expected-wrong").inner_text()
+    expect(person.page.locator("#expected-wrong")).to_contain_text("That is not what the service names now")
     expected.fill(sha256(offered).hex())
     person.page.get_by_role("button", name="Trust the service as it is now").click()
     person.at("Save your key before anything else")
 
 
-def test_a_file_of_another_service_is_refused_and_nothing_is_pinned(person: Person) -> None:
-    changed_trust(person)
+def test_a_file_of_another_service_is_refused_and_nothing_is_pinned(person: Person, browser: Browser) -> None:
+    offered = changed_trust(person)
     person.context.clear_cookies()
     person.page.reload()
     person.at("The service's keys have changed")
-    other = Person(person.context.browser, person.town, person.folder)  # type: ignore[arg-type]  # there is one
-    changed_trust(other)
-    other.page.evaluate("indexedDB.deleteDatabase('openseal')")
-    other.page.reload()
+    other = Person(browser, person.town, person.folder, trust=offered)
     other.restore(Path(person.town.file("business")), TOWNS_WORDS)
-    assert "This file is of another service" in other.trouble()
+    other.trouble("This file is of another service")
     other.context.close()
 
 
@@ -518,7 +523,7 @@ def test_anothers_certificate_is_not_believed(person: Person) -> None:
     answer = {"statement": person.application(), "state": "approved", "certificate": holding.certificate}
     person.context.route("**/api/v1/registrations/*", lambda route: route.fulfill(json=answer))
     person.page.get_by_role("button", name="Look now").click()
-    assert "Your certificate does not count here" in person.trouble()
+    person.trouble("Your certificate does not count here")
     person.at("A registrar looks at your application")
 
 
@@ -543,8 +548,7 @@ def test_a_certificate_is_renewed_with_a_new_key_and_a_new_back_up(person: Perso
     assert after != before
     assert opened(second).signing_key.fingerprint == after
     assert opened(second).key != opened(first).key
-    page.get_by_role("button", name="Log in to your own bids").click()
-    page.wait_for_url("**/desk/bids")
+    person.comes_in()
 
 
 def test_a_renewal_whose_answer_is_lost_is_taken_up_again(person: Person) -> None:
@@ -557,7 +561,7 @@ def test_a_renewal_whose_answer_is_lost_is_taken_up_again(person: Person) -> Non
     form.get_by_label("A passphrase for the back-up").fill(WORDS)
     form.get_by_label("The same passphrase again").fill(WORDS)
     form.get_by_role("button", name="Renew").click()
-    assert "The service does not answer" in person.trouble()
+    person.trouble("The service does not answer")
     person.context.unroute("**/api/v1/renewals")
     page.reload()
     expect(page.get_by_text("The back-up of your renewed key was lost on the way.")).to_be_visible()
@@ -579,7 +583,7 @@ def test_a_certificate_that_has_ended_or_was_revoked_is_told_in_words(person: Pe
     expect(page.get_by_text("Your certificate has ended.")).to_be_hidden()
     expect(page.locator("[data-warn=revoked]")).to_be_visible()
     page.get_by_role("button", name="Log in to your own bids").click()
-    assert "Your certificate was revoked" in person.trouble()
+    person.trouble("Your certificate was revoked")
 
 
 # ── browsers ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -616,6 +620,7 @@ def test_a_practised_hand_needs_no_mouse(person: Person) -> None:
     person.at("Register your business")
     page.get_by_role("link", name="Register", exact=True).focus()
     keys.press("Enter")
+    expect(page).to_have_url(re.compile("#"))
     for text in ("두물머리", a_number(), "홍길동", "", WORDS, WORDS):
         keys.press("Tab")
         keys.insert_text(text)
@@ -656,7 +661,7 @@ def test_what_somebody_has_altered_in_the_browsers_files_is_not_read(person: Per
     person.make_key("Hanbit", a_number())
     person.page.evaluate(SWAPPED)
     person.page.reload()
-    assert "What this browser keeps here can no longer be read" in person.trouble()
+    person.trouble("What this browser keeps here can no longer be read")
     expect(person.page.locator("[data-state]:visible")).to_have_count(0)
     person.page.get_by_text("Erase everything").click()
     person.page.get_by_label("I have a back-up of the key").check()
@@ -666,11 +671,9 @@ def test_what_somebody_has_altered_in_the_browsers_files_is_not_read(person: Per
 
 def test_every_state_reads_well_in_every_language_by_day_and_night_on_an_old_phone(person: Person) -> None:
     page, number = person.page, a_number()
-    audit(page, "start")
     audit(page, "start", "[data-act=register] button")
     person.page.goto(f"{person.town.service.origin}/bidder?lang=en")
     person.make_key("두물머리 영농조합 " + "가" * 12, number)
-    audit(page, "unsaved")
     audit(page, "unsaved", "[data-act=try] button")
     page.goto(f"{person.town.service.origin}/bidder?lang=en")
     person.show(Path(person.town.file("business")), "no words of theirs")

@@ -2,22 +2,22 @@
 of that."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from procurement.evaluation import LowestPrice, QualityPrice, WeightedCriterion
 from procurement.evaluation.explain import Language
 from tests.browser.acting import Acting, acting
 from tests.browser.conftest import Service
+from tests.browser.looks import BEST, check_accessible, check_scrolls_one_way
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender
 
 LANGUAGES: list[Language] = ["en", "ko", "es"]
-WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 HOUR = 3600
 Scheme = Literal["light", "dark"]
 
@@ -94,19 +94,19 @@ def test_what_happens_is_seen_without_loading_anew(
 def test_a_step_that_begins_changes_what_the_page_calls_for(
     context: BrowserContext, service: Service, people: Acting
 ) -> None:
-    tender = people.do(people.town.publish(a_lot(), lead=8, margin=3))
+    tender = people.do(people.town.publish(a_lot(), lead=12, margin=2))
     page = shown(context, service, tender)
     call = page.get_by_role("link", name="Bid for this tender")
     call.wait_for()
-    expect(call).to_have_count(0, timeout=60_000)
+    expect(call).to_have_count(0)
     expect(page.locator("[data-part=status]")).to_contain_text("Closed, not opened yet")
     expect(page.locator("#step-bidding")).to_contain_text("Done")
     people.do(tender.close())
-    expect(page.locator("#step-closing")).to_contain_text("Done", timeout=60_000)
+    expect(page.locator("#step-closing")).to_contain_text("Done")
     people.do(tender.order("bid"))
-    expect(page.locator("#step-opening-bid")).to_contain_text("Done", timeout=60_000)
+    expect(page.locator("#step-opening-bid")).to_contain_text("Done")
     link = page.locator("[data-part=status]").get_by_role("link", name="Who bid, and what was opened")
-    link.wait_for(timeout=60_000)
+    link.wait_for()
 
 
 def test_focus_and_what_was_opened_stay_where_they_are(
@@ -119,7 +119,7 @@ def test_focus_and_what_was_opened_stay_where_they_are(
     page.get_by_text("This page goes on by itself").wait_for()
     page.locator("#event-0 a").focus()
     people.do(tender.amend(description="Of pine."))
-    expect(page.locator(".timeline")).to_contain_text("Terms amended", timeout=60_000)
+    expect(page.locator(".timeline")).to_contain_text("Terms amended")
     assert page.evaluate("document.activeElement.closest('li').id") == "event-0"
     assert page.locator("#step-bidding details").get_attribute("open") is not None
     assert page.locator("[data-part=timeline]").get_attribute("aria-live") == "polite"
@@ -144,10 +144,11 @@ def test_time_runs_down_by_the_services_clock_whatever_this_machines_says(
     page = shown(context, service, tender)
     page.get_by_text("This page goes on by itself").wait_for()
     assert page.evaluate("new Date().getFullYear()") in (1999, 2000, 2040)
-    before = seconds_left(page)
+    began, before = time.monotonic(), seconds_left(page)
     assert 0 < before <= 600 * people.town.pace
     page.clock.run_for(30_000)
-    assert before - 35 <= seconds_left(page) <= before - 25
+    gone, meanwhile = before - seconds_left(page), time.monotonic() - began
+    assert 28 <= gone <= 32 + meanwhile, "half a minute, and what was waited for"
     context.close()
 
 
@@ -159,11 +160,11 @@ def test_a_line_that_is_cut_is_said_and_taken_up_again(
     line = page.locator("#line")
     expect(line).to_contain_text("goes on by itself")
     context.set_offline(True)
-    expect(line).to_contain_text("is cut", timeout=60_000)
+    expect(line).to_contain_text("is cut")
     people.do(tender.amend(description="Of pine."))
-    assert "Terms amended" not in page.locator(".timeline").inner_text()
+    expect(page.locator(".timeline")).not_to_contain_text("Terms amended")
     context.set_offline(False)
-    expect(page.locator(".timeline")).to_contain_text("Terms amended", timeout=120_000)
+    expect(page.locator(".timeline")).to_contain_text("Terms amended")
     expect(line).to_contain_text("goes on by itself")
 
 
@@ -187,11 +188,11 @@ def test_without_javascript_everything_is_there(
     assert page.locator("#line").inner_text() == ""
     page.goto(f"{service.origin}/tenders/{awarded.ocid}")
     page.get_by_role("link", name="Ranking, scores and charts of lot 1").click()
-    assert page.locator(".ranking .first h3").inner_text() == "1. 한빛목재"
+    expect(page.locator(".ranking .first h3")).to_have_text("1. 한빛목재")
     page.locator(".first summary").click()
-    assert "Quality of the wood" in page.locator("#scores ~ .scroll").inner_text()
+    expect(page.locator("#scores ~ .scroll")).to_contain_text("Quality of the wood")
     page.get_by_role("link", name="The draws, step by step").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "The draws, step by step"
+    expect(page.get_by_role("heading", level=1)).to_have_text("The draws, step by step")
     context.close()
 
 
@@ -199,38 +200,18 @@ def pages_of(tender: PracticeTender) -> list[str]:
     return ["", "/notice", "/enquiries", *(f"/lots/{lot.id}" for lot in tender.notice.lots), "/draws"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_page_of_a_tender_has_an_accessibility_violation(
-    browser: Browser,
-    service: Service,
-    running: PracticeTender,
-    awarded: PracticeTender,
-    language: Language,
-    scheme: Scheme,
+def test_no_page_of_a_tender_has_an_accessibility_violation_and_an_old_phone_scrolls_one_way_only(
+    browser: Browser, service: Service, running: PracticeTender, awarded: PracticeTender, language: Language
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, locale=language)
+    context = browser.new_context(locale=language)
     pages = [(running, more) for more in pages_of(running)] + [(awarded, more) for more in pages_of(awarded)]
     for tender, more in [*pages, (awarded, "/bids")]:
         page = shown(context, service, tender, more)
         assert page.locator("html").get_attribute("lang") == language
         page.evaluate("document.querySelectorAll('main details').forEach(each => (each.open = true))")
-        found = Axe().run(page, options=WCAG)
-        assert found.violations_count == 0, f"{more}: {found.generate_report()}"
-        page.close()
-    context.close()
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_an_old_phone_scrolls_one_way_only(
-    browser: Browser, service: Service, running: PracticeTender, awarded: PracticeTender, language: Language
-) -> None:
-    context = browser.new_context(viewport={"width": 320, "height": 560}, locale=language)
-    pages = [(running, more) for more in pages_of(running)] + [(awarded, more) for more in pages_of(awarded)]
-    for tender, more in [*pages, (awarded, "/bids")]:
-        page = shown(context, service, tender, more)
-        page.evaluate("document.querySelectorAll('main details').forEach(each => (each.open = true))")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, more
+        check_accessible(page, BEST)
+        check_scrolls_one_way(page)
         page.close()
     context.close()
 
@@ -260,8 +241,7 @@ def test_charts_are_drawn_and_read_out(
     assert charts.count() == 2
     for chart in charts.all():
         chart.scroll_into_view_if_needed()
-        expect(chart).to_have_js_property("complete", True)
-        assert chart.evaluate("image => image.naturalWidth") > 0
+        expect(chart).not_to_have_js_property("naturalWidth", 0)
         assert chart.get_attribute("alt")
 
 
@@ -310,7 +290,8 @@ def test_before_the_closing_neither_page_nor_network_tells_of_a_bid(
         people.do(tender.bid(bidder, "7654321"))
     page.wait_for_timeout(4000)
     assert _still(page) == before
-    assert len(heard) == asked, "nothing is asked for while bids come in"
+    later = [each for each in heard[asked:] if "/assets/" not in each]
+    assert later == [], "nothing is asked for while bids come in"
     page.reload()
     page.get_by_text("This page goes on by itself").wait_for()
     everything = page.content() + "".join(heard)
@@ -321,6 +302,11 @@ def test_before_the_closing_neither_page_nor_network_tells_of_a_bid(
 
 
 def _still(page: Page) -> str:
-    """All that the page shows, but for how long it still is till the deadline."""
-    left = page.locator("[data-until]").inner_text()
-    return page.locator("main").inner_text().replace(left, "")
+    """All that the page shows, but for how long it still is till the deadline: which goes on meanwhile."""
+    return str(page.evaluate(STILL))
+
+
+STILL = """() => {
+  const left = document.querySelector("[data-until]").innerText;
+  return document.querySelector("main").innerText.replace(left, "");
+}"""

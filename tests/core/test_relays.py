@@ -93,8 +93,9 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture(autouse=True)
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crypto.relays, "TIMEOUT", 0.4)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as much time for an answer as a slow machine needs."""
+    monkeypatch.setattr(crypto.relays, "TIMEOUT", 60.0)
     monkeypatch.setattr(crypto.relays, "PAUSE", 0.1)
     monkeypatch.setattr(crypto.relays, "WATCH", 0.1)
 
@@ -104,7 +105,7 @@ def reader(client: httpx.AsyncClient, *relays: str, clock: Clock | None = None) 
 
 
 async def until(true: Callable[[], bool]) -> None:
-    for _ in range(200):
+    for _ in range(3000):
         if true():
             return
         await asyncio.sleep(0.02)
@@ -151,8 +152,9 @@ async def test_a_lie_is_no_answer_and_the_relay_is_named(
 
 
 async def test_all_dead_or_too_slow_is_an_error_that_names_each(
-    client: httpx.AsyncClient, stack: AsyncExitStack
+    client: httpx.AsyncClient, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(crypto.relays, "TIMEOUT", 0.2)
     late = await stack.enter_async_context(listening(Relay(BEACON, slow)))
     dead = [dead_address(), dead_address(), "http://["]
     relays = reader(client, *dead, late.url)
@@ -185,8 +187,9 @@ async def test_nobody_is_asked_before_the_rounds_time(
 
 
 async def test_the_silence_is_dated_asks_rarely_and_ends_with_the_first_answer(
-    client: httpx.AsyncClient, stack: AsyncExitStack
+    client: httpx.AsyncClient, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(crypto.relays, "PAUSE", 3600)
     relay = await stack.enter_async_context(listening(Relay(BEACON, nothing)))
     relays = reader(client, relay.url)
     began = datetime.now(UTC)
@@ -195,9 +198,10 @@ async def test_the_silence_is_dated_asks_rarely_and_ends_with_the_first_answer(
             await relays.round(1000)
     assert relays.silent_since is not None
     assert began <= relays.silent_since <= datetime.now(UTC)
-    assert len(relay.asked) <= 2
+    assert len(relay.asked) == 1
+    monkeypatch.setattr(crypto.relays, "PAUSE", 0.1)
     relay.twist = honest
-    await relays.wait_for(1000, 5)
+    await relays.wait_for(1000, 60)
     assert relays.silent_since is None
 
 

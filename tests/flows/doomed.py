@@ -4,7 +4,6 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from procurement.authorities import local_beacon, log_key
 from procurement.sandbox.offer import Pace
 from procurement.service import House, embedded_witness, witness_process, working
 from procurement.timekeeping import Clock
+from tests.ports import free_port
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.flows.doomed"])
@@ -304,13 +304,6 @@ async def answering(url: str) -> None:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def _live(house: House, dsn: str, witness: str, port: int, clock: Clock, pace: Pace | None) -> None:

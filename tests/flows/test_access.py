@@ -95,7 +95,7 @@ FORBIDDEN = {"certificate-invalid", "role-not-admitted"}
 ORIGIN = "http://localhost"
 OPEN_FOR = 1800.0
 """Seconds for which the open tenders stay open: longer than all tests of this module take."""
-LEAD, MARGIN = 7.0, 6.0
+LEAD, MARGIN = 6.0, 8.0
 """Seconds to the deadline of the others, and from there to their round: their closings are not to be late."""
 SECRET = f"sealed-{secrets.token_hex(8)}"
 
@@ -344,26 +344,16 @@ async def square(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Square
     applied = [asking(Role.BUSINESS, "Waiting", f"waits-{i}") for i in range(2)]
     for each in applied:
         await applicant.apply(town.line(), each)
-    tenders: dict[tuple[bool, bool], PracticeTender] = {}
-    for own, side in waiting.items():
-        evaluators = panel if own else (other.evaluator.fingerprint,)
-        for after in (False, True):
-            lead, margin = (LEAD, MARGIN) if after else (OPEN_FOR, MARGIN)
-            ocid = f"ocds-0s3al1-{secrets.token_hex(6)}"
-            tenders[own, after] = await side.publish(
-                a_lot(panel_rules()),
-                lead=lead,
-                margin=margin,
-                tender=ocid,
-                evaluators=evaluators,
-                document_limit=2,
-                document_size=1000,
-                documents=(await side.hand_in(ocid, b"Of oak."),),
-            )
-    opened = {own: await with_document(tenders[own, True], rival, folder) for own in waiting}
-    files = {True: await with_files(tenders[True, True], people["business"], "2000")}
+    panels = {True: panel, False: (other.evaluator.fingerprint,)}
+    tenders = {(own, False): await published(side, panels[own], OPEN_FOR) for own, side in waiting.items()}
     sealed = {own: await seal(tenders[own, False], silent) for own in waiting}
-    files[False] = await with_files(tenders[True, False], people["business"], "3000")
+    files = {False: await with_files(tenders[True, False], people["business"], "3000")}
+    opened = {}
+    for own, side in waiting.items():  # each with its bids at once: the deadline comes soon
+        tenders[own, True] = await published(side, panels[own], LEAD)
+        opened[own] = await with_document(tenders[own, True], rival, folder)
+        if own:
+            files[True] = await with_files(tenders[own, True], people["business"], "2000")
     await asyncio.gather(*(opened_technical(tenders[own, True]) for own in waiting))
     return Square(
         town=town,
@@ -378,6 +368,22 @@ async def square(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Square
         silent=silent,
         applied=applied[0].id,
         approval=await approved(town, applied[1].id),
+    )
+
+
+async def published(side: Town, panel: tuple[str, ...], lead: float) -> PracticeTender:
+    """With a document, and room for documents."""
+    ocid = f"ocds-0s3al1-{secrets.token_hex(6)}"
+    document = await side.hand_in(ocid, b"Of oak.")
+    return await side.publish(
+        a_lot(panel_rules()),
+        lead=lead,
+        margin=MARGIN,
+        tender=ocid,
+        evaluators=panel,
+        document_limit=2,
+        document_size=1000,
+        documents=(document,),
     )
 
 

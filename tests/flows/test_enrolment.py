@@ -1,7 +1,6 @@
 """Registration by the command line: applicant, registrar and holder, each with a file of their own."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +33,7 @@ from tests.flows.conftest import running
 from tests.flows.people import Town
 from tests.flows.test_ceremony import OUR_WORDS, Ended, listening, passphrase_in, run
 from tests.flows.test_registry import Elsewhere
+from tests.ports import free_port
 
 
 class Person:
@@ -79,9 +79,7 @@ def passphrase(tmp_path: Path) -> Iterator[None]:
 
 def an_address() -> tuple[int, str]:
     """A port that nobody uses, and the address of a service behind it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return port, f"http://localhost:{port}"
 
 

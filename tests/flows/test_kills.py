@@ -46,11 +46,11 @@ from tests.flows.doomed import (
     answering,
     descendants,
     doomed_service,
-    free_port,
     gone,
     in_a_folder,
 )
 from tests.flows.people import PracticeTender, Town, wait_until
+from tests.ports import free_port
 
 PRICES = CommittedPrices(
     salt="5a" * 32, prices=tuple(str(980_100 + 40_000 * k // 15 // 100 * 100) for k in range(15))
@@ -478,7 +478,7 @@ async def test_a_second_service_on_the_same_folder_is_refused_in_one_line(
     await first.start()
     try:
         second = first.launch(free_port())
-        _, said = second.communicate(timeout=30)
+        _, said = second.communicate(timeout=90)
         assert second.returncode == 1
         assert said == f"openseal: another openseal already runs on {process.folder}\n"
         await answering(first.url)

@@ -16,8 +16,9 @@ from bids.receipts import Receipt, commitment_entry
 from crypto.certificates import SigningKey
 from procurement.service import House
 from tests.builders import a_lot
-from tests.flows.doomed import ServiceProcess, alive, answering, descendants, free_port, gone, in_a_folder
+from tests.flows.doomed import ServiceProcess, alive, answering, descendants, gone, in_a_folder
 from tests.flows.people import PracticeTender, Town
+from tests.ports import free_port
 
 PASSING = {"unreachable", "database-away", "log-behind", "busy"}
 """What a bidder answers by sending the same again."""
@@ -120,7 +121,7 @@ async def test_the_service_ends_in_order_while_bids_come_in(
 
 async def untroubled(town: Town) -> None:
     """Returns once the service has got over it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             if (await town.http.get("/health")).json() == {"status": "ok"}:
                 return

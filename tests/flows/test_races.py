@@ -3,12 +3,14 @@ history that the verifier admits, and every receipt is kept."""
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
 from bids.receipts import Closing
+from crypto.certificates import SigningKey
 from crypto.encoding import moment, parse_moment
 from crypto.statements import Statement
 from procurement import history, store
@@ -26,8 +28,10 @@ RIVALS = 6
 class Rush:
     """A tender with an amendment and an end that wait for the second officer, and sealed bids."""
 
-    def __init__(self, tender: PracticeTender) -> None:
+    def __init__(self, tender: PracticeTender, rivals: Sequence[SigningKey], early: float = 0) -> None:
+        """`early`: by how many seconds the end, or else the amendment, comes sooner than the rest."""
         self.tender, self.taken = tender, set[str]()
+        self._rivals, self._early = rivals, timedelta(seconds=early)
 
     async def prepare(self, *, ends: bool) -> None:
         tender, officer = self.tender, self.tender.town.officer
@@ -39,19 +43,22 @@ class Rush:
             waiting.append(await tender.say("terminations", word, officer))
         second = tender.town.second
         self.words = [tender.countersignature(each, second) for each in waiting]
-        self.bids = [tender.seal(await tender.town.bidder(f"Rival {i}")) for i in range(RIVALS)]
+        self.bids = [tender.seal(each) for each in self._rivals]
 
     async def run(self) -> None:
-        words = (self.soon("countersignatures", each) for each in self.words)
+        *others, last = self.words
+        words = [self.soon("countersignatures", each) for each in others]
+        words.append(self.soon("countersignatures", last, self._early))
         await asyncio.gather(*words, *map(self.bid, self.bids))
 
     async def bid(self, envelope: bytes) -> None:
         if await self.soon("bids", envelope) == 201:
             self.taken.add(Statement(envelope).id)
 
-    async def soon(self, route: str, body: bytes) -> int:
-        """Some time around the deadline."""
-        await wait_until(self.tender.notice.closes + timedelta(milliseconds=secrets.randbelow(800) - 400))
+    async def soon(self, route: str, body: bytes, early: timedelta = timedelta()) -> int:
+        """Some time around the deadline, or earlier."""
+        some = timedelta(milliseconds=secrets.randbelow(800) - 400)
+        await wait_until(self.tender.notice.closes - early + some)
         answer = await self.tender.post(route, body)
         while answer.status_code in (202, 503) and route == "bids":
             await asyncio.sleep(0.1)
@@ -105,9 +112,14 @@ async def check(rush: Rush, connection: "asyncpg.Connection[asyncpg.Record]") ->
 
 @pytest.mark.parametrize("down", [False, True], ids=["up", "down"])
 async def test_bids_changes_and_ends_at_the_same_moment_make_one_history(town: Town, down: bool) -> None:
-    rushes = [Rush(await town.publish(a_lot(), lead=12, margin=2, outage=RULE)) for _ in range(6)]
+    rivals = [[await town.bidder(f"Rival {i}") for i in range(RIVALS)] for _ in range(6)]
+    early = (4 * town.pace, 4 * town.pace, 0, 0, 0, 0)  # one is amended, one ended, however slow all is
+    rushes = [
+        Rush(await town.publish(a_lot(), lead=9, margin=2, outage=RULE), *each)
+        for each in zip(rivals, early, strict=True)
+    ]
     for number, rush in enumerate(rushes):
-        await rush.prepare(ends=number % 2 == 0)
+        await rush.prepare(ends=number % 2 == 1)
     about = rushes[len(rushes) // 2].tender.notice.closes
     outage = [the_service_was_down(town, about)] if down else []
     assert datetime.now(UTC) < rushes[0].tender.notice.closes, "the machine is too slow for this test"

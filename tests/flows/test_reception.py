@@ -42,9 +42,13 @@ from procurement.tenders import OutageRule
 from procurement.timekeeping import Clock, Watch, sights
 from procurement.web.gate import Turnstile
 from tests.builders import a_lot
-from tests.flows.people import PracticeTender, Town
+from tests.flows.people import PracticeTender, Town, until
 from tests.flows.test_submission import LONG, code, received, sealed
 
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
 HEAD = "SELECT FROM log_head FOR UPDATE"
 """Whoever has that row keeps the sequencer from doing anything."""
 
@@ -205,7 +209,7 @@ async def test_what_another_worker_is_just_keeping_is_not_refused_whatever_has_h
             registration,
         )
         kept = asyncio.create_task(outcome(first, tender, envelope))
-        await asyncio.sleep(0.5)
+        await until(lambda: waiting_for_locks(town), bool)
         assert not kept.done()
         await applicant.revoke(town.line(), town.registrar, bidder.fingerprint, Reason.KEY_COMPROMISE)
         again = asyncio.create_task(outcome(second, tender, envelope))
@@ -224,7 +228,7 @@ async def test_who_bids_for_another_tender_does_not_wait_for_a_step_that_holds_o
     async with connection.transaction():
         await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", stuck.ocid)
         sent = [asyncio.create_task(stuck.post("bids", waiting))]
-        await asyncio.sleep(0.3)
+        await until(lambda: waiting_for_locks(town), bool)
         async with asyncio.timeout(60):
             for each in await sealed(free, 3):
                 received(await free.post("bids", each))
@@ -242,7 +246,7 @@ async def test_a_lost_connection_costs_no_bid(town: Town) -> None:
         async with connection.transaction():
             await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", tender.ocid)
             sent = [asyncio.create_task(outcome(door, tender, each)) for each in envelopes]
-            await asyncio.sleep(0.3)
+            await until(lambda: waiting_for_locks(town), bool)
             gone = await connection.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                 " AND datname = current_database() AND wait_event_type = 'Lock'"
@@ -461,7 +465,7 @@ async def test_readers_who_wait_do_not_keep_a_bid_from_coming_in(town: Town) -> 
     received(await tender.post("bids", first))
     async with held(town, "LOCK TABLE event IN ACCESS EXCLUSIVE MODE"):
         readers = [asyncio.create_task(tender.get("timeline")) for _ in range(300)]
-        await asyncio.sleep(0.3)
+        await asyncio.wait(readers, return_when=asyncio.FIRST_COMPLETED)
         async with asyncio.timeout(60):
             received(await tender.post("bids", envelope))
         assert (await town.http.get("/log/checkpoint")).status_code == 200
@@ -520,6 +524,15 @@ async def withdrawn(tender: PracticeTender, key: SigningKey, previous: str) -> s
     word = withdrawal(tender, key, previous)
     received(await tender.post("withdrawals", word))
     return Statement(word).id
+
+
+async def waiting_for_locks(town: Town) -> int:
+    """How many of the service's transactions wait for somebody else's."""
+    connection = await asyncpg.connect(town.dsn)
+    try:
+        return int(await connection.fetchval(WAITING))
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

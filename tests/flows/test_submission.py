@@ -47,9 +47,9 @@ async def test_a_receipt_proves_that_the_commitment_is_in_the_log(town: Town) ->
 
 
 async def test_the_same_envelope_always_gets_the_same_receipt(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=3)
     key = ec.generate_private_key(ec.SECP256R1())
     bidder = await town.enrol(Role.BUSINESS, "Bidder", key=key)
+    tender = await town.publish(a_lot(), lead=3)
     envelope = tender.seal(bidder)
     twice = await asyncio.gather(*(tender.post("bids", envelope) for _ in range(4)))
     again = await tender.post("bids", envelope)
@@ -87,8 +87,9 @@ async def test_a_chain_of_envelopes_does_not_fork(town: Town) -> None:
 
 
 async def test_a_late_bid_gets_a_signed_refusal_with_the_servers_time(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=0.8)
-    envelope = tender.seal(await town.bidder("Late"))
+    late = await town.bidder("Late")
+    tender = await town.publish(a_lot(), lead=2)
+    envelope = tender.seal(late)
     await tender.deadline()
     with pytest.raises(RefusedError) as refused:
         await tender.submit(envelope)
@@ -96,7 +97,7 @@ async def test_a_late_bid_gets_a_signed_refusal_with_the_servers_time(town: Town
     assert (refusal.reason, refusal.tender) == ("after-deadline", tender.ocid)
     assert refusal.received == sha256(envelope).hex()
     assert tender.notice.deadline <= refusal.time
-    assert abs(parse_moment(refusal.time) - datetime.now(UTC)).total_seconds() < 5
+    assert parse_moment(refusal.time) <= datetime.now(UTC)
     assert (await tender.post("bids", envelope)).status_code == 422
     assert not (await tender.close()).closing.commitments
 
@@ -119,7 +120,9 @@ async def test_bids_in_flight_at_the_deadline_are_in_the_closing_statement_or_re
         await tender.deadline(span * (number / len(envelopes) - 0.7))
         return await tender.post("bids", envelope)
 
-    answers = await asyncio.gather(*(send(*each) for each in enumerate(envelopes)))
+    early = await tender.post("bids", envelopes[0])
+    rush = await asyncio.gather(*(send(*each) for each in list(enumerate(envelopes))[1:]))
+    answers = [early, *rush]
     closing = (await tender.close()).closing
     listed = {each.statement: (each.index, each.time, each.salt) for each in closing.commitments}
     accepted: dict[str, Any] = {}
@@ -148,8 +151,9 @@ async def test_a_flood_of_late_bids_does_not_hold_up_the_closing(town: Town) -> 
 
 
 async def test_a_late_bid_but_the_first_waits_for_nobody_and_holds_up_nobody(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=0.8)
-    first, late = [tender.seal(await town.bidder(name)) for name in ("First", "Late")]
+    bidders = [await town.bidder(name) for name in ("First", "Late")]
+    tender = await town.publish(a_lot(), lead=2)
+    first, late = map(tender.seal, bidders)
     await tender.deadline()
     assert code(await tender.post("bids", first)) == "after-deadline"  # nothing in time is under way any more
     connection = await asyncpg.connect(town.dsn)
@@ -160,8 +164,9 @@ async def test_a_late_bid_but_the_first_waits_for_nobody_and_holds_up_nobody(tow
 
 
 async def test_a_bid_that_waited_for_a_lock_past_the_deadline_is_late(town: Town) -> None:
+    bidder = await town.bidder("Unlucky")
     tender = await town.publish(a_lot(), lead=3)
-    envelope = tender.seal(await town.bidder("Unlucky"))
+    envelope = tender.seal(bidder)
     connection = await asyncpg.connect(town.dsn)
     async with connection.transaction():
         await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", tender.ocid)

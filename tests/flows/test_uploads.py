@@ -165,8 +165,9 @@ async def depot_of(town: Town) -> AsyncIterator[Depot]:
 async def a_sender(town: Town, *files: bytes, grace: int = 0, **how: Any) -> Sender:
     """With an accepted bid, by default with one file."""
     how = {"lead": LONG, "document_limit": 3, "document_size": 64 << 20, "upload_grace": grace} | how
+    bidder = await town.bidder("Sender")
     tender = await town.publish(a_lot(), **how)
-    sender = Sender(tender, await town.bidder("Sender"), files or (secrets.token_bytes(SIZE),))
+    sender = Sender(tender, bidder, files or (secrets.token_bytes(SIZE),))
     await sender.bid()
     return sender
 
@@ -269,7 +270,7 @@ async def test_what_came_before_the_line_broke_counts_and_nobody_is_alarmed(
 ) -> None:
     sender = await a_sender(town)
     await sender.create(http)
-    await broken_off(http, sender, sender.files[0][:123_456])
+    await broken_off(http, town, sender, sender.files[0][:123_456])
     assert await until(lambda: sender.offset(http), 123_456)
     rest = await sender.send(http, sender.files[0][123_456:], 123_456)
     assert rest.headers["Upload-Offset"] == str(SIZE)
@@ -281,13 +282,13 @@ async def test_what_came_before_the_line_broke_counts_and_nobody_is_alarmed(
 async def test_a_sender_who_falls_silent_is_let_go_and_keeps_what_came(
     town: Town, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bids.uploads, "SILENCE", 0.3)
+    monkeypatch.setattr(bids.uploads, "SILENCE", 1.0)
     sender = await a_sender(town)
     await sender.create(http)
 
     async def stalling() -> AsyncIterator[bytes]:
         yield sender.files[0][:1000]
-        await asyncio.sleep(5)
+        await asyncio.sleep(3)
 
     answer = await sender.send(http, stalling())
     assert code(answer) == (408, "request-timeout")
@@ -328,11 +329,12 @@ async def test_what_came_before_a_kill_of_everything_is_there_after_it(open_fold
             town = await Town.settle(http, House.below(open_folder), process.dsn)
             sender = await a_sender(town, secrets.token_bytes(2 * PART + SIZE))
             await sender.create(http)
-            slowly = asyncio.create_task(sender.send(http, pieces(sender.files[0], pause=0.02)))
-            while await sender.offset(http) == 0:
-                assert not slowly.done()
+            killed = asyncio.Event()
+            slowly = asyncio.create_task(sender.send(http, halting(sender.files[0], PART + SIZE, killed)))
+            assert await until(lambda: sender.offset(http), PART)
             before = await sender.offset(http)
             process.kill(all_of_it=True)
+            killed.set()
             with pytest.raises(httpx.TransportError):
                 await slowly
         await process.start()
@@ -395,12 +397,14 @@ async def test_while_memory_is_short_parts_are_smaller(
 async def test_what_comes_slowly_is_durable_soon(
     town: Town, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bids.uploads, "LINGER", 0.0)
+    monkeypatch.setattr(bids.uploads, "LINGER", -1.0)  # at once, however coarse the clock is
     sender = await a_sender(town)
     await sender.create(http)
-    slowly = asyncio.create_task(sender.send(http, pieces(sender.files[0], 100_000, pause=0.5)))
+    seen = asyncio.Event()
+    slowly = asyncio.create_task(sender.send(http, halting(sender.files[0], 200_000, seen)))
     assert await until(lambda: sender.offset(http), 200_000)
     assert not slowly.done()
+    seen.set()
     assert (await slowly).headers["Upload-Offset"] == str(SIZE)
 
 
@@ -415,20 +419,26 @@ async def test_one_bidder_does_not_take_all_places(
     for who, number in ((sender, 1), (sender, 2), (sender, 3), (other, 1), (other, 2)):
         await who.create(http, number)
 
+    seen = asyncio.Event()
+
     def going_on(who: Sender, number: int) -> asyncio.Task[httpx.Response]:
-        slowly = pieces(who.files[number - 1], 100_000, pause=0.7)
+        slowly = halting(who.files[number - 1], 100_000, seen)
         return asyncio.create_task(who.send(http, slowly, number=number))
 
+    async def nothing_more(who: Sender, number: int) -> int:
+        return (await who.send(http, b"", number=number)).status_code
+
     under_way = [going_on(sender, 1), going_on(sender, 2)]
-    await asyncio.sleep(0.3)
+    assert await until(lambda: nothing_more(sender, 3), 429)
     third = await sender.send(http, b"x", number=3)
     assert code(third) == (429, "too-many-requests")
     assert third.headers["Retry-After"]
     under_way.append(going_on(other, 1))
-    await asyncio.sleep(0.3)
+    assert await until(lambda: nothing_more(other, 2), 503)
     full = await other.send(http, b"x", number=2)
     assert code(full) == (503, "busy")
     assert full.headers["Retry-After"]
+    seen.set()
     assert [each.status_code for each in await asyncio.gather(*under_way)] == [204] * 3
     assert (await sender.send(http, sender.files[2], number=3)).status_code == 204
 
@@ -493,7 +503,7 @@ async def test_a_piece_with_a_checksum_counts_as_a_whole_or_not_at_all(
     checksum = f"{algorithm} {digest}"
     damaged = await sender.send(http, file[:-1] + bytes([file[-1] ^ 1]), checksum=checksum)
     assert code(damaged) == (460, "checksum-differs")
-    await broken_off(http, sender, file[:-1], checksum=checksum)
+    await broken_off(http, town, sender, file[:-1], checksum=checksum)
     assert await until(lambda: asyncio.sleep(0, not sender.objects()), True)
     assert await sender.offset(http) == 0
     assert (await sender.send(http, file, checksum=checksum)).status_code == 204
@@ -599,8 +609,8 @@ async def test_after_the_grace_nothing_comes_and_only_what_was_there_stays(
     town: Town, http: httpx.AsyncClient
 ) -> None:
     files = [secrets.token_bytes(SIZE) for _ in range(3)]
-    grace = ceil(2 * town.pace)
-    sender = await a_sender(town, *files, lead=1.5, margin=8, grace=grace)
+    grace = ceil(3 * town.pace)
+    sender = await a_sender(town, *files, lead=2, margin=8, grace=grace)
     await sender.tender.deadline()
     await sender.create(http, 1)
     await sender.create(http, 2)
@@ -629,9 +639,13 @@ async def test_after_the_grace_nothing_comes_and_only_what_was_there_stays(
 
 
 async def test_a_piece_that_ends_after_the_grace_is_late(town: Town, http: httpx.AsyncClient) -> None:
-    sender = await a_sender(town, lead=1.5, margin=6)
+    sender = await a_sender(town, lead=2.5, margin=4)
     await sender.create(http)
-    answer = await sender.send(http, pieces(sender.files[0], 100_000, pause=0.9 * town.pace))
+    late = asyncio.Event()
+    slowly = asyncio.create_task(sender.send(http, halting(sender.files[0], 200_000, late)))
+    await sender.tender.deadline(0.2)
+    late.set()
+    answer = await slowly
     assert code(answer) == (410, "after-grace")
     assert not (await sender.tender.close()).closing.documents
 
@@ -747,10 +761,19 @@ async def pieces(data: bytes, size: int = 64 * 1024, pause: float = 0) -> AsyncI
         await asyncio.sleep(pause)
 
 
+async def halting(data: bytes, before: int, goes_on: asyncio.Event) -> AsyncIterator[bytes]:
+    """So many bytes, and the rest once it may go on."""
+    async for piece in pieces(data[:before]):
+        yield piece
+    await goes_on.wait()
+    yield data[before:]
+
+
 async def broken_off(
-    http: httpx.AsyncClient, sender: Sender, data: bytes, checksum: str | None = None
+    http: httpx.AsyncClient, town: Town, sender: Sender, data: bytes, checksum: str | None = None
 ) -> None:
-    """Announces the whole file, sends `data`, and is gone."""
+    """Announces the whole file, sends `data`, and is gone once the service has taken all of it."""
+    uploads: Any = app_of(town).dependencies["uploads"]
     address = urlsplit(str(http.base_url))
     _, writer = await asyncio.open_connection(address.hostname, address.port)
     said = sender.bearer() | {"Content-Type": BYTES, "Upload-Offset": "0", "Host": "service"}
@@ -759,7 +782,8 @@ async def broken_off(
     lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
     writer.write(f"PATCH {sender.path()} HTTP/1.1\r\n{lines}\r\n".encode() + data)
     await writer.drain()
-    await asyncio.sleep(0.3)
+    depot = uploads.dependency()._depot
+    assert await until(lambda: asyncio.sleep(0, depot.buffered), len(data) % PART)
     writer.transport.abort()
 
 

@@ -12,11 +12,11 @@ import pytest
 from bids.uploads import PART
 from procurement.service import House
 from tests.flows.conftest import running
-from tests.flows.doomed import free_port
 from tests.flows.people import Town
 from tests.flows.test_ceremony import listening
 from tests.flows.test_openapi import app_of
 from tests.flows.test_uploads import Sender, a_sender, code, until
+from tests.ports import free_port
 
 INSTALLED = Path(__file__).parents[2] / "build" / "interop" / "s3" / "bin" / "rclone"
 
