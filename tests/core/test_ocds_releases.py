@@ -452,6 +452,8 @@ def test_an_amendment_says_what_it_changes_and_takes_out_what_is_gone() -> None:
     assert "id" not in final(life)["planning"]["budget"]
     first, second = final(life)["tender"]["amendments"]
     assert first["rationale"] == "The drawings were wrong."
+    assert (first["amendsReleaseID"], first["releaseID"]) == (f"{OCID}-1", amended["id"])
+    assert (second["amendsReleaseID"], second["releaseID"]) == (amended["id"], extended["id"])
     assert second["rationale"].startswith("bids could not be taken from ")
     assert final(life)["tender"]["bidOpening"]["date"] == moment(life.notice.opens)
 
