@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -22,7 +22,15 @@ from procurement import ocds
 from procurement.awards import LateClosing, Termination
 from procurement.editions import Gap
 from procurement.enquiries import Answer, Enquiry
-from procurement.evaluation import LowestPrice, QualityPrice
+from procurement.evaluation import (
+    CostItem,
+    Examination,
+    LowestPrice,
+    MultiAward,
+    QualityPrice,
+    Single,
+    WeightedCriterion,
+)
 from procurement.history import Entry, EventType, read
 from procurement.notices import Budget, TenderDocument
 from procurement.ocds.merging import changes, merge
@@ -547,6 +555,16 @@ def test_a_rule_set_is_told_with_its_parameters_and_every_figure_with_its_line()
     [draw] = [each for each in evaluation["draws"] if each["purpose"] == "reserve-prices"]
     assert draw["prices"] == [each["price"] for each in lot["preliminaryPrices"]]
     assert len(draw["numbers"]) == 29
+
+
+def test_every_parameter_of_every_rule_set_has_a_field() -> None:
+    schema = json.loads(ocds.extension_file("evaluation", "release-schema.json"))["definitions"]
+    for rules in (*get_args(Single), MultiAward):
+        names = set(rules.__struct_encode_fields__) - {"ruleSet", "rules"}
+        assert names <= schema["RuleParameters"]["properties"].keys(), rules
+    assert set(WeightedCriterion.__struct_encode_fields__) <= schema["ScoredCriterion"]["properties"].keys()
+    assert set(CostItem.__struct_encode_fields__) <= schema["StatedCost"]["properties"].keys()
+    assert set(Examination.__struct_encode_fields__) <= schema["ExaminationTerms"]["properties"].keys()
 
 
 def test_equal_bids_are_told_with_their_tickets() -> None:
