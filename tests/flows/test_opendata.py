@@ -32,7 +32,6 @@ from procurement.web.opendata import MOST
 from tests.builders import a_lot
 from tests.flows.doomed import doomed_service
 from tests.flows.people import PracticeTender, Town, until
-from tests.flows.test_find import procedure_of
 from tests.flows.test_kills import DoomedTender, client, points
 
 FEED = "/api/v1/releases?practice=shown"
@@ -144,7 +143,7 @@ async def live(tender: PracticeTender) -> None:
 
 
 async def test_a_mirror_has_everything_once_while_tenders_live_and_several_publish(town: Town) -> None:
-    procedure = procedure_of(town)
+    procedure = town.procedure
     stop, leading = asyncio.Event(), asyncio.Event()
     leading.set()
     others = [asyncio.create_task(Publisher(procedure).run(stop, leading)) for _ in range(2)]
@@ -228,7 +227,7 @@ async def test_what_cannot_be_released_stops_the_feed_there_and_health_says_so(t
         after = await town.publish(a_lot(), lead=600)
         await until(partial(troubles, town), lambda found: found == ["released"])
         with pytest.raises(StoppedError, match=broken.ocid):
-            await Publisher(procedure_of(town)).advance()
+            await Publisher(town.procedure).advance()
         await until(partial(as_seen, mirror, before), bool)
         assert len(mirror.of(broken.ocid)) == 1
         assert (await town.http.get(f"/api/v1/tenders/{after.ocid}/ocds")).json()["code"] == "not-yet"
