@@ -21,7 +21,7 @@ from procurement.errors import TenderError
 from procurement.finding.search import Shown
 from procurement.login.sessions import Sessions
 from procurement.ocds import Release
-from procurement.ocds.packages import EXTENSIONS, PUBLISHED
+from procurement.ocds.packages import PUBLISHED
 from procurement.opendata import store
 from procurement.store import id_of, load_tender
 from procurement.web.api import PROBLEMS, Ocid, Steps
@@ -200,7 +200,12 @@ async def read_extension_in_words(name: Name) -> Response[str]:
 @get("/data", include_in_schema=False)
 async def data_page(sessions: Here) -> Template:
     """What there is to copy, and how."""
-    context = {"origin": sessions.origin, "license": ocds.LICENSE, "ours": PUBLISHED, "theirs": EXTENSIONS}
+    context = {
+        "origin": sessions.origin,
+        "license": ocds.LICENSE,
+        "ours": PUBLISHED,
+        "theirs": ocds.EXTENSIONS,
+    }
     return Template("data.html", context=context)
 
 
