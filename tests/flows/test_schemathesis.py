@@ -140,7 +140,8 @@ async def test_every_answer_of_a_tenders_life_is_as_described(town: Town, tmp_pa
     checked = [(known.check(answer), answer.is_success) for answer in await life(town, tmp_path)]
     read = {label for label, success in checked if success}
     given = {each.label for each in known.operations if each.method in ("get", "head", "patch")}
-    assert given - read == {"GET /api/v1/covers/{day}"}  # given once a day is over: see test_covers
+    # Given once a day is over, see test_covers, and where an authority is asked, see test_stamps.
+    assert given - read == {"GET /api/v1/covers/{day}", "GET /api/v1/tenders/{ocid}/stamp"}
 
 
 def send(
