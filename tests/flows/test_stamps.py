@@ -16,6 +16,8 @@ from procurement.settings import Settings
 from tests.builders import a_lot
 from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town, until
+from tests.flows.test_openapi import described
+from tests.flows.test_schemathesis import Described
 from tests.relays import serving
 from tests.stamper import TimeAuthority
 
@@ -83,7 +85,7 @@ async def checkpoint_of(tender: PracticeTender) -> str:
 
 
 async def stamp_of(tender: PracticeTender) -> bytes:
-    """Once it is there."""
+    """Once it is there, as the interface describes it."""
     answers: list[httpx.Response] = []
 
     async def look() -> int:
@@ -92,6 +94,7 @@ async def stamp_of(tender: PracticeTender) -> bytes:
 
     await until(look, lambda status: status == 200)
     assert answers[-1].headers["content-type"] == "application/timestamp-reply"
+    Described(await described(tender.town)).check(answers[-1])
     return answers[-1].content
 
 
