@@ -11,6 +11,7 @@ from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -383,6 +384,29 @@ async def test_garbage_in_the_feeds_address_is_a_problem_that_says_so(town: Town
 async def test_of_a_tender_that_is_not_there_there_is_no_record(town: Town) -> None:
     answer = await town.http.get("/api/v1/tenders/ocds-0s3al1-nothing/ocds")
     assert (answer.status_code, answer.json()["code"]) == (404, "no-such-tender")
+
+
+async def test_the_extensions_that_answers_name_are_published(town: Town) -> None:
+    named = (await town.http.get(FEED)).json()["extensions"]
+    ours = [each for each in named if each.startswith("http://localhost/ocds/extensions/")]
+    assert len(ours) == 2
+    for address in [urlsplit(each).path for each in ours]:
+        files = [
+            address,
+            *(address.replace("extension.json", each) for each in ("release-schema.json", "README.md")),
+        ]
+        found = [await town.http.get(each) for each in files]
+        assert [each.headers["Access-Control-Allow-Origin"] for each in found] == ["*"] * 3
+        assert found[0].json()["compatibility"] == ["1.1"]
+        assert found[1].json()["definitions"]
+        assert found[2].headers["Content-Type"].startswith("text/markdown")
+    for name in (
+        "nothing/extension.json",
+        "sealing/nothing.json",
+        "nothing/README.md",
+        "sealing/__init__.py",
+    ):
+        assert (await town.http.get(f"/ocds/extensions/{name}")).status_code in (400, 404), name
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────────
