@@ -18,7 +18,7 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from crypto.encoding import Moment, moment, sha256
 from procurement import ocds
-from procurement.bulk.listing import Format, Kind
+from procurement.bulk.listing import SUMS, Format, Kind
 from procurement.bulk.published import Publications
 from procurement.bulk.store import Published
 from procurement.errors import TenderError
@@ -222,6 +222,7 @@ async def data_page(sessions: Here, publications: Files) -> Template:
         "theirs": THEIRS,
         "published": _newest(await publications.latest()),
         "kinds": KINDS,
+        "sums": SUMS,
     }
     return Template("data.html", context=context)
 
