@@ -2,7 +2,7 @@
 
 The columns are those of OCDS with the extensions that our releases use, deprecated ones left out, named as
 flatten-tool names them, which turns such tables into releases again. They stand in ``tables.json``; a field
-that has none is in the JSON alone.
+that has none is in the JSON alone, as are the parameters of rule sets, which each rule set has of its own.
 
 flattentool keeps whatever it reads, so it is given a few releases at a time. It writes what begins with "="
 as a formula, so the writing is done here:
@@ -85,9 +85,11 @@ def write(lines: Iterable[bytes], folder: Path, *, workbook: bool = True) -> Wri
 
 def flattened(lines: Sequence[bytes]) -> Iterator[tuple[str, list[Row]]]:
     """The rows of each table, by its name."""
-    releases = [json.loads(each, parse_float=Decimal) for each in lines]
     parser = JSONParser(
-        root_json_dict=releases, root_id="ocid", truncation_length=_TRUNCATION, schema_parser=_Known()
+        root_json_dict=[_read(each) for each in lines],
+        root_id="ocid",
+        truncation_length=_TRUNCATION,
+        schema_parser=_Known(),
     )
     yield MAIN, list(parser.main_sheet.lines)
     for name, sheet in parser.sub_sheets.items():
@@ -123,6 +125,13 @@ def sheet_value(value: Cell) -> Cell:
             exponent = digits.exponent if isinstance(digits.exponent, int) else 0
             exact = len(digits.digits) <= _DIGITS and -_DIGITS <= exponent <= _DIGITS
             return value if exact else str(value)[:LONGEST_TEXT]
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    release: dict[str, Any] = json.loads(line, parse_float=Decimal)
+    for lot in release.get("evaluation", {}).get("lots", ()):
+        lot.get("ruleSet", {}).pop("parameters", None)
+    return release
 
 
 class _Known:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,12 +12,15 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 from litestar.response import Template
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from crypto.encoding import Moment, moment, sha256
 from procurement import ocds
+from procurement.bulk.listing import SUMS, Format, Kind
+from procurement.bulk.published import Publications
+from procurement.bulk.store import Published
 from procurement.errors import TenderError
 from procurement.finding.search import Shown
 from procurement.login.sessions import Sessions
@@ -26,6 +30,7 @@ from procurement.opendata import store
 from procurement.store import id_of, load_tender
 from procurement.web.api import PROBLEMS, Ocid, Steps
 from procurement.web.log import FOR_EVER, SHORTLY
+from procurement.web.look import N_
 
 MOST, USUAL = 1000, 100
 """Releases of a page, and how many where nobody says."""
@@ -42,8 +47,18 @@ ANYBODYS = {"Access-Control-Allow-Origin": "*"}
 AS_IT_IS = {"uncompressed": True}
 """For the `opt` of a route that compresses its answer itself, beside the loop that bids come in by."""
 
+SHOWN: dict[Kind, int] = {"all": 1, "month": 3, "day": 7}
+"""Of the published files, how many the page shows."""
+KINDS: dict[Format, str] = {
+    "jsonl": "JSON Lines",
+    "csv": "CSV",
+    "xlsx": "XLSX",
+    "records": N_("award records"),
+}
+
 Asked = Request[Any, Any, Any]
 Here = NamedDependency[Sessions]
+Files = NamedDependency[SkipValidation[Publications]]
 Offset = Annotated[
     int,
     QueryParameter(ge=0, lt=2**53, description="The log index from which on releases are wanted."),
@@ -198,13 +213,16 @@ async def read_extension_in_words(name: Name) -> Response[str]:
 
 
 @get("/data", include_in_schema=False)
-async def data_page(sessions: Here) -> Template:
+async def data_page(sessions: Here, publications: Files) -> Template:
     """What there is to copy, and how."""
     context = {
         "origin": sessions.origin,
         "license": ocds.LICENSE,
         "ours": PUBLISHED,
         "theirs": ocds.EXTENSIONS,
+        "published": _newest(await publications.latest()),
+        "kinds": KINDS,
+        "sums": SUMS,
     }
     return Template("data.html", context=context)
 
@@ -213,6 +231,12 @@ async def data_page(sessions: Here) -> Template:
 async def policy_page() -> Template:
     """What is published, when, and what never is."""
     return Template("data_policy.html")
+
+
+def _newest(published: Sequence[Published]) -> list[Published]:
+    """Of each kind as many as the page shows, the widest first."""
+    by_kind = {kind: [each for each in published if each.kind == kind] for kind in SHOWN}
+    return [each for kind, most in SHOWN.items() for each in by_kind[kind][:most]]
 
 
 def _of_extension(name: str, file: str) -> bytes:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import tarfile
@@ -272,6 +273,20 @@ async def test_award_records_come_as_a_tar_whole_or_from_where_one_was_cut_off(p
     said = published.listed[everything]
     assert said["absent"] == [{"kind": "records", "reason": "no-parts-of-all"}]
     assert "records" not in {each["kind"] for each in said["files"]}
+
+
+async def test_the_page_links_every_file_of_the_newest_in_every_language(published: Published) -> None:
+    earnest = [each for each in published.listed.values() if not each["practice"]]
+    links = {each["path"] for found in earnest for each in found["files"]}
+    links |= {found[name] for found in earnest for name in ("list", "proof", "sums")}
+    for language, said in (
+        ("en", "award records"),
+        ("ko", "낙찰 기록"),
+        ("es", "expedientes de adjudicación"),
+    ):
+        page = (await published.town.http.get(f"/data?lang={language}")).text
+        assert said in page
+        assert links == set(re.findall(r'href="(/data/(?:all-)?2[^"]+)"', page))
 
 
 async def test_what_was_not_published_is_not_there(published: Published) -> None:
