@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import httpx
-import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser.conftest import CASE
+from tests.browser.looks import check_accessible, check_scrolls_one_way
 
 
 def tender_address(site: str) -> str:
     """Where the case is: other tenders may be there, too."""
-    tenders = httpx.get(f"{site}/api/v1/tenders").json()["tenders"]
+    asked = {"text": CASE.name, "practice": "only"}
+    tenders = httpx.get(f"{site}/api/v1/tenders", params=asked).json()["tenders"]
     [ocid] = [each["tender"] for each in tenders if CASE.name in each["number"]]
     return f"{site}/tenders/{ocid}"
 
@@ -23,33 +23,27 @@ def test_a_visitor_reads_from_the_list_to_the_winner_without_javascript(site: st
     page.goto(site)
     page.get_by_role("link", name="All practice tenders").click()
     page.wait_for_url("**/tenders?practice=only")
+    page.get_by_label("What are you looking for?").fill(CASE.name)
+    page.get_by_role("button", name="Search").click()
     case = page.locator("article").filter(has_text=CASE.name)
     case.get_by_role("heading", level=3).get_by_role("link").click()
-    assert page.locator(".ranking .first h3").inner_text() == "1. 주식회사 예신뷰"
-    assert "100,111,000 KRW" in page.locator(".ranking .first").inner_text()
+    expect(page.locator(".ranking .first h3")).to_have_text("1. 주식회사 예신뷰")
+    expect(page.locator(".ranking .first")).to_contain_text("100,111,000 KRW")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the award record").click()
     assert Path(download.value.path()).read_bytes().startswith(b"PK")
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_an_accessibility_violation(site: str, browser: Browser, scheme: str) -> None:
-    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in its stubs
+def test_no_page_has_an_accessibility_violation_and_an_old_phone_scrolls_one_way_only(
+    site: str, browser: Browser
+) -> None:
+    context = browser.new_context()
     for address in (site, tender_address(site)):
         page = context.new_page()
         page.goto(address)
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-    context.close()
-
-
-def test_an_old_phone_scrolls_one_way_only(site: str, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 320, "height": 560})
-    for address in (site, tender_address(site)):
-        page = context.new_page()
-        page.goto(address)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        check_accessible(page)
+        check_scrolls_one_way(page)
     context.close()
 
 

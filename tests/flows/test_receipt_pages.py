@@ -53,7 +53,7 @@ def blankless(text: str) -> str:
 
 async def witnessed(tender: PracticeTender, id: str) -> str:
     """The page, once the witness has co-signed a checkpoint that has the entry."""
-    for _ in range(100):
+    for _ in range(1200):
         text = said(await page(tender, id))
         if "None has co-signed" not in text:
             return text
@@ -155,7 +155,7 @@ async def test_documents_are_named_with_their_receipts_and_travel_on_the_paper(t
     envelope, listed = with_files(tender, bidder, *files)
     id = (await tender.submit(envelope)).statement
     await upload(tender, bidder, id, listed[0], files[0])
-    for _ in range(100):
+    for _ in range(1200):
         pdf = await paper(tender, id)
         if "document-1.json" in pdf.files:
             break
@@ -227,7 +227,7 @@ async def test_while_the_log_stands_still_the_promise_is_read_and_the_page_looks
         assert promise.included_by in text
         assert promise.commitment().hex() in text
     assert "Thisisthepromiseofareceipt" in pdf.text
-    for _ in range(100):
+    for _ in range(1200):
         answer = await page(tender, id)
         if "Refresh" not in answer.headers:
             break

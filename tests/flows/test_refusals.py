@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -458,7 +459,8 @@ async def test_steps_out_of_order_or_by_others_are_refused(town: Town) -> None:
     stranger = await town.enrol(Role.OFFICER, "Another officer")
     juror = await town.enrol(Role.EVALUATOR, "Another evaluator")
     other = await town.publish(a_lot(NEGOTIATION), lead=LONG)
-    tender = await town.publish(a_lot(NEGOTIATION), lead=4, margin=3, standstill=1)
+    standstill = ceil(3 * town.pace)  # within which an award is refused
+    tender = await town.publish(a_lot(NEGOTIATION), lead=4, margin=3, standstill=standstill)
     bid = await tender.bid(await town.bidder("Bidder"), "100000000")
     rival = await tender.bid(await town.bidder("Rival"), "90000000")
     course = Course(tender, other, bid, rival, stranger, juror)
@@ -670,7 +672,7 @@ async def test_nothing_opens_before_the_closing_is_witnessed_or_a_late_one_is_an
 ) -> None:
     async with running_with("http://127.0.0.1:9", dsn, house) as http:  # nobody is there
         town = await Town.settle(http, house, dsn)
-        tender = await town.publish(a_lot(), lead=0.8, margin=0)
+        tender = await town.publish(a_lot(), lead=2, margin=0)
         stage = Stage(tender)
         assert (await tender.post("bids", tender.seal(await town.bidder("Bidder")))).status_code == 201
         await tender.until("tender:closed")
