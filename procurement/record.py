@@ -127,11 +127,12 @@ OWN = "independence: at least one of witness, beacon and authorities is the serv
 FALSE_BEACON = "what opens the bids at a set time and draws lots, the beacon's signature, is not genuine"
 PERIODS_UNSTATED = "legal periods: the notice does not say under which law it was published"
 UNSEEN = (
-    "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees",
+    "completeness and uniqueness: what the log holds beyond this record, only who follows the whole log sees"
+    " (openseal monitor)",
     "the standstill's length: when the award was intended is the service's word, as long as nobody kept an"
-    " earlier look at the tender",
+    " earlier look at the tender (openseal mirror)",
     "certificate status: whether a status was older than a revocation in force, only who follows the whole"
-    " log sees (certificate:revoked)",
+    " log sees (certificate:revoked, openseal monitor)",
 )
 
 P = TypeVar("P", bound=Payload)

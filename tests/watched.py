@@ -19,7 +19,10 @@ from procurement.watching.folder import Folder
 from procurement.watching.line import Alarm, Line
 from procurement.watching.mirror import Mirror
 from procurement.watching.monitor import Finding, Monitor
-from tests.builders import START, Life, World, the_world
+from tests.builders import DEADLINE, Life, World, the_world
+
+LATER = DEADLINE + timedelta(days=1)
+"""When witnesses see what has come, unless a test says otherwise."""
 
 
 class Kept:
@@ -29,6 +32,8 @@ class Kept:
         self.log = list(entries)
         self.statements: dict[str, bytes] = {}
         self.records: dict[str, bytes] = {}
+        self.seen: list[tuple[int, str]] = []
+        """Sizes at moments, as witnesses saw them."""
 
     def entries(self) -> Iterator[bytes]:
         return iter(self.log)
@@ -41,6 +46,9 @@ class Kept:
 
     def record(self, ocid: str) -> bytes | None:
         return self.records.get(ocid)
+
+    def heads(self) -> Iterator[tuple[int, str]]:
+        return iter(self.seen)
 
 
 class Watched:
@@ -123,7 +131,7 @@ def files_of(entries: list[bytes]) -> dict[str, bytes]:
     return {tile.path: content(tile) for tile in tiles_of(len(entries))}
 
 
-def head_of(entries: list[bytes], key: SigningKey, witness: SigningKey | None, at: datetime = START) -> bytes:
+def head_of(entries: list[bytes], key: SigningKey, witness: SigningKey | None, at: datetime = LATER) -> bytes:
     """The signed head of a log of these entries, co-signed where there is a witness."""
     frontier, _ = Frontier().extend(leaf_hash(each) for each in entries)
     head = Checkpoint(origin=key.verifier.name, size=frontier.size, root=frontier.root)

@@ -102,7 +102,7 @@ def monitor(
         The service's address: what its pages load now is compared with what the log names, too.
     """
     pinned = parse_trust(read(trust), trust) if trust else None
-    copy, found, away = Folder(folder), list[Finding](), False
+    copy, found, away = Folder(folder, pinned), list[Finding](), False
     watching = Monitor(copy)
     count = 0
     with refusing():

@@ -1,19 +1,24 @@
 """A folder with a copy of a log: laid out so that any static web server on it is a log again (C2SP
 tlog-tiles), with what the log names beside it. Nothing here is verified but where it says so.
 
-`checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`; `alarms/` is what a
-mirror shouted about, `mirror.json` what it has to remember.
+`checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`; `heads.jsonl` are
+heads that there were, `alarms/` is what a mirror shouted about, `mirror.json` what it has to remember.
 """
 
+import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from crypto import durable
 from crypto.checkpoint import Checkpoint, Note
+from crypto.encoding import moment
 from crypto.errors import LogError, VerificationError
 from crypto.merkle import (
     ENTRIES,
@@ -29,8 +34,11 @@ from crypto.merkle import (
     tiles_of,
 )
 from crypto.statements import Statement
+from crypto.trust import Trust
 from procurement.errors import FolderError
 
+HEADS = "heads.jsonl"
+"""Signed heads that there were, from now and then: who keeps them can tell what was dated back."""
 READABLE = 0o644
 """A web server may be somebody else on the machine."""
 
@@ -41,8 +49,10 @@ _BUNDLES = 64
 class Folder:
     """The folder at `path`. All methods raise OSError for what cannot be read or written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trust: Trust | None = None) -> None:
+        """`trust` is whose co-signatures say when something was in the log; without it nobody's do."""
         self.path = path
+        self._trust = trust
         self._bundles: OrderedDict[Tile, list[bytes]] = OrderedDict()
 
     # ── the log ──────────────────────────────────────────────────────────────────────────────────────
@@ -99,6 +109,16 @@ class Folder:
         """The root of the first `size` ≥ 1 leaves, from the tiles of the head. Raises LogError."""
         plan = plan_root(size)
         return plan.hashes({tile: self._row(tile) for tile in plan.tiles})[0]
+
+    def heads(self) -> Iterator[tuple[int, str]]:
+        """How many entries the log had at which moments, by the witnesses' clocks, oldest first."""
+        if self._trust is None or not self.has(HEADS):
+            return
+        with (self.path / HEADS).open("rb") as lines:
+            for line in lines:
+                with suppress(VerificationError, ValueError):  # one that was torn, or is not genuine
+                    note = msgspec.json.decode(line, type=str)
+                    yield self._trust.verify_head(note).size, moment(self._trust.witnesses.reached(note))
 
     def check_entries(self) -> None:
         """Raises LogError unless the entries lead to the head's root."""
@@ -160,17 +180,39 @@ class Folder:
 
     def write(self, path: str, data: bytes) -> None:
         """Puts a file there, whole; durable when this returns."""
-        target = self.path / path
-        is_new = not target.parent.exists()
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._place(path)
         durable.replace(target, data, READABLE)
-        if is_new:
-            durable.sync_upwards(target.parent, self.path)
+        durable.sync_upwards(target.parent, self.path)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Puts a file there that nobody relies on before `settle`. A power cut may leave it torn until then;
+        one at a time they would cost a hundred times as much."""
+        target = self._place(path)
+        aside = target.with_name(target.name + ".new")
+        aside.write_bytes(data)
+        aside.chmod(READABLE)
+        aside.replace(target)
+
+    def settle(self) -> None:
+        """Makes durable what was put."""
+        os.sync()
+
+    def _place(self, path: str) -> Path:
+        target = self.path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
     def publish(self, note: str) -> None:
         """Puts the head there whose tiles and entries are."""
         self.write("checkpoint", note.encode())
         vars(self).pop("head", None)
+
+    def keep_head(self, note: str) -> None:
+        """Remembers for ever that the log had this head."""
+        with (self.path / HEADS).open("ab") as file:
+            file.write(b"\n" * (file.tell() > 0) + msgspec.json.encode(note))
+            file.flush()
+            os.fsync(file.fileno())
 
     def drop_partial_tiles(self, size: int, since: int) -> None:
         """Removes those that full ones have taken the place of since the tree of `since` leaves."""

@@ -16,7 +16,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice, repeat
 from typing import Literal
 
@@ -57,6 +57,10 @@ WINDOW = 8
 """Entry bundles under way at a time."""
 RECHECKED = 8
 """Award records, of all that are kept, that are asked for again each time: which ones, nobody can know."""
+SPACING = timedelta(minutes=5)
+"""Between two heads that are remembered for ever."""
+SOME = 16 * TILE_WIDTH
+"""Entries after which it is remembered that everything they name is here."""
 MOST_LACKING = 1000
 """Things that the log names and that were not to be had, before the rest is left for the next time."""
 LONGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ENTRY)
@@ -122,8 +126,11 @@ class Mirror:
         self._kept = verify_checkpoint(note, self._log) if note else None
         self._note = self._state.seen or note
         self._seen = verify_checkpoint(self._note, self._log) if self._note else None
+        self._remembered: datetime | None = None
         self._days: dict[str, str] = {}
-        self._why: dict[Named, ServiceError | VerificationError] = {}
+        self._lacking: dict[Named, ServiceError | VerificationError] = dict.fromkeys(
+            self._state.lacking, LogError("it was lacking before")
+        )
 
     @property
     def size(self) -> int:
@@ -158,10 +165,19 @@ class Mirror:
         self._save()
         tree = _Tree(head, self._folder, self._line)
         await tree.copy(since)
+        await asyncio.to_thread(self._folder.settle)
         self._folder.publish(note)
+        self._keep_head(note)
         self._folder.drop_partial_tiles(head.size, since)
         self._kept = head
         self.copied += head.size - since
+
+    def _keep_head(self, note: str) -> None:
+        """Now and then, by the witnesses' clocks, which are the ones that count."""
+        reached = self._trust.witnesses.reached(note)
+        if self._remembered is None or reached >= self._remembered + SPACING:
+            self._folder.keep_head(note)
+            self._remembered = reached
 
     async def _head(self) -> tuple[str, Checkpoint]:
         """The head that the service shows now. Raises Alarm at once for two heads that contradict each other,
@@ -243,10 +259,11 @@ class Mirror:
     async def _copy_named(self) -> None:
         """Everything that the entries name. What is not to be had is tried again, and in the end an alarm."""
         self._days = {}
-        await self._fetch_all(list(self._state.lacking))
+        await self._fetch_all(list(self._lacking))
         entries = self._folder.entries_from(self._state.named, self.size) if self.size else iter(())
-        while len(self._state.lacking) < MOST_LACKING and (some := list(islice(entries, TILE_WIDTH))):
+        while len(self._lacking) < MOST_LACKING and (some := list(islice(entries, SOME))):
             await self._fetch_all(each for data in some for each in self._names(data))
+            await asyncio.to_thread(self._folder.settle)
             self._state.named += len(some)
             self._save()
         await self._make_up()
@@ -281,8 +298,8 @@ class Mirror:
     async def _fetch_all(self, several: Iterable[Named]) -> None:
         """Each is lacking until it is here. Records are large: one at a time."""
         named = list(dict.fromkeys(several))
-        known = set(self._state.lacking)
-        self._state.lacking += [each for each in named if each not in known]
+        for each in named:
+            self._lacking.setdefault(each, LogError("it was not asked for yet"))
         await _all(self._fetch(each) for each in named if each.kind != "record")
         for each in named:
             if each.kind == "record":
@@ -292,16 +309,22 @@ class Mirror:
         """Verified and kept, or why not. Raises AwayError."""
         try:
             path = await self._place(named)
-            if not self._folder.has(path):
-                self._folder.write(path, await self._obtain(named, path))
+            if not self._is_kept(named, path):
+                keep = self._folder.write if named.kind == "record" else self._folder.put
+                keep(path, await self._obtain(named, path))
                 self.copied += 1
         except (ServiceError, VerificationError) as error:
             if isinstance(error, ServiceError) and not error.status and not await self._line.answers():
                 raise AwayError(str(error)) from error
-            self._why[named] = error
+            self._lacking[named] = error
         else:
-            self._state.lacking.remove(named)
-            self._why.pop(named, None)
+            del self._lacking[named]
+
+    def _is_kept(self, named: Named, path: str) -> bool:
+        """A power cut may have torn statements that were put there last."""
+        if named.kind == "record":
+            return self._folder.has(path)
+        return _is_statement(self._folder.read(path) or b"", named.id)
 
     async def _place(self, named: Named) -> str:
         """Where in the folder it lies."""
@@ -355,21 +378,22 @@ class Mirror:
         """Asks again for what is lacking, and shouts about what still is. Raises AwayError."""
         end = time.monotonic() + self._line.patience
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
-            if not self._state.lacking or time.monotonic() + pause > end:
+            if not self._lacking or time.monotonic() + pause > end:
                 break
             await asyncio.sleep(lengthened(pause))
             await self._try_again()
-        answers = bool(self._state.lacking) and await self._line.answers()
+        answers = bool(self._lacking) and await self._line.answers()
         if answers:
             await self._try_again()  # the service may have come back just now
-        for each in self._state.lacking:
-            verdict = self._line.verdict(str(each), self._why[each], answers=answers)
+        for each, why in self._lacking.items():
+            verdict = self._line.verdict(str(each), why, answers=answers)
             if isinstance(verdict, AwayError):
                 raise verdict
             self._shout(verdict)
 
     async def _try_again(self) -> None:
-        await self._fetch_all(list(self._state.lacking))
+        await self._fetch_all(list(self._lacking))
+        await asyncio.to_thread(self._folder.settle)
         self._save()
 
     async def _look_again(self) -> None:
@@ -400,6 +424,7 @@ class Mirror:
         self._tell(alarm, place)
 
     def _save(self) -> None:
+        self._state.lacking = list(self._lacking)
         self._folder.write(_STATE, msgspec.json.encode(self._state))
 
 
@@ -498,12 +523,12 @@ class _Tree:
                     raise _wrong(tile, got)
                 return data
 
-            self._folder.write(tile.path, await self._line.persist(tile.path, attempt))
+            self._folder.put(tile.path, await self._line.persist(tile.path, attempt))
         self._keep(_leaves(tile), row)
 
     def _keep(self, tile: Tile, row: bytes) -> None:
         if self._folder.read(tile.path) != row:
-            self._folder.write(tile.path, row)
+            self._folder.put(tile.path, row)
 
     def _above(self, tile: Tile) -> Tile:
         """The tile that has the root of `tile`, a full one, among its hashes."""

@@ -53,6 +53,10 @@ COVERS_DUE = timedelta(days=1)
 SLOW = timedelta(minutes=1)
 """How much later than its time an entry may have come to its place in the log, others having overtaken it."""
 
+CLOCKS = timedelta(minutes=2)
+"""How far an entry's time may be from when witnesses saw it come: their clocks differ, and the log may be
+behind for as long as a promise lasts."""
+
 _NOTHING, _SEALED, _REVEALED = range(3)
 
 P = TypeVar("P", bound=Payload)
@@ -75,6 +79,10 @@ class Copy(Protocol):
 
     def record(self, ocid: str) -> bytes | None:
         """What the copy has as the award record of that tender."""
+        ...
+
+    def heads(self) -> Iterator[tuple[int, str]]:
+        """Sizes of the log and moments at which witnesses saw them, oldest first."""
         ...
 
 
@@ -189,6 +197,21 @@ class _Days:
         return self._days[at] if at < len(self._days) else None
 
 
+class _Clock:
+    """Between which moments an entry came into the log, by the heads that witnesses saw."""
+
+    def __init__(self, heads: Iterator[tuple[int, str]]) -> None:
+        self._heads = heads
+        self._before: str | None = None
+        self._next = next(heads, None)
+
+    def around(self, index: int) -> tuple[str | None, str | None]:
+        """When the log did not have the entry yet, and when it had; asked for in order."""
+        while self._next is not None and self._next[0] <= index:
+            self._before, self._next = self._next[1], next(self._heads, None)
+        return self._before, self._next[1] if self._next else None
+
+
 class Monitor:
     """Hears a log. `watch` gives the findings as they come; the rest is complete once it has ended."""
 
@@ -208,6 +231,7 @@ class Monitor:
         """By the day on which tenders were published, when the last of them was closed."""
         self._ids = _Ids()
         self._days = _Days()
+        self._clock = _Clock(copy.heads())
         self._latest = ""
         self._hearers: dict[str, Callable[[int, bytes], Iterable[Finding]]] = {
             "commitment": self._commitment,
@@ -302,6 +326,7 @@ class Monitor:
         entry = decode(data, Entry, limit=LONGEST_ENTRY)
         self._days.hear(index, moment(parse_moment(entry.time) + SLOW)[:10])
         self._latest = entry.time
+        yield from self._in_time(index, entry)
         if entry.tender in self._over:
             yield from self._after_the_end(index, entry, self._over[entry.tender])
             return
@@ -319,6 +344,18 @@ class Monitor:
         yield from self._in_order(index, entry, tender)
         yield from self._stated(index, entry, tender)
         yield from self._reached(index, entry, tender)
+
+    def _in_time(self, index: int, entry: Entry) -> Iterator[Finding]:
+        """What an entry says of its time, the witnesses' clocks bear out."""
+        at = parse_moment(entry.time)
+        before, after = self._clock.around(index)
+        what = f"Tender {entry.tender}: {entry.t} (entry {index}) states the time {entry.time}, and"
+        if before is not None and at < parse_moment(before) - CLOCKS:
+            said = f"{what} was not in the log at {before}: it was dated back, or the log was far behind."
+            yield _found("dated-back", said, index, tender=entry.tender)
+        if after is not None and at > parse_moment(after) + CLOCKS:
+            said = f"{what} was in the log at {after} already: it was dated ahead, or a clock was wrong."
+            yield _found("dated-ahead", said, index, tender=entry.tender)
 
     def _begun(self, index: int, entry: Entry) -> _Tender:
         self.summary.tenders += 1

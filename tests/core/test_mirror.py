@@ -63,11 +63,11 @@ def longer(service: Served, count: int = 300) -> Kept:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file of a copy but for what it remembers."""
+    """Every file of a copy but for what it remembers of when."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "mirror.json"
+        if path.is_file() and path.name not in ("mirror.json", "heads.jsonl")
     }
 
 
@@ -100,6 +100,23 @@ async def test_a_copy_grows_with_the_log_and_partial_tiles_give_way_to_full_ones
     assert full <= set(own)
     assert not [path for path in own if ".p/" in path and path.split(".p/")[0] in full]
     assert Folder(tmp_path).head.size == len(kept.log)
+
+
+async def test_heads_are_remembered_from_now_and_then_by_the_witnesses_clocks(tmp_path: Path) -> None:
+    service, entries = served(), a_log().entries
+    times = [START + timedelta(minutes=3 * each) for each in range(4)]
+    async with mirroring(service.connected(), tmp_path, service.world.trust) as (mirror, told):
+        for at, size in zip(times, (290, 295, 300, 316), strict=True):
+            service.truth |= {f"/log/{path}": data for path, data in files_of(entries[:size]).items()}
+            head = head_of(entries[:size], service.world.log, service.world.witness, at)
+            service.truth["/log/checkpoint"] = head
+            await mirror.follow()
+    with (tmp_path / "heads.jsonl").open("ab") as file:
+        file.write(b'\n"torn')
+    assert told == []
+    heads = list(Folder(tmp_path, service.world.trust).heads())
+    assert heads == [(290, moment(times[0])), (300, moment(times[2]))]
+    assert list(Folder(tmp_path).heads()) == [], "nobody's clock, where nobody is trusted"
 
 
 async def test_what_is_here_is_not_asked_for_again(tmp_path: Path) -> None:

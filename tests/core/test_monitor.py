@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bids.envelope import SealedFile
 from bids.receipts import CommitmentEntry
 from crypto.certificates import SigningKey
-from crypto.encoding import encode, moment, sha256
+from crypto.encoding import encode, moment, parse_moment, sha256
 from crypto.statements import Statement
 from procurement.awards import Termination
 from procurement.history import Event, EventType, Head
@@ -219,6 +219,22 @@ def test_a_clock_that_runs_backwards_in_a_history_is_found() -> None:
     life.now = START
     life.log(Event(t=EventType.LATE, time=moment(START), statement="0" * 64, status="0" * 64))
     assert "out-of-order" in codes(watched.kept())
+
+
+def test_what_was_dated_back_or_ahead_is_found_by_the_heads_that_witnesses_saw() -> None:
+    watched = Watched()
+    life = awarded(watched)
+    kept, size = watched.kept(), len(watched.entries)
+    intended = next(i for i, each in enumerate(watched.entries) if b"award:intended" in each)
+    made = next(i for i, each in enumerate(watched.entries) if b"award:made" in each)
+    at = parse_moment(life.intended.time)
+    kept.seen = [(intended, moment(at - timedelta(seconds=50))), (size, moment(life.now))]
+    assert codes(kept) == []
+    kept.seen = [(made, moment(life.now + timedelta(hours=1))), (size, AFTER)]
+    assert [(each.code, each.indexes) for each in found(kept)] == [("dated-back", (made,))]
+    kept.seen = [(size, moment(at))]
+    late = [index for index in life.history if index >= made - 2]
+    assert [(each.code, each.indexes) for each in found(kept)] == [("dated-ahead", (each,)) for each in late]
 
 
 # ── commitments ──────────────────────────────────────────────────────────────────────────────────────────

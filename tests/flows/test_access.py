@@ -854,7 +854,7 @@ PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
     *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids", f"{TENDER}/steps"),
     f"{TENDER}/draws",
-    *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages"),
+    *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages", "/api/v1/covers"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
     *("/", "/tenders", "/tenders/{ocid}", "/tenders/{ocid}/bid", "/entities", "/login", "/bidder"),

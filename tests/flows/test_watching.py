@@ -87,7 +87,7 @@ async def test_a_copy_that_was_kept_up_is_whole_and_the_monitor_finds_nothing(co
     entries = await copied.town.verify_log()
     assert list(folder.entries()) == entries[: folder.head.size]
     assert folder.record(copied.ocid) == copied.record
-    monitor = Monitor(folder)
+    monitor = Monitor(Folder(copied.folder, copied.town.trust))
     assert list(monitor.watch()) == []
     told = monitor.summary
     assert (told.awarded, told.revealed, told.unknown) == (1, 2, {})
