@@ -12,10 +12,11 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from obstore import open_writer_async
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
@@ -27,7 +28,11 @@ from crypto import durable
 from crypto.certificates import SigningKey
 from crypto.encoding import moment
 
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
 PART = 4 * 1024 * 1024  # bytes of an object at most
+WRITTEN = 8 * 1024 * 1024  # bytes of a large object that are sent at a time
 SMALL = 256 * 1024  # bytes: how large an object is worth writing while memory is short
 BUDGET = 32 * 1024 * 1024  # bytes that all senders together may have in memory before it is short
 LINGER = 5.0  # seconds after which what came is written, however little it is
@@ -139,10 +144,11 @@ class Depot:
             async for piece in self.stream(part.name):
                 yield piece
 
-    async def stream(self, name: str) -> AsyncIterator[bytes]:
-        """The bytes of an object, a few at a time. Raises UploadError."""
+    async def stream(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an object, a few at a time: from `start` on, before `end`. Raises UploadError."""
+        part: GetOptions = {"range": {"offset": start} if end is None else (start, end)}
         try:
-            found = await self._objects.get_async(name)
+            found = await self._objects.get_async(name, options=part if start or end else None)
             async for piece in found.stream(min_chunk_size=SMALL):
                 yield bytes(piece)
         except (BaseError, OSError) as error:
@@ -165,11 +171,23 @@ class Depot:
             raise _away(error) from error
 
     async def put(self, name: str, data: bytearray) -> None:
-        """A new object; durable when this returns. A local store does not sync by itself."""
+        """A new object; durable when this returns."""
         try:
             await self._objects.put_async(name, data)
-            if isinstance(self._objects, LocalStore) and (root := self._objects.prefix) is not None:
-                await asyncio.to_thread(durable.sync_upwards, root / name, root)
+            await self._sync(name)
+        except (BaseError, OSError) as error:
+            raise _away(error) from error
+
+    async def write(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        """A new object, however large; durable when this returns. Where it breaks off, whatever is there by
+        that name is nothing."""
+        try:
+            async with open_writer_async(
+                self._objects, name, buffer_size=WRITTEN, max_concurrency=2
+            ) as writer:
+                async for chunk in chunks:
+                    await writer.write(chunk)
+            await self._sync(name)
         except (BaseError, OSError) as error:
             raise _away(error) from error
 
@@ -183,6 +201,12 @@ class Depot:
             except (BaseError, OSError) as error:
                 _LOGGER.warning("the store of documents does not delete: %s", type(error).__name__)
                 return
+
+    async def clear(self, folder: str, but: str | None = None) -> None:
+        """Delete every object in a folder (its name ends with a slash) that is not in that one of its own."""
+        async for found in self._objects.list(folder):
+            paths = [str(each["path"]) for each in found]
+            await self.drop(each for each in paths if but is None or not each.startswith(f"{folder}{but}/"))
 
     async def sweep(self, tender_id: UUID) -> None:
         """Delete every object of a tender that no document is made of. For when nobody sends any more."""
@@ -210,6 +234,11 @@ class Depot:
         self._known.move_to_end(key)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
+
+    async def _sync(self, name: str) -> None:
+        """A local store does not do so by itself."""
+        if isinstance(self._objects, LocalStore) and (root := self._objects.prefix) is not None:
+            await asyncio.to_thread(durable.sync_upwards, root / name, root)
 
     async def _get(self, name: str) -> bytes:
         try:

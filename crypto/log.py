@@ -95,6 +95,10 @@ _OLDEST = """
     SELECT id, extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM log_queue ORDER BY id LIMIT 1
 """
 _ENTRIES = "SELECT entry FROM log_entry WHERE index >= $1 AND index < $2 ORDER BY index"
+_PUBLIC_ENTRIES = """
+    SELECT entry FROM log_entry
+    WHERE index >= $1 AND index < least($1 + $2, (SELECT published_size FROM log_head)) ORDER BY index
+"""
 _LEAF_HASHES = "SELECT leaf_hash FROM log_entry WHERE index >= $1 AND index < $2 ORDER BY index"
 _NODES = "SELECT hash FROM log_node WHERE level = $3 AND index >= $1 AND index < $2 ORDER BY index"
 _HEAD = "SELECT size, root, peaks, note, signed_at, published_size, published_note, term FROM log_head"
@@ -196,6 +200,10 @@ class Log:
         if not found:
             raise LogError(f"no entry {index} in the log")
         return bytes(found[0]["entry"])
+
+    async def entries(self, first: int, most: int) -> list[bytes]:
+        """The published entries from index `first` on, `most` at most; none where the log ends before."""
+        return [bytes(row["entry"]) for row in await self.pool.fetch(_PUBLIC_ENTRIES, first, most)]
 
     async def head(self) -> tuple[int, str]:
         """Size and signed note of the published checkpoint. Raises LogError before the first."""

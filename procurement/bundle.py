@@ -14,8 +14,8 @@ from crypto.revocation import Status
 from crypto.statements import Payload, Statement
 from crypto.trust import Trust
 from procurement import archive, ocds
-from procurement.awards import Award, Evaluated
-from procurement.editions import Amendment, Edition, Extension, after, in_force
+from procurement.awards import Evaluated
+from procurement.editions import Edition, after, in_force
 from procurement.errors import RecordError
 from procurement.history import (
     BID_EVENTS,
@@ -103,7 +103,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 def build(facts: Facts) -> bytes:
     """The record of a concluded tender. The same facts give the same bytes."""
     files = files_of(facts)
-    files["ocds.json"] = ocds.record_package(Record(files).published())
+    files["ocds.json"] = ocds.record_of(Record(files).published())
     return archive.pack({**files, "manifest.json": encode(manifest(files))})
 
 
@@ -315,29 +315,22 @@ class Record:
             selection.hear(entry.statement, said, parse_moment(entry.time), person)
         return selection
 
-    def published(self) -> ocds.Published:
+    def published(self) -> ocds.Facts:
         """What OCDS says of the tender."""
-        consortia = {bid.id: self.consortium(bid.envelope) for bid in self.counted}
-        consortia |= {id: [self.certificate(each.signer)] for id, each in self.withdrawals.items()}
-        return ocds.Published(
-            announced=self.notice,
-            notice=self.editions[-1].notice,
-            amendments=tuple(
-                self.payload(each, Amendment)
-                if each.t is EventType.AMENDED
-                else self.payload(each, Extension)
-                for each in self.events(*EDITIONS[1:])
-            ),
+        signed = [self.statement(id) for id in ocds.called_for(self.history)]
+        holders = signers_of(signed, self.envelopes.values(), self.notice)
+        holders |= {each.signer for each in self.withdrawals.values()}
+        certificates = [self.certificate(each) for each in sorted(holders)]
+        return ocds.Facts(
             history=tuple(self.history),
-            counted=tuple(self.counted),
-            withdrawn=self.closing.withdrawn(),
-            received=frozenset((each.envelope, each.number) for each in self.closing.documents),
-            consortia={id: [each.registration for each in several] for id, several in consortia.items()},
-            names={each.registration: each.name for several in consortia.values() for each in several},
-            submitted={each.statement: each.time for each in self.closing.commitments},
-            evaluated=self.payload(self.event(EventType.SCORED), Evaluated),
-            candidacies=tuple(self.selection.candidacies),
-            award=self.payload(self.event(EventType.AWARDED), Award),
+            statements={each.id: each for each in signed},
+            envelopes=self.envelopes,
+            withdrawers={id: each.signer for id, each in self.withdrawals.items()},
+            contents={
+                (entry.statement, entry.section): self.file(content_path(entry.statement, entry.section))
+                for entry in self.events(EventType.BID_OPENED)
+            },
+            people={each.fingerprint: ocds.Person(each.registration, each.name) for each in certificates},
         )
 
     def expected_paths(self) -> set[str]:

@@ -96,7 +96,7 @@ class Downloads:
         if not found.public or found.file.part:  # whose keys everybody could derive who had the file
             raise TenderError("document-restricted", "this document is not public")
         chunks = self._read(bid, found.file)
-        return Download(name=f"{number}.sealed", size=found.file.size, chunks=await _begun(chunks))
+        return Download(name=f"{number}.sealed", size=found.file.size, chunks=await begun(chunks))
 
     async def of_tender(self, ocid: str, id: str) -> tuple[TenderDocument, Download]:
         """A document of a published notice, for anybody."""
@@ -106,7 +106,7 @@ class Downloads:
             raise _absent()
         chunks = self._procedure.files.read(store.id_of(ocid), found)
         name = _file_name(f"{found.id} {found.title}", found.format)
-        return found, Download(name=name, size=found.size, chunks=await _begun(chunks))
+        return found, Download(name=name, size=found.size, chunks=await begun(chunks))
 
     async def shown(self, ocid: str, envelope: str, visitor: Visitor) -> ShownBid:
         """What an official of the tender may know of a bid's documents."""
@@ -185,7 +185,7 @@ class Downloads:
         if stream.plain_size(file.size) != document.size:
             raise LockError("the sealed file has another size than the document that it is said to be")
         chunks = _opening(self._read(bid, file), document)
-        return Download(name=_name(document), size=document.size, chunks=await _begun(chunks))
+        return Download(name=_name(document), size=document.size, chunks=await begun(chunks))
 
     def _read(self, bid: _Bid, file: SealedFile) -> AsyncIterator[bytes]:
         if file.number not in bid.stored:
@@ -238,7 +238,7 @@ async def _opening(sealed: AsyncIterator[bytes], document: Document) -> AsyncIte
     yield last
 
 
-async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same, the first piece at hand: what is wrong from the start is said before anything is sent."""
     first = await anext(chunks, b"")
 

@@ -21,7 +21,7 @@ from crypto.errors import LogError
 from crypto.log import Log
 from crypto.merkle import leaf_hash
 from crypto.statements import Statement
-from procurement import bundle, store
+from procurement import bundle, ocds, store
 from procurement.awards import Evaluated, Termination
 from procurement.chronicle import PATIENCE, Situation
 from procurement.draws import PendingDraw, ShownDraw, lot_draws, panel_draw
@@ -134,7 +134,7 @@ async def proven_entry(procedure: Procedure, ocid: str, seq: int) -> ProvenEntry
     found = await store.load_statements(procedure.pool, situation.row.tender_id, [entry.statement])
     body = found.get(entry.statement)
     data = encode(entry)
-    proof = await _proof_of(procedure.log, data)
+    proof = await proof_of(procedure.log, data)
     return ProvenEntry(
         entry=to_base64(data), proof=proof.encode(), statement=to_base64(body) if body else None
     )
@@ -168,7 +168,7 @@ async def covers(procedure: Procedure, day: date) -> ProvenEntry:
     if body is None:
         raise TenderError("not-yet", "the covers of this day are not revealed")
     entry = revealed_entry(Statement(body).id)
-    proof = await _proof_of(procedure.log, entry)
+    proof = await proof_of(procedure.log, entry)
     return ProvenEntry(entry=to_base64(entry), proof=proof.encode(), statement=to_base64(body))
 
 
@@ -355,6 +355,39 @@ async def award_record(procedure: Procedure, ocid: str) -> bytes:
     return await asyncio.to_thread(bundle.build, await _facts(procedure, situation))
 
 
+async def releases(procedure: Procedure, ocid: str) -> list[ocds.Release]:
+    """Every OCDS release of the tender so far, oldest first. Raises TenderError for none such."""
+    situation = await procedure.situation(ocid)
+    facts = await _told(procedure, situation)
+    return await asyncio.to_thread(ocds.tell, facts)
+
+
+async def _told(procedure: Procedure, situation: Situation) -> ocds.Facts:
+    """What releases are made of. The box is asked for what is opened only."""
+    tender_id, pool, entries = situation.row.tender_id, procedure.pool, situation.entries
+    bodies = await store.load_statements(pool, tender_id, ocds.called_for(entries))
+    statements = {id: Statement(body) for id, body in bodies.items()}
+    envelopes, withdrawers, contents = {}, {}, {}
+    if situation.has(EventType.OPENED):
+        closed = situation.of(EventType.CLOSED)[0]
+        closing = statements[closed.statement].read(Closing)
+        stored = {each.id: Statement(each.body) for each in await box.load_envelopes(pool, tender_id)}
+        envelopes = {id: stored[id].read(Envelope) for id in closing.counted()}
+        withdrawers = {id: stored[id].signer for id in closing.withdrawn()}
+        contents = await box.load_opened(pool, tender_id)
+    holders = bundle.signers_of(statements.values(), envelopes.values(), situation.tender.notice)
+    found = await registry.load_certificates(pool, holders | set(withdrawers.values()))
+    people = {each: Certificate(der) for each, der in found.items()}
+    return ocds.Facts(
+        history=entries,
+        statements=statements,
+        envelopes=envelopes,
+        withdrawers=withdrawers,
+        contents={key: result for key, result in contents.items() if isinstance(result, bytes)},
+        people={each: ocds.Person(held.registration, held.name) for each, held in people.items()},
+    )
+
+
 def _check_given_out(situation: Situation, id: str) -> None:
     """Whoever could read a colleague's sheet would score by it. Raises TenderError."""
     if id not in {entry.statement for entry in situation.of(EventType.SHEET_SIGNED)}:
@@ -452,7 +485,9 @@ async def _with_draw(
     return note, proofs
 
 
-async def _proof_of(log: Log, entry: bytes) -> TlogProof:
+async def proof_of(log: Log, entry: bytes) -> TlogProof:
+    """That the log has the entry, under the earliest checkpoint that the witnesses co-signed. Raises
+    TenderError while there is none."""
     index = await log.index_of(leaf_hash(entry))
     if index is None:
         raise TenderError("not-yet", "the entry is not in the published log yet")

@@ -535,7 +535,7 @@ class _Check:
 
     # 13. The open data say the same, and nothing else is in the file.
     def open_data(self) -> list[str]:
-        if ocds.record_package(self.record.published()) != self.record.file("ocds.json"):
+        if ocds.record_of(self.record.published()) != self.record.file("ocds.json"):
             raise RecordError(
                 "the open data differ from the signed statements: another OCDS record follows from them"
             )

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import httpx
 import uvicorn
 import uvloop
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore
 
 from bids.covers import Covers
 from bids.uploads import Depot
@@ -40,10 +40,16 @@ from crypto.relays import LocalRounds, Relays, find_network
 from crypto.trust import Trust
 from procurement import database
 from procurement.authorities import Authorities, local_beacon, log_key, witness_key
+from procurement.bulk.maker import Setting
+from procurement.bulk.maker import opened as documents_of
+from procurement.bulk.published import Publications
+from procurement.bulk.publisher import DataPublisher
+from procurement.bulk.records import Records
 from procurement.clocks import USUAL_SPREAD, Spread
 from procurement.downloads import Downloads
 from procurement.embedded import EmbeddedPostgres, die_with_parent, exclusive
 from procurement.files import Files
+from procurement.opendata.publisher import Publisher
 from procurement.outages import Heartbeat
 from procurement.procedure import Procedure
 from procurement.reception import Reception
@@ -81,6 +87,8 @@ class House(NamedTuple):
     documents: str
     """Sealed files: a folder's path, or the address of a bucket (`s3://`)."""
     head: Path
+    spool: Path
+    """Where files of open data are put together."""
     trust: Path
     invitation: Invitation
 
@@ -98,6 +106,7 @@ class House(NamedTuple):
             objects=data_dir / "log",
             documents=documents or str(data_dir / "documents"),
             head=data_dir / "log-head.json",
+            spool=data_dir / "spool",
             trust=data_dir / "trust.json",
             invitation=Invitation(data_dir / "keys" / "invitation"),
         )
@@ -162,6 +171,9 @@ class Staff(NamedTuple):
     reception: Reception
     uploads: Uploads
     downloads: Downloads
+    records: Records
+    publications: Publications
+    data: DataPublisher
     live: Live
     ground: Ground | None
 
@@ -381,7 +393,7 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
         watch = Watch(clock, charter.since, beacon=rounds, witnesses=others)
         await database.answers(pool)  # it may have died before this process, or with it
         await watch.look(pool)
-        depot = Depot(pool, _documents(house), secrets.token_bytes)
+        depot = Depot(pool, documents_of(house.documents), secrets.token_bytes)
         procedure = Procedure(
             pool,
             log,
@@ -413,6 +425,9 @@ async def _staff(charter: Charter) -> AsyncIterator[Staff]:
                 reception,
                 uploads,
                 downloads,
+                Records(procedure, depot),
+                Publications(pool, depot, log),
+                DataPublisher(procedure, depot, _making(charter)),
                 Live(procedure),
                 ground,
             )
@@ -424,9 +439,10 @@ def _registrar(practice: Practice) -> PracticeRegistrar:
     return PracticeRegistrar(practice.casts.now.registrar.key, practice.pace.newcomers)
 
 
-def _documents(house: House) -> ObjectStore:
-    bucket = "://" in house.documents
-    return from_url(house.documents) if bucket else LocalStore(house.documents)
+def _making(charter: Charter) -> Setting:
+    """What the process is told that makes files of open data."""
+    house = charter.house
+    return Setting(dsn=charter.dsn, documents=house.documents, spool=str(house.spool))
 
 
 def _rounds(charter: Charter, client: httpx.AsyncClient) -> LocalRounds | Relays:
@@ -448,6 +464,8 @@ def _application(charter: Charter, staff: Staff) -> Application:
         reception=staff.reception,
         files=staff.uploads,
         downloads=staff.downloads,
+        records=staff.records,
+        publications=staff.publications,
         live=staff.live,
         ground=staff.ground,
     )
@@ -469,7 +487,7 @@ async def _at_the_door(staff: Staff) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
-    """The sequencer and the worker, while no other process leads."""
+    """The sequencer, the worker and the publisher of open data, while no other process leads."""
     witnesses = [
         HttpWitness(url, VerifyingKey.parse(vkey), staff.client)
         for vkey, url in charter.witnesses.urls.items()
@@ -499,6 +517,9 @@ async def _at_work(charter: Charter, staff: Staff) -> AsyncIterator[None]:
         tasks.create_task(sequencer.run(stop))
         worker = Worker(procedure, staff.office, staff.uploads, sequencer.leading, encode(RELEASED))
         tasks.create_task(worker.run(stop))
+        tasks.create_task(staff.records.run(stop, sequencer.leading))
+        tasks.create_task(staff.data.run(stop, sequencer.leading))
+        tasks.create_task(Publisher(procedure).run(stop, sequencer.leading))
         if staff.ground:
             tasks.create_task(_keep(charter, staff, staff.ground, sequencer.leading, stop))
         try:

@@ -898,7 +898,7 @@ class Life:
         """The record's files but for its manifest, also of a life that no honest record can be made of."""
         files = bundle.files_of(self.facts())
         try:
-            return files | {"ocds.json": ocds.record_package(bundle.Record(files).published())}
+            return files | {"ocds.json": ocds.record_of(bundle.Record(files).published())}
         except (VerificationError, LookupError, ValueError):  # it relies on what a verifier checks before it
             return files | {"ocds.json": b"{}"}
 

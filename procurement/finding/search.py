@@ -90,6 +90,9 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     since: date | None = None
     until: date | None = None
     """First and last day, in Korea, of the deadline."""
+    published_since: date | None = None
+    published_until: date | None = None
+    """Likewise of the publication."""
     practice: Shown = "hidden"
     order: Order = "newest"
     after: Cursor | None = None
@@ -220,6 +223,8 @@ _READ = {
     "most": _amount,
     "since": _day,
     "until": _day,
+    "published_since": _day,
+    "published_until": _day,
     "practice": lambda value: _one_of(Shown, value),
     "order": lambda value: _one_of(Order, value),
     "after": _cursor,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -327,8 +327,8 @@ def _conditions(search: Search, now: datetime) -> tuple[list[str], list[Any]]:
         *_equal("entity", search.entity),
         *_equal("procedure", search.procedure),
         *_value(search),
-        *_bound("deadline >= {}", begins(search.since) if search.since else None),
-        *_bound("deadline < {}", begins(search.until) + timedelta(days=1) if search.until else None),
+        *_days("deadline", search.since, search.until),
+        *_days("published", search.published_since, search.published_until),
     ]
     if search.practice != "shown":
         asked.append(("practice" if search.practice == "only" else "NOT practice", []))
@@ -361,6 +361,14 @@ def _stage(search: Search, now: datetime) -> list[tuple[str, list[Any]]]:
 def _value(search: Search) -> list[tuple[str, list[Any]]]:
     bounds = [*_bound("value >= {}", search.least), *_bound("value <= {}", search.most)]
     return [*_equal("currency", search.currency), *bounds] if bounds else []
+
+
+def _days(column: str, since: date | None, until: date | None) -> list[tuple[str, list[Any]]]:
+    """From the first of them to the last one's end."""
+    return [
+        *_bound(f"{column} >= {{}}", begins(since) if since else None),
+        *_bound(f"{column} < {{}}", begins(until) + timedelta(days=1) if until else None),
+    ]
 
 
 def _equal(column: str, value: Any) -> list[tuple[str, list[Any]]]:

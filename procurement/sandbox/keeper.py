@@ -76,7 +76,7 @@ class Keeper:
         is set while this process is the one that does what is due."""
         self._ground, self._http, self._relays, self._leading = ground, http, relays, leading
         self._troubles = Troubles(_LOGGER)
-        self._acting: dict[str, asyncio.Task[None]] = {}
+        self._acting: dict[str, asyncio.Task[bool]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
@@ -102,7 +102,7 @@ class Keeper:
         situation = await self._ground.procedure.situation(ocid)  # as it is by now
         await _Life(self._ground, self._http, self._relays, situation, cast).advance()
 
-    def _done(self, ocid: str, _: "asyncio.Task[None]") -> None:
+    def _done(self, ocid: str, _: "asyncio.Task[bool]") -> None:
         del self._acting[ocid]
 
     def _leave(self) -> None:

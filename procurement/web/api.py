@@ -27,7 +27,6 @@ from procurement.procedure import Procedure
 from procurement.publication import ProvenEntry, PublishedBid, PublishedEdition, status
 from procurement.registry import store as registry
 from procurement.steps import LANGUAGES, Step, steps
-from procurement.web.gate import ALONE
 from procurement.web.problems import MEDIA_TYPE, Problem
 
 DSSE = "application/vnd.dsse+json"
@@ -63,6 +62,8 @@ SEARCHED: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "most": ("The value is not above.", _AMOUNT),
     "since": ("The deadline's first day, in Korea.", _DAY),
     "until": ("The deadline's last day, in Korea.", _DAY),
+    "published_since": ("The publication's first day, in Korea.", _DAY),
+    "published_until": ("The publication's last day, in Korea.", _DAY),
     "practice": ("Practice tenders: none, among the others (as it is without this), alone.", get_args(Shown)),
     "order": (
         "By publication, latest first; by deadline, earliest or latest first (as it is without this).",
@@ -377,20 +378,6 @@ async def read_draws(ocid: Ocid, procedure: Steps) -> Draws:
     return Draws(draws=found, pending=pending)
 
 
-@get(
-    "/tenders/{ocid:str}/record",
-    tags=["checking"],
-    responses=PROBLEMS,
-    media_type="application/zip",
-    opt=ALONE,
-)
-async def read_record(ocid: Ocid, procedure: Steps) -> Response[bytes]:
-    """The award record, for `openseal verify`."""
-    data = await publication.award_record(procedure, ocid)
-    headers = {"Content-Disposition": f'attachment; filename="{ocid}.zip"'}
-    return Response(data, headers=headers)
-
-
 @post(
     "/tenders/{ocid:str}/countersignatures",
     tags=["steps"],
@@ -497,7 +484,6 @@ router = Router(
         read_statement,
         read_evaluation,
         read_draws,
-        read_record,
         countersign,
         *STEPS,
     ],

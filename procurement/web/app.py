@@ -21,11 +21,14 @@ from obstore.store import ObjectStore
 
 from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
+from procurement.bulk.published import Publications
+from procurement.bulk.records import Records
 from procurement.downloads import Downloads
 from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
 from procurement.login.passkeys import Passkeys
 from procurement.login.sessions import Sessions
+from procurement.opendata.store import load_progress
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
@@ -36,6 +39,7 @@ from procurement.web import (
     bidder,
     bidding,
     bids,
+    bulk,
     ceremonies,
     desk,
     documents,
@@ -44,6 +48,7 @@ from procurement.web import (
     handovers,
     log,
     look,
+    opendata,
     practice,
     receipts,
     registry,
@@ -79,6 +84,8 @@ def create_app(
     reception: Reception,
     files: Uploads,
     downloads: Downloads,
+    records: Records,
+    publications: Publications,
     live: Live,
     ground: Ground | None,
 ) -> Litestar:
@@ -96,6 +103,8 @@ def create_app(
         "reception": reception,
         "uploads": files,
         "downloads": downloads,
+        "records": records,
+        "publications": publications,
         "live": live,
         "ground": ground,
         "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),
@@ -112,6 +121,8 @@ def create_app(
             uploads.router,
             documents.router,
             documents.readings,
+            bulk.router,
+            bulk.files,
             ceremonies.router,
             practice.router,
             practice.pages,
@@ -120,6 +131,8 @@ def create_app(
             enquiries.router,
             enquiries.readings,
             handovers.router,
+            opendata.router,
+            opendata.pages,
             desk.readings,
             desk.router,
             log.log_router,
@@ -149,7 +162,8 @@ def create_app(
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The state of the service. `troubles`, each with the time since when: the log is not `sequenced`, not
-    `witnessed`, or `behind`, or its `clock` went back. `clock_in_doubt` says why nothing is closed or refused
+    `witnessed`, or `behind`, or its `clock` went back; open data is not `released` any further, since a
+    tender's releases cannot be made. `clock_in_doubt` says why nothing is closed or refused
     as late."""
 
     status: str
@@ -162,7 +176,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 async def health(procedure: NamedDependency[Procedure]) -> Health:
     """Whether the service and its database answer, since when the beacon does not (openings wait), and what
     is wrong meanwhile."""
-    troubles = {what: moment(since) for what, since in (await procedure.log.troubles()).items()}
+    found = await procedure.log.troubles()
+    if stopped := (await load_progress(procedure.pool)).stopped_at:
+        found["released"] = stopped
+    troubles = {what: moment(since) for what, since in found.items()}
     silent, doubt = procedure.beacon.silent_since, procedure.watch.trouble
     return Health(
         status="troubled" if troubles or doubt else "ok",

@@ -73,9 +73,14 @@ WRONG = {
     "most": N_("Value to: digits, with at most two decimals."),
     "since": N_("Deadline from: a day like 2026-12-01."),
     "until": N_("Deadline to: a day like 2026-12-31."),
+    "published_since": N_("Published from: a day like 2026-12-01."),
+    "published_until": N_("Published to: a day like 2026-12-31."),
 }
 """By parameter of a search: how it has to be."""
-FILTERS = (*CHOICES, "classification", "currency", "least", "most", "since", "until")
+FILTERS = (
+    *(*CHOICES, "classification", "currency", "least", "most"),
+    *("since", "until", "published_since", "published_until"),
+)
 """Parameters that stand in the form beside the text."""
 CHANGED = N_("This address asks for something that there is not. Choose anew, please.")
 """Of parameters that nobody writes by hand."""

@@ -25,8 +25,6 @@ MEASURED = {"measured": True}
 """For the `opt` of a route that sees to it itself how much it takes in at a time."""
 MOST_BYTES = 64 * 1024 * 1024  # of all other bodies that are under way in one process
 WITHIN = 60.0  # seconds that such a body may take to come
-ALONE = {"alone": True}
-"""For the `opt` of a route whose answer takes so much that they are made one after the other."""
 
 
 class RequestTimeoutException(ClientException):
@@ -62,7 +60,6 @@ class Gate(ASGIMiddleware):
 
     def __init__(self, readers: int = READERS, queue: int = QUEUE) -> None:
         self._reading = Turnstile(readers, queue)
-        self._alone = Turnstile(1, queue)
         self._bytes = 0
         """Of bodies under way."""
 
@@ -72,10 +69,8 @@ class Gate(ASGIMiddleware):
             await self._taking(scope, receive, send, next_app)
         elif scope.get("method") not in ("GET", "HEAD") or opt.get("ungated"):
             await next_app(scope, receive, send)
-        elif opt.get("alone"):
-            await self._through([self._alone, self._reading], scope, receive, send, next_app)
         else:
-            await self._through([self._reading], scope, receive, send, next_app)
+            await self._through(scope, receive, send, next_app)
 
     async def _taking(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         taken, more, until = 0, True, asyncio.get_running_loop().time() + WITHIN
@@ -100,23 +95,21 @@ class Gate(ASGIMiddleware):
         finally:
             self._bytes -= taken
 
-    async def _through(
-        self, turnstiles: list[Turnstile], scope: Scope, receive: Receive, send: Send, next_app: ASGIApp
-    ) -> None:
-        passed: list[Turnstile] = []
+    async def _through(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        inside = True
 
         def leave() -> None:
-            while passed:
-                passed.pop().leave()
+            nonlocal inside
+            if inside:
+                self._reading.leave()
+            inside = False
 
         async def leave_and_send(message: Message) -> None:
             leave()
             await send(message)
 
+        await self._reading.enter()
         try:
-            for each in turnstiles:
-                await each.enter()
-                passed.append(each)
             await next_app(scope, receive, leave_and_send)
         finally:
             leave()

@@ -41,12 +41,15 @@ _NOT_THERE = {
     "no-such-tender",
     "no-such-statement",
     "no-such-document",
+    "no-such-file",
     "no-such-ceremony",
     "no-such-handover",
     "no-such-passkey",
     "no-practice-ground",
+    "offset-beyond-end",
     "not-yet",
 }
+_GONE = {"superseded"}
 _NOT_ADMITTED = {"invitation-invalid", "invitation-used", "document-restricted", "practice-only"}
 _WRONG = {"document-differs", "practice-number"}
 CROWDED = (Raced, asyncpg.TransactionRollbackError, asyncpg.InsufficientResourcesError)
@@ -110,6 +113,8 @@ def status_of(error: VerificationError) -> int:
             return 403
         case TenderError() | RegistryError() if error.code in _WRONG:
             return 422
+        case TenderError() if error.code in _GONE:
+            return 410
         case TenderError() | RegistryError():
             return 404 if error.code in _NOT_THERE else 409
         case ClockError():

@@ -79,7 +79,7 @@ GIVEN = st.dictionaries(
     st.sampled_from(
         [
             *("text", "stage", "entity", "procedure", "classification", "reserved", "currency", "least"),
-            *("most", "since", "until", "practice", "order", "after", "before", "nothing"),
+            *("most", "since", "until", "published_since", "practice", "order", "after", "before", "nothing"),
         ]
     ),
     st.one_of(

@@ -25,7 +25,7 @@ from procurement.notices import (
     TranslatedLot,
     Translation,
 )
-from procurement.ocds import record_package
+from procurement.ocds import record_of
 from procurement.tenders import Item, Notice, Organisation, check_notice, terms
 from procurement.words import notice_in_words
 from tests.builders import Life, a_bidder, a_lot, a_notice, the_world
@@ -234,7 +234,7 @@ def released() -> dict[str, Any]:
     life = Life(notice=notice())
     life.submit(a_bidder(life.world, 1), "900")
     facts = Record(archive.unpack(life.to_award().record())).published()
-    package = json.loads(record_package(facts))
+    package = json.loads(record_of(facts))
     check_package(package)
     if SCHEMAS.is_dir():
         check_schema(package)
@@ -281,5 +281,6 @@ def test_open_data_has_all_that_the_notice_says() -> None:
         }
     ]
     assert "seated in Gangwon" in tender["eligibilityCriteria"]
-    assert "5 % of the bid" in tender["submissionMethodDetails"]
+    assert "5 % of the bid" in tender["submissionTerms"]["depositsGuarantees"]
+    assert tender["submissionTerms"]["variantPolicy"] == "notAllowed"
     assert "at most 2 businesses" in tender["submissionMethodDetails"]

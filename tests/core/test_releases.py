@@ -18,7 +18,7 @@ from crypto.encoding import encode
 from procurement.awards import LotEvaluation
 from procurement.case import ENTITY, Case, CaseError, compare, results
 from procurement.evaluation import Evaluation, LowestPrice, Offer, evaluate
-from procurement.ocds import record_package
+from procurement.ocds import record_of
 from procurement.releases import read_case
 from procurement.replay import common_name
 from procurement.tenders import Lot, LotOffer
@@ -373,7 +373,7 @@ def test_a_bid_above_the_ceiling_is_out() -> None:
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("life", [lowest_price, jointly])
 def test_our_own_record_gives_the_same_ranking_again(life: Callable[[], Life], whole: bool) -> None:
-    package = json.loads(record_package(published(life())))
+    package = json.loads(record_of(published(life())))
     [record] = package["records"]
     release = record["compiledRelease"] if whole else record.pop("compiledRelease")
     case = read_case(written(package))
@@ -394,7 +394,7 @@ def ranked(release: Json) -> Iterator[tuple[str, str, str, int]]:
 
 def test_our_own_record_of_a_scored_tender_is_refused() -> None:
     with pytest.raises(CaseError, match="ratedCriteria"):
-        read_case(record_package(published(negotiation())))
+        read_case(record_of(published(negotiation())))
 
 
 # ── what cannot be replayed ──────────────────────────────────────────────────────────────────────────

@@ -96,9 +96,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-RESTLESS = {"log_queue", "log_entry", "log_node", "log_head", "log_checkpoint", "log_trouble", "intake_up"}
+RESTLESS = {
+    *("log_queue", "log_entry", "log_node", "log_head", "log_checkpoint", "log_trouble"),
+    *("intake_up", "release", "compiled_release", "released"),
+    *("award_record", "awards_seen", "publication"),
+}
 """Tables that change although nothing is said: the log takes up what was said before and tells its troubles,
-the service beats."""
+it is released, award records and files are made of it, the service beats."""
 
 
 class Town:
@@ -222,13 +226,13 @@ class Town:
         return await verify_from_tiles(LocalStore(self.house.objects), VerifyingKey.parse(self.trust.log))
 
     async def rows(self, ocid: str | None = None) -> dict[str, list[str]]:
-        """Every row of every table, or of one tender's, as text with bytes in hex."""
+        """Every row of every table, or of what was said of one tender, as text with bytes in hex."""
         connection = await asyncpg.connect(self.dsn)
         try:
             return {
                 table["name"]: [row[0] for row in await connection.fetch(_rows_of(table, ocid))]
                 for table in await connection.fetch(_TABLES)
-                if ocid is None or table["of_tenders"]
+                if ocid is None or (table["of_tenders"] and table["name"] not in RESTLESS)
             }
         finally:
             await connection.close()

@@ -853,7 +853,7 @@ DESK_DOCUMENTS = "/desk/tenders/{ocid}/bids/{envelope}/documents"
 PLAIN = (
     *("/api/v1/tenders", TENDER, f"{TENDER}/timeline", f"{TENDER}/closing", f"{TENDER}/bids"),
     *(f"{TENDER}/evaluation", f"{TENDER}/record", f"{TENDER}/own-bids", f"{TENDER}/steps"),
-    f"{TENDER}/draws",
+    *(f"{TENDER}/draws", f"{TENDER}/ocds", "/api/v1/releases", "/data", "/data/policy"),
     *(f"{TENDER}/enquiries", f"{TENDER}/questions", "/api/v1/outages", "/api/v1/covers"),
     *("/api/v1/certificate-status", "/api/v1/trust", "/api/v1/session", "/api/v1/passkeys"),
     *("/api/v1/applications", "/api/v1/drafts", "/api/v1/journal", "/health"),
@@ -863,7 +863,8 @@ PLAIN = (
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
     *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
-    *("/api", "/api/openapi.json", "/api/v1/practice-tenders"),
+    *("/api", "/api/openapi.json", "/api/v1/practice-tenders", "/api/v1/records"),
+    "/api/v1/data",
 )
 """What is read without saying more than the tender."""
 
@@ -891,10 +892,16 @@ FILLED: dict[str, dict[str, Fill]] = {
     "/entities/{id}": {"id": lambda *_: "KR-1234"},
     "/suppliers/{id}": {"id": lambda *_: "KR-1234"},
     "/api/v1/covers/{day}": {"day": lambda *_: "2026-01-01"},
+    **{
+        f"/data/{of}{{period}}/{{name}}": {"period": lambda *_: "2026-01-01", "name": lambda *_: "list.json"}
+        for of in ("", "practice/")
+    },
     "/beacon/public/{number}": {"number": round_of},
     "/beacon/{chain}/info": {"chain": chain},
     "/beacon/{chain}/public/latest": {"chain": chain},
     "/beacon/{chain}/public/{number}": {"chain": chain, "number": round_of},
+    "/ocds/extensions/{name}/{file}": {"name": lambda *_: "sealing", "file": lambda *_: "extension.json"},
+    "/ocds/extensions/{name}/README.md": {"name": lambda *_: "sealing"},
     "/api/{path}": {"path": lambda *_: "nothing"},
 }
 """What is read with more said."""

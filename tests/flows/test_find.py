@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from litestar.di import Provide
 
-from crypto.encoding import moment
+from crypto.encoding import moment, parse_moment
 from procurement import store
 from procurement.finding import store as lines
 from procurement.finding.listing import Listing, listed
@@ -236,6 +236,7 @@ async def test_filters_find_what_they_say_and_practice_is_hidden_until_asked_for
     for text, found in expected.items():
         assert await ocids(town, text=text, entity=entity.id) == [each.ocid for each in found], text
     day = korean.notice.closes.astimezone(UTC) + timedelta(hours=9)
+    first, last = (parse_moment(each.notice.published) + timedelta(hours=9) for each in (korean, other))
     for given, found in (
         ({"classification": "5610"}, [korean]),
         ({"classification": "unspsc 56101703"}, [korean]),
@@ -249,6 +250,9 @@ async def test_filters_find_what_they_say_and_practice_is_hidden_until_asked_for
         ({"most": "12000000", "currency": "EUR"}, []),
         ({"since": f"{day:%Y-%m-%d}"}, [other, korean]),
         ({"until": f"{day - timedelta(days=1):%Y-%m-%d}"}, []),
+        ({"published_since": f"{first:%Y-%m-%d}", "published_until": f"{last:%Y-%m-%d}"}, [other, korean]),
+        ({"published_since": f"{last + timedelta(days=1):%Y-%m-%d}"}, []),
+        ({"published_until": f"{first - timedelta(days=1):%Y-%m-%d}"}, []),
         ({"practice": "only"}, [other, korean]),
         ({"practice": "hidden"}, []),
         ({"order": "closing-first"}, [korean, other]),
@@ -388,7 +392,7 @@ GARBAGE = (
 )
 PARAMETERS = (
     *("stage", "entity", "procedure", "classification", "reserved", "currency", "least", "most"),
-    *("since", "until", "practice", "order", "after", "before"),
+    *("since", "until", "published_since", "practice", "order", "after", "before"),
 )
 
 

@@ -20,7 +20,7 @@ WITHOUT_SCHEMA = {
     *("/bidder", "/practice", "/tenders/{ocid}/bid", "/tenders/{ocid}/bid/results/{envelope}"),
     "/tenders/{ocid}/receipts/{name}",
     *("/", "/tenders/{ocid}", "/assets/{name}", "/assets/manifest.json", "/api", "/api/openapi.json"),
-    *("/tenders", "/entities", "/entities/{id}", "/suppliers/{id}"),
+    *("/tenders", "/entities", "/entities/{id}", "/suppliers/{id}", "/data", "/data/policy"),
     *(f"/tenders/{{ocid}}/{what}" for what in ("notice", "enquiries", "bids", "draws", "events")),
     *(f"/tenders/{{ocid}}/lots/{{lot}}{what}" for what in ("", "/prices.svg", "/scores.svg")),
     *("/login", "/logout", "/logout-everywhere", "/desk/passkeys/{id}/remove"),
@@ -83,7 +83,7 @@ async def test_no_page_loads_anything_from_another_host(town: Town) -> None:
         a_lot(), title=HOSTILE, description=HOSTILE, lead=3, contact=Contact(name=HOSTILE)
     )
     await tender.bid(await town.bidder(HOSTILE[:60]), "100")
-    lists = ("/", "/tenders?practice=only", "/entities", "/entities/KR-1234?practice=only")
+    lists = ("/", "/tenders?practice=only", "/entities", "/entities/KR-1234?practice=only", "/data/policy")
     pages = [*lists, f"/tenders/{tender.ocid}"]
     seen = [await town.http.get(page) for page in pages]
     await tender.close()
@@ -111,7 +111,7 @@ async def test_no_page_loads_anything_from_another_host(town: Town) -> None:
 
 async def test_every_link_of_a_page_leads_somewhere(town: Town) -> None:
     tender = await town.publish(a_lot(), lead=600)
-    for page in ("/", f"/tenders/{tender.ocid}"):
+    for page in ("/", "/data", f"/tenders/{tender.ocid}"):
         for link in set(re.findall(r'(?:href|src)="(/[^"#]*)"', (await town.http.get(page)).text)):
             assert (await town.http.get(link, follow_redirects=True)).status_code == 200, link
 

@@ -137,7 +137,7 @@ def test_orders_and_keys_are_of_the_bids_and_lots_that_passed_and_of_no_other() 
 def test_the_open_data_name_the_lots_of_a_bid_whose_price_stays_closed() -> None:
     life = begun(Apart())
     package = msgspec.json.decode(all_of(life)["ocds.json"])
-    details = package["records"][0]["releases"][-1]["bids"]["details"]
+    details = package["records"][0]["compiledRelease"]["bids"]["details"]
     of_lots = {each["id"]: (each["status"], "value" in each) for each in details}
     assert of_lots == {
         f"{life.ids[who]}/{lot}": ("disqualified", False) if (who, lot) in FAILED else ("valid", True)

@@ -146,7 +146,8 @@ def test_lots_with_and_without_a_panel_share_a_tender() -> None:
 
 
 def test_a_record_made_before_there_was_a_second_version_still_verifies() -> None:
-    """The file was written by the code that knew `lowest-price/1` only; it names its own trust."""
+    """The file was written by the code that knew `lowest-price/1` only, but for its open data; it names its
+    own trust."""
     data = (Path(__file__).parents[1] / "vectors" / "lowest-price-1.zip").read_bytes()
     trust = decode(archive.unpack(data)["claims.json"], Trust)
     verdict = verify(data, trust)

@@ -231,6 +231,7 @@ def test_all_of_it_is_in_the_open_data() -> None:
     assert [(each["code"], each["status"]) for each in milestones] == [
         ("qualification", "notMet"),
         ("qualification", "met"),
+        ("standstill", "met"),
     ]
     statuses = {each["id"]: each["status"] for each in release["bids"]["details"]}
     assert statuses == {f"{life.line[0]}/1": "disqualified", f"{life.line[1]}/1": "valid"}

@@ -1,0 +1,1 @@
+"""Open data: what is public of tenders in OCDS, in the order of the log, for everybody to copy."""

@@ -1,0 +1,145 @@
+"""SQL of open data: one function per statement. Positions are log indexes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from procurement.finding.search import Shown
+
+_RELEASE = "tender_id, seq, position, released_at, practice, body"
+_PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """A release: `seq` is the place in the tender's history of the entry that completed it, `position` that
+    entry's log index, `released_at` its time, `body` the OCDS release as JSON."""
+
+    tender_id: UUID
+    seq: int
+    position: int
+    released_at: datetime
+    practice: bool
+    body: bytes
+
+
+class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a tender's releases as one, the compiled release as JSON; `position` and `changed_at` are the
+    newest one's."""
+
+    tender_id: UUID
+    ocid: str
+    position: int
+    practice: bool
+    changed_at: datetime
+    body: bytes
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """The log index before which everything is released; where it cannot go on, the tender that stops it, and
+    since when."""
+
+    position: int
+    stopped_by: str | None
+    stopped_at: datetime | None
+
+
+# ── written ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def claim(connection: Any) -> Progress:
+    """How far the log is released; nobody else moves it until the transaction ends."""
+    row = await connection.fetchrow("SELECT position, stopped_by, stopped_at FROM released FOR UPDATE")
+    return Progress(**row)
+
+
+async def move(connection: Any, progress: Progress) -> None:
+    """The caller has claimed it."""
+    await connection.execute(
+        "UPDATE released SET position = $1, stopped_by = $2, stopped_at = $3",
+        *msgspec.structs.astuple(progress),
+    )
+
+
+async def add_releases(connection: Any, releases: Sequence[Released]) -> None:
+    """The caller has claimed the progress, and moves it past them in the same transaction."""
+    await connection.executemany(
+        "INSERT INTO release (tender_id, seq, position, released_at, practice, body)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        [msgspec.structs.astuple(each) for each in releases],
+    )
+
+
+async def save_compiled(connection: Any, compiled: Sequence[Compiled]) -> None:
+    """In place of those before. The caller has claimed the progress."""
+    await connection.executemany(
+        "INSERT INTO compiled_release (tender_id, ocid, position, practice, changed_at, body)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tender_id) DO UPDATE SET"
+        " position = excluded.position, changed_at = excluded.changed_at, body = excluded.body",
+        [msgspec.structs.astuple(each) for each in compiled],
+    )
+
+
+# ── read ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def load_progress(connection: Any) -> Progress:
+    """How far the log is released."""
+    return Progress(**await connection.fetchrow("SELECT position, stopped_by, stopped_at FROM released"))
+
+
+async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: int) -> list[Released]:
+    """Releases from that position on, in the order of the log: `most` at most, and no more after those whose
+    bodies have `size` bytes together.
+
+    Whoever goes on behind the last one misses none and sees none twice: nothing is ever added before the
+    position up to which all is released, and what is shown is before it.
+    """
+    one = (
+        "(SELECT * FROM release WHERE practice = {} AND position >= $1"
+        " AND position < (SELECT position FROM released) ORDER BY position LIMIT $2)"
+    )
+    rows = await pool.fetch(
+        f"SELECT {_RELEASE} FROM ("
+        " SELECT *, sum(octet_length(body)) OVER (ORDER BY position) - octet_length(body) AS before FROM ("
+        + " UNION ALL ".join(one.format(each) for each in _PRACTICE[practice])
+        + ") AS one ORDER BY position LIMIT $2) AS page WHERE before < $3 ORDER BY position",
+        offset,
+        most,
+        size,
+    )
+    return [Released(**row) for row in rows]
+
+
+async def last_before(pool: Any, offset: int) -> datetime | None:
+    """The time of the last release before that position; None where there is none."""
+    one = "(SELECT * FROM release WHERE practice = {} AND position < $1 ORDER BY position DESC LIMIT 1)"
+    both = " UNION ALL ".join(one.format(each) for each in _PRACTICE["shown"])
+    at: datetime | None = await pool.fetchval(
+        f"SELECT released_at FROM ({both}) AS last ORDER BY position DESC LIMIT 1", offset
+    )
+    return at
+
+
+async def load_releases(connection: Any, tender_id: UUID) -> list[Released]:
+    """The tender's releases so far, the oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {_RELEASE} FROM release WHERE tender_id = $1 ORDER BY seq", tender_id
+    )
+    return [Released(**row) for row in rows]
+
+
+async def load_record(pool: Any, tender_id: UUID) -> tuple[Compiled, list[Released]] | None:
+    """What the tender's releases come to, and just those; None where nothing of it is released yet."""
+    row = await pool.fetchrow(
+        "SELECT tender_id, ocid, position, practice, changed_at, body FROM compiled_release"
+        " WHERE tender_id = $1",
+        tender_id,
+    )
+    if row is None:
+        return None
+    compiled = Compiled(**row)
+    releases = await load_releases(pool, tender_id)
+    return compiled, [each for each in releases if each.position <= compiled.position]
