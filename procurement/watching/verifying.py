@@ -116,7 +116,8 @@ class Walk:
             offset, last = page.next_page.offset, positions[-1]
 
     async def _page(self, offset: int) -> Page:
-        return parse(await read(self._http, f"/api/v1/records?offset={offset}&limit={PAGE}"), Page)
+        path = f"/api/v1/records?offset={offset}&limit={PAGE}&practice=shown"
+        return parse(await read(self._http, path), Page)
 
     async def _check_page(self, page: Page, offset: int, tell: Tell) -> None:
         known = {each.tender: found for each in page.records if (found := self._known(each))}

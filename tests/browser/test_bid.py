@@ -1,17 +1,20 @@
 """A business bids in its browser, against a real service: from the empty form to why it ranked so."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from bids.receipts import Held, Receipt, Refusal, is_refusal
 from crypto import stream
-from crypto.encoding import decode, encode
+from crypto.certificates import Role
+from crypto.encoding import decode, encode, from_base64, to_base64
 from crypto.statements import Statement
+from crypto.trust import Trust
 from procurement.evaluation import CostItem, KrPriceFloor, LifeCycleCost
 from procurement.evaluation.reserve_prices import Derived
 from procurement.tenders import Bid, Declaration, LotOffer, StatedCost, padded
@@ -22,6 +25,7 @@ from tests.builders import a_lot, two_envelopes
 from tests.flows.people import PracticeTender
 from tests.flows.test_life import NEGOTIATION
 from tests.flows.test_lots import opened_lots, scored
+from tests.lies.pages import ENTRIES
 
 TAXES = Declaration(id="taxes", text="국세와 지방세를 완납하였습니다.")
 FLOOR = KrPriceFloor(
@@ -686,6 +690,79 @@ def test_without_javascript_the_page_says_what_it_needs_it_for_and_how_else_to_b
     assert f"openseal bid compose BID --key FILE --tender {quiet.ocid}" in text
     assert page.locator("form:visible").count() == 0
     context.close()
+
+
+# ── lies ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def another_title(notice: dict[str, Any]) -> None:
+    """The notice says something else; signature and place in the log are the genuine one's."""
+    said = msgspec.json.decode(from_base64(notice["payload"])) | {"title": "Other desks"}
+    notice["payload"] = to_base64(encode(said))
+
+
+def another_signature(notice: dict[str, Any]) -> None:
+    """Well formed, and nobody's."""
+    notice["signatures"][0]["sig"] = to_base64(bytes(31) + b"\x01" + bytes(31) + b"\x01")
+
+
+def tell_of_the_notice(twist: Callable[[dict[str, Any]], None]) -> Callable[[Page], object]:
+    """The service answers as it does, but for the notice that its log names."""
+
+    def lie(route: Route) -> None:
+        answer = route.fetch().json()
+        notice = msgspec.json.decode(from_base64(answer["statement"]))
+        twist(notice)
+        route.fulfill(json=answer | {"statement": to_base64(encode(notice))})
+
+    return lambda page: page.route("**/entries/0", lie)
+
+
+def tell_of_other_authorities(page: Page) -> None:
+    def lie(route: Route) -> None:
+        trust = decode(route.fetch().body(), Trust)
+        roots = trust.roots | {Role.OFFICER: trust.roots[Role.BUSINESS]}
+        route.fulfill(body=encode(msgspec.structs.replace(trust, roots=roots)))
+
+    page.route("**/api/v1/trust", lie)
+
+
+def test_lies_to_a_bidders_own_browser_are_named_and_nothing_is_sealed(
+    bidder: Bidder, quiet: PracticeTender
+) -> None:
+    told: dict[str, Callable[[Page], object]] = {
+        "notice changed for one bidder": tell_of_the_notice(another_title),
+        "forged signature under the notice": tell_of_the_notice(another_signature),
+        "service under other keys": tell_of_other_authorities,
+    }
+    page, trouble = bidder.open(quiet), bidder.page.locator("#trouble")
+    for name, tell in told.items():
+        tell(page)
+        page.reload()
+        expect(trouble).to_be_visible(timeout=60_000)
+        ENTRIES[name].check_named(trouble.locator("p").inner_text())
+        page.unroute_all()
+    assert not [each for each in bidder.kept() if each["store"] == "elements"]
+    bidder.open(quiet)
+    answers: list[bytes] = []
+
+    def somebody_elses(route: Route) -> None:
+        """The genuine answer to the first bid, whatever is sent after it."""
+        answers.append(route.fetch().body())
+        route.fulfill(status=201, content_type="application/json", body=answers[0])
+
+    page.route("**/bids", somebody_elses)
+    bidder.bid("1200000")
+    bidder.act(1, "act-replace")
+    bidder.price("1100000")
+    bidder.check()
+    page.locator("#seal").click()
+    expect(trouble).to_be_visible(timeout=60_000)
+    ENTRIES["somebody else's receipt"].check_named(trouble.locator("p").inner_text())
+    assert set(told) | {"somebody else's receipt"} == set(ENTRIES)
+    page.unroute_all()
+    page.reload()
+    bidder.is_at(2, "accepted")
 
 
 # ── after the deadline ───────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,9 @@
 """Award records as files: made once, listed in the order of the log, read whole or in part."""
 
 import asyncio
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +14,8 @@ from crypto.encoding import encode, sha256
 from procurement.bulk import store
 from procurement.bulk.store import Kept, Made
 from procurement.record import verify
+from procurement.watching.store import Journal
+from procurement.watching.verifying import Walk
 from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town, until
 
@@ -96,6 +100,22 @@ async def test_a_record_comes_whole_or_in_part_or_not_again(town: Town, lives: l
     assert beyond.headers["content-range"] == f"bytes */{len(data)}"
     again = await town.http.get(listed["path"], headers={"If-None-Match": tag})
     assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_all_of_them_are_verified_by_whoever_knows_no_more_than_the_address(
+    town: Town, lives: list[PracticeTender], tmp_path: Path
+) -> None:
+    """As `openseal verify --all` does."""
+    told: list[tuple[str, str, bool]] = []
+    with closing(Journal(tmp_path / "journal", "town")) as journal:
+        for _ in range(2):
+            walk = Walk(town.http, town.trust, "1", tmp_path, journal)
+            await walk.all(lambda found, known: told.append((found.tender, found.outcome, known)))
+    tenders = sorted(each.ocid for each in lives)
+    assert sorted(told) == sorted((each, "verified", known) for each in tenders for known in (False, True))
+    assert sorted(path.name for path in (tmp_path / "records").iterdir()) == [
+        f"{each}.zip" for each in tenders
+    ]
 
 
 async def test_records_of_awards_from_before_are_caught_up_the_same(

@@ -140,7 +140,7 @@ async def test_every_answer_of_a_tenders_life_is_as_described(town: Town, tmp_pa
     checked = [(known.check(answer), answer.is_success) for answer in await life(town, tmp_path)]
     read = {label for label, success in checked if success}
     given = {each.label for each in known.operations if each.method in ("get", "head", "patch")}
-    # Given once a day is over, see test_covers and test_bulk; and where an authority is asked, see test_stamps.
+    # Given once a day is over, see test_covers and test_bulk; where an authority is asked, see test_stamps.
     later = {
         "/api/v1/covers/{day}",
         "/data/{period}/{name}",
