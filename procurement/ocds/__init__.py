@@ -9,6 +9,7 @@ from procurement.ocds.notice import method, rule_set, whole_value
 from procurement.ocds.packages import (
     EXTENSIONS,
     LICENSE,
+    OURS,
     extension_file,
     record_of,
     record_package,
@@ -19,6 +20,7 @@ from procurement.ocds.releases import Release, compiled, tell
 __all__ = [
     "EXTENSIONS",
     "LICENSE",
+    "OURS",
     "Facts",
     "Person",
     "Release",
