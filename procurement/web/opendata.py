@@ -25,7 +25,7 @@ from procurement.errors import TenderError
 from procurement.finding.search import Shown
 from procurement.login.sessions import Sessions
 from procurement.ocds import Release
-from procurement.ocds.packages import PUBLISHED, THEIRS
+from procurement.ocds.packages import PUBLISHED
 from procurement.opendata import store
 from procurement.store import id_of, load_tender
 from procurement.web.api import PROBLEMS, Ocid, Steps
@@ -219,7 +219,7 @@ async def data_page(sessions: Here, publications: Files) -> Template:
         "origin": sessions.origin,
         "license": ocds.LICENSE,
         "ours": PUBLISHED,
-        "theirs": THEIRS,
+        "theirs": ocds.EXTENSIONS,
         "published": _newest(await publications.latest()),
         "kinds": KINDS,
         "sums": SUMS,
