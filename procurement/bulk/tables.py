@@ -2,7 +2,7 @@
 
 The columns are those of OCDS with the extensions that our releases use, deprecated ones left out, named as
 flatten-tool names them, which turns such tables into releases again. They stand in ``tables.json``; a field
-that has none is in the JSON alone, as are the parameters of rule sets, which each rule set has of its own.
+that has none is in the JSON alone.
 
 flattentool keeps whatever it reads, so it is given a few releases at a time. It writes what begins with "="
 as a formula, so the writing is done here:
@@ -66,6 +66,15 @@ def columns() -> dict[str, list[str]]:
     return found
 
 
+def sheet_names() -> dict[str, str]:
+    """What the workbook's sheet for each table is called: a name has 31 characters at most there."""
+    found = dict[str, str]()
+    for name in columns():
+        alike = sum(each[:29] == name[:29] for each in found)
+        found[name] = f"{name[:29]}~{alike + 1}" if alike and len(name) > 31 else name[:31]
+    return found
+
+
 def write(lines: Iterable[bytes], folder: Path, *, workbook: bool = True) -> Written:
     """The compiled releases (JSON, each a line) as ``tables.zip`` and ``tables.xlsx`` in an empty folder; a
     workbook only where it can hold them, and none where it is known that it cannot."""
@@ -86,7 +95,7 @@ def write(lines: Iterable[bytes], folder: Path, *, workbook: bool = True) -> Wri
 def flattened(lines: Sequence[bytes]) -> Iterator[tuple[str, list[Row]]]:
     """The rows of each table, by its name."""
     parser = JSONParser(
-        root_json_dict=[_read(each) for each in lines],
+        root_json_dict=[json.loads(each, parse_float=Decimal) for each in lines],
         root_id="ocid",
         truncation_length=_TRUNCATION,
         schema_parser=_Known(),
@@ -127,13 +136,6 @@ def sheet_value(value: Cell) -> Cell:
             return value if exact else str(value)[:LONGEST_TEXT]
 
 
-def _read(line: bytes) -> dict[str, Any]:
-    release: dict[str, Any] = json.loads(line, parse_float=Decimal)
-    for lot in release.get("evaluation", {}).get("lots", ()):
-        lot.get("ruleSet", {}).pop("parameters", None)
-    return release
-
-
 class _Known:
     """What flattentool asks of a schema: the tables that there are."""
 
@@ -171,7 +173,7 @@ class _Sheets:
         self._fits = fits
         self._book = Workbook(write_only=True)
         self._rows = dict.fromkeys(columns(), 1)
-        self._sheets = {name: self._book.create_sheet(name[:31]) for name in columns()}
+        self._sheets = {name: self._book.create_sheet(title) for name, title in sheet_names().items()}
         for name, titles in columns().items():
             self._sheets[name].append(titles)
 
