@@ -188,6 +188,20 @@ async def test_a_head_that_no_quorum_has_signed_is_waited_for(tmp_path: Path) ->
     assert (followed, told) == (True, [])
 
 
+async def test_a_log_that_is_always_ahead_of_its_witnesses_is_copied_as_far_as_they_are(
+    tmp_path: Path,
+) -> None:
+    service, entries = served(), a_log().entries
+    service.lies["/log/checkpoint"] = head_of(entries, service.world.log, None)
+    for size in (290, 300):
+        service.truth |= {f"/log/{path}": data for path, data in files_of(entries[:size]).items()}
+        service.truth["/log/witnessed"] = head_of(entries[:size], service.world.log, service.world.witness)
+        assert await mirrored(service, tmp_path) == []
+        assert Folder(tmp_path).head.size == size
+    with pytest.raises(AwayError, match="not co-signed by enough witnesses"):
+        await mirrored(service, tmp_path)
+
+
 # ── misconduct ───────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -216,8 +216,8 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
         *("/api/v1/releases?practice=shown", "/ocds/extensions/sealing/README.md"),
         "/ocds/extensions/sealing/extension.json",
         *("/api/v1/tenders", "/api/v1/practice-tenders", "/api/v1/trust", "/api/v1/outages", "/health"),
-        *("/api/v1/records", "/api/v1/data"),
-        *("/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
+        *("/api/v1/records", "/api/v1/data", "/api/v1/covers"),
+        *("/log/witnessed", "/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
         *("/beacon/chains", "/beacon/info", "/beacon/public/latest", "/beacon/public/1"),
     ):
         await town.http.get(path)
