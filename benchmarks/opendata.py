@@ -76,7 +76,7 @@ async def _feed_walk(scale: Scale) -> tuple[float, int]:
             )
     there = [f"{row['ocid']}-{row['seq']}" for row in rows]
     found = [walk.result() for walk in walks]
-    return median(speed for _, speed in found), sum(_wrong(ids, there) for ids, _ in found)
+    return median(speed for _, speed in found), sum(wrong(ids, there) for ids, _ in found)
 
 
 async def _to_come(dsn: str, year: Year, count: int) -> list[tuple[list[Released], Compiled]]:
@@ -122,7 +122,7 @@ async def _walk(url: str, over: asyncio.Event) -> tuple[list[str], float]:
             await asyncio.sleep(HELD)
 
 
-def _wrong(found: Sequence[str], there: Sequence[str]) -> int:
+def wrong(found: Sequence[str], there: Sequence[str]) -> int:
     """Missed, repeated, or out of order."""
     missed, repeated = set(there) - set(found), len(found) - len(set(found))
     return len(missed) + repeated + (0 if missed or repeated or list(found) == list(there) else 1)
