@@ -38,10 +38,16 @@ from procurement.timekeeping import Clock
 
 PATIENCE = 10.0  # seconds that a step waits for the log to give an index
 
+KNOWN = 1024
+"""Tenders that are kept in memory: many more than are asked for at a time, and few of all that there are."""
+HEARD = 1 << 16
+"""Single facts of statements that are."""
+
 NOBODY = ""
 """Registration number of a second officer who is still to come."""
 
 P = TypeVar("P", bound=Payload)
+T = TypeVar("T")
 
 
 class Tender(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +177,7 @@ class Chronicle:
                 known = self._tenders.get(row.ocid)
                 if known is None or known.terms.terms != row.terms:
                     known = await asyncio.to_thread(announced_as, made)
-                    self._tenders[row.ocid] = known
+                    _keep(self._tenders, {row.ocid: known}, KNOWN)
         return known
 
     async def _editions(self, connection: Any, row: TenderRow) -> tuple[Edition, ...]:
@@ -190,14 +196,16 @@ class Chronicle:
 
     async def officials(self, tender: Tender) -> Officials:
         """Who they are, told by registration number: fixed at publication."""
-        if tender.notice_id not in self._officials:
+        known = self._officials.get(tender.notice_id)
+        if known is None:
             ocid = tender.notice.tender
             _, countersigned, *_ = await self._history(self.pool, ocid)
             tender_id = store.id_of(ocid)
             found = await store.load_statements(self.pool, tender_id, [countersigned.statement])
             second = Statement(found[countersigned.statement]).signer
-            self._officials[tender.notice_id] = await self._appointed(self.pool, tender.notice, second)
-        return self._officials[tender.notice_id]
+            known = await self._appointed(self.pool, tender.notice, second)
+            _keep(self._officials, {tender.notice_id: known}, KNOWN)
+        return known
 
     async def situation(self, ocid: str) -> Situation:
         """Where the tender stands, as of now."""
@@ -273,7 +281,8 @@ class Chronicle:
         return officials
 
     async def _order(self, connection: Any, tender: Tender, drawn: Entry) -> tuple[str, ...]:
-        if drawn.statement not in self._orders:
+        known = self._orders.get(drawn.statement)
+        if known is None:
             tender_id = store.id_of(tender.notice.tender)
             found = await store.load_statements(connection, tender_id, [drawn.statement])
             pool = tender.notice.evaluators
@@ -281,26 +290,28 @@ class Chronicle:
                 each: (await self.standings.certificate(connection, each)).registration for each in pool
             }
             draw = Statement(found[drawn.statement]).read(PanelDraw)
-            self._orders[drawn.statement] = draw.order(people.__getitem__)
-        return self._orders[drawn.statement]
+            known = draw.order(people.__getitem__)
+            _keep(self._orders, {drawn.statement: known}, KNOWN)
+        return known
 
     async def _declared(self, connection: Any, tender_id: UUID, said: Sequence[Entry]) -> Declared:
-        new = [each.statement for each in said if each.statement not in self._conflicts]
+        known, new = _known(self._conflicts, said)
         for id, body in (await store.load_statements(connection, tender_id, new) if new else {}).items():
-            self._conflicts[id] = Statement(body).read(ConflictDeclaration).conflict
+            known[id] = Statement(body).read(ConflictDeclaration).conflict
+        _keep(self._conflicts, known, HEARD)
         people = await self._signers(connection, tender_id, said)
         return declared(
-            Word(each.seq, person, self._conflicts[each.statement])
-            for each, person in zip(said, people, strict=True)
+            Word(each.seq, person, known[each.statement]) for each, person in zip(said, people, strict=True)
         )
 
     async def _signers(self, connection: Any, tender_id: UUID, entries: Sequence[Entry]) -> tuple[str, ...]:
         """Registration numbers of who signed the statements behind `entries`."""
-        new = [each.statement for each in entries if each.statement not in self._signed_by]
+        known, new = _known(self._signed_by, entries)
         for id, body in (await store.load_statements(connection, tender_id, new) if new else {}).items():
             signer = await self.standings.certificate(connection, Statement(body).signer)
-            self._signed_by[id] = signer.registration
-        return tuple(self._signed_by[each.statement] for each in entries)
+            known[id] = signer.registration
+        _keep(self._signed_by, known, HEARD)
+        return tuple(known[each.statement] for each in entries)
 
     async def _appointed(self, connection: Any, notice: Notice, second: str | None) -> Officials:
         """`second` is the certificate of the second officer, once there is one."""
@@ -429,6 +440,20 @@ def _check_still(situation: Situation, events: Sequence[Event]) -> None:
             code = "terminated" if EventType.TERMINATED in seen else "concluded"
             raise TenderError(code, f"the tender is past that: {error}") from error
         seen.add(event.t)
+
+
+def _known(facts: Mapping[str, T], entries: Sequence[Entry]) -> tuple[dict[str, T], list[str]]:
+    """What is known of the statements behind `entries`, by their ids; and the ids of which nothing is."""
+    ids = [each.statement for each in entries]
+    known = {each: facts[each] for each in ids if each in facts}
+    return known, [each for each in ids if each not in known]
+
+
+def _keep(facts: dict[str, T], new: Mapping[str, T], most: int) -> None:
+    """Besides what is there already; what came first goes where it gets too much."""
+    facts |= new
+    while len(facts) > most:
+        del facts[next(iter(facts))]
 
 
 @lru_cache(maxsize=1 << 15)

@@ -14,7 +14,8 @@ from procurement.bulk.store import Span
 
 LEVEL = 3
 """Of compression: a third more bytes than at the usual 6, in less than half of the time."""
-AHEAD = 4  # pieces that PostgreSQL has sent and that are not compressed yet
+PIECE = 1 << 20  # bytes that are compressed together, at least
+AHEAD = 4  # such pieces that PostgreSQL has sent and that are not compressed yet
 
 _BEGINNING = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _ONE_FIELD, _END = b"\x00\x01", b"\xff\xff"
@@ -35,17 +36,25 @@ async def export(connection: Any, span: Span, sink: Sink) -> Exported:
 
     They are as of the connection's transaction: `store.load_position` says which log index that is.
     """
-    pieces: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
-    lines = _Lines()
+    pieces: asyncio.Queue[list[bytes]] = asyncio.Queue(AHEAD)
+    lines, some = _Lines(), list[bytes]()
+
+    async def take(data: bytes) -> None:
+        nonlocal some
+        some.append(data)
+        if sum(map(len, some)) >= PIECE:
+            await pieces.put(some)
+            some = []
 
     async def send() -> None:
-        await store.copy_compiled(connection, span, pieces.put)
-        await pieces.put(None)
+        await store.copy_compiled(connection, span, take)
+        await pieces.put(some)
+        await pieces.put([])
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
-        while (piece := await pieces.get()) is not None:
-            if written := await asyncio.to_thread(lines.add, piece):
+        while piece := await pieces.get():
+            if written := await asyncio.to_thread(lines.add, b"".join(piece)):
                 await sink(written)
         await sink(lines.end())
     return lines.exported

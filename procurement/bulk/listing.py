@@ -7,7 +7,9 @@ file of its own belongs to the next one that is made.
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
 
 from crypto.encoding import Hex32, Moment, Small, Value, encode, moment, parse_moment
 from procurement.finding.search import KOREA, begins
@@ -59,10 +61,13 @@ class Period(NamedTuple):
         return f"openseal-{self.path.replace('/', '-')}{SUFFIXES[format]}"
 
 
+FileName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,64}\Z")]
+
+
 class DataFile(Value, frozen=True, kw_only=True):
     """A published file: `rows` are the tenders in it, or the award records."""
 
-    name: str
+    name: FileName
     kind: Format
     rows: Small
     sha256: Hex32

@@ -139,6 +139,7 @@ class _Maker:
     """The process that makes files."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.pid = process.pid
         self._process = process
         self._to = cast(asyncio.StreamWriter, process.stdin)
         self._from = cast(asyncio.StreamReader, process.stdout)

@@ -6,6 +6,7 @@ from typing import Any
 from bids.uploads import Depot
 from procurement.bulk import store
 from procurement.bulk.store import Kept, Span
+from procurement.errors import TenderError
 from procurement.finding.search import Shown
 
 A_PAGE = 1000
@@ -19,7 +20,11 @@ class Shelf:
         self._depot = depot
 
     async def listed(self, offset: int, practice: Shown, most: int) -> list[Kept]:
-        """Records from that log index on, in the order of the log."""
+        """Records from that log index on, in the order of the log. Raises TenderError for one up to which not
+        all records are there yet."""
+        end = await store.complete_until(self._pool)
+        if offset > end:
+            raise TenderError("offset-beyond-end", f"the records are there up to {end}")
         return await store.list_records(self._pool, offset, practice, most)
 
     async def belonging(self, span: Span) -> AsyncIterator[Kept]:

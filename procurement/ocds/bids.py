@@ -30,6 +30,8 @@ class Bids:
         self._notice = notice
         self.counted = closing.counted()
         self.withdrawn = closing.withdrawn()
+        self.envelopes = {each.context.bid: id for id, each in facts.envelopes.items()}
+        """Their ids by the bid's id in opening orders."""
         self._accepted = {each.statement: each.time for each in closing.commitments}
         self._received = {(each.envelope, each.number) for each in closing.documents}
         self._statuses: dict[str, str] = {}
@@ -41,6 +43,16 @@ class Bids:
     def said(self) -> int:
         """How many bids there are so far."""
         return len(self._statuses)
+
+    @property
+    def lots_known(self) -> bool:
+        """Whether the lots of every bid can be told without its prices."""
+        return len(self._notice.lots) == 1 or bool(self._notice.priced_apart) or not self.counted
+
+    @property
+    def proposed(self) -> bool:
+        """Whether any technical part has opened."""
+        return len(self._shut) < len(self.counted)
 
     @property
     def people(self) -> list[Person]:
@@ -58,9 +70,8 @@ class Bids:
         a key."""
         if opening.part != "price":
             return {(id, opening.part) for id in self.counted}
-        by_bid = {self._facts.envelopes[id].context.bid: id for id in self.counted}
         keys = [key for each in (RoundKeys.of(opening), *opening.earlier) for key in each.keys]
-        return {(by_bid[each.bid], section("price", each.lot)) for each in keys if each.bid in by_bid}
+        return {(self.envelopes[key.bid or ""], section("price", key.lot)) for key in keys}
 
     def withdrawals(self) -> list[Json]:
         """What was offered, and for which lots, nobody knows."""
@@ -69,11 +80,11 @@ class Bids:
     def opened(self, part: str, outcomes: Outcomes) -> list[Json]:
         """Everything that the opening of a part says, once all of it is opened."""
         tell = self._proposed if part == "technical" else self._priced
-        return [each for id in self.counted for each in tell(id, outcomes)]
+        return _news(each for id in self.counted for each in tell(id, outcomes))
 
     def evaluated(self, statuses: Iterable[tuple[str, str]]) -> list[Json]:
         """Bids with the status that each has now."""
-        return [self._say(bid, bid.partition("/")[0], status) for bid, status in statuses]
+        return _news(self._say(bid, bid.partition("/")[0], status) for bid, status in statuses)
 
     def _proposed(self, id: str, outcomes: Outcomes) -> Iterator[Json]:
         content = self._content(outcomes.get((id, "technical")))
@@ -145,6 +156,11 @@ class Bids:
             for each in sorted(documents, key=lambda each: each.number)
             if (id, each.number) in self._received
         ]
+
+
+def _news(bids: Iterable[Json]) -> list[Json]:
+    """Those of which there is more to say than their ids."""
+    return [each for each in bids if len(each) > 1]
 
 
 def reference(person: Person) -> Json:

@@ -55,6 +55,8 @@ def _merge(into: Json, said: Mapping[str, Any]) -> None:
     for name, value in said.items():
         if value is None:
             into.pop(name, None)
+        elif value in ({}, []):
+            continue
         elif isinstance(value, dict):
             _merge(into.setdefault(name, {}), value)
         elif _is_keyed(value):

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,13 +12,25 @@ from procurement.ocds.facts import Facts
 from procurement.ocds.merging import Json
 from procurement.ocds.releases import Release, compiled, tell
 
-UPSTREAM = (
-    "https://raw.githubusercontent.com/open-contracting-extensions/ocds_{}_extension/v1.1.5/extension.json"
-)
+FOLDER = Path(__file__).parent / "extensions"
 EXTENSIONS = tuple(
-    UPSTREAM.format(name) for name in ("bid", "bidOpening", "enquiry", "location", "lots", "submissionTerms")
+    f"https://raw.githubusercontent.com/open-contracting-extensions/ocds_{name}_extension/v1.1.5/extension.json"
+    for name in ("bid", "bidOpening", "enquiry", "location", "lots", "submissionTerms")
 )
+"""The extensions of others that every tender uses; bidOpening calls for location."""
+OURS = ("evaluation", "sealing")
+"""Our own that every tender uses. `complaints` is none of them until a complaint can be filed."""
+PUBLISHED = (*OURS, "complaints")
+FILES = ("extension.json", "release-schema.json", "README.md")
+"""What an extension consists of."""
 LICENSE = "https://creativecommons.org/publicdomain/zero/1.0/"
+
+
+def extension_file(name: str, file: str) -> bytes:
+    """A file of an extension of our own. Raises LookupError for what is none."""
+    if name not in PUBLISHED or file not in FILES:
+        raise LookupError(f"there is no file {file} of an extension {name}")
+    return (FOLDER / name / file).read_bytes()
 
 
 def record_of(facts: Facts) -> bytes:
@@ -33,7 +46,7 @@ def record_of(facts: Facts) -> bytes:
         {
             "uri": "ni:///sha-256;" + base64.urlsafe_b64encode(sha256(record)).decode().rstrip("="),
             "version": "1.1",
-            "extensions": EXTENSIONS,
+            "extensions": [*EXTENSIONS, *(f"urn:openseal:ocds:{name}:1" for name in OURS)],
             "publishedDate": releases[-1].date,
             "publisher": {"name": head["name"], "uid": head["id"]},
             "license": LICENSE,
@@ -64,7 +77,7 @@ def _served(base: str, uri: str, published: str, publisher: str) -> Json:
     return {
         "uri": uri,
         "version": "1.1",
-        "extensions": EXTENSIONS,
+        "extensions": [*EXTENSIONS, *(f"{base}/ocds/extensions/{name}/extension.json" for name in OURS)],
         "publishedDate": published,
         "publisher": {"name": publisher, "uri": base},
         "license": LICENSE,

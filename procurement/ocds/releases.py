@@ -13,20 +13,34 @@ from typing import TypeVar
 import msgspec
 
 from bids.envelope import Section
-from bids.orders import Opening
+from bids.orders import Opening, OrderRefusal
 from bids.receipts import Closing
 from crypto.encoding import moment, parse_moment
 from crypto.statements import Payload
-from procurement.awards import Award, Evaluated, IntendedAward, LotAward, Termination
+from procurement.awards import (
+    Award,
+    ConflictDeclaration,
+    Evaluated,
+    IntendedAward,
+    LateClosing,
+    LotAward,
+    RevealedPrices,
+    SignedScores,
+    Termination,
+)
+from procurement.draws import lot_draws, panel_draw
 from procurement.editions import Amendment, Edition, Extension, after
 from procurement.enquiries import Answer
+from procurement.errors import TenderError
 from procurement.history import Entry, EventType
+from procurement.ocds import evaluation, sealing
 from procurement.ocds.bids import Bids, reference
 from procurement.ocds.facts import Facts, Person
 from procurement.ocds.merging import Json, changes, merge
 from procurement.ocds.notice import announced, present, roles, value
+from procurement.panels import PanelDraw
 from procurement.selection import ExaminationRequest, ExaminationResult, NegotiationResult, SupplementRequest
-from procurement.tenders import Notice
+from procurement.tenders import Notice, appointed
 
 P = TypeVar("P", bound=Payload)
 
@@ -66,17 +80,22 @@ def compiled(releases: Sequence[Release]) -> bytes:
     return _JSON.encode({**merged, "id": f"{merged['ocid']}-{merged['date']}", "tag": ["compiled"]})
 
 
+def _id(entry: Entry) -> str:
+    return f"{entry.tender}-{entry.seq}"
+
+
 def _release(entry: Entry, said: Json, notice: Notice) -> Release:
     tender = {"tender": {"id": notice.number, **said["tender"]}} if "tender" in said else {}
+    sealed = {"sealing": {**said.get("sealing", {}), "log": [sealing.logged(entry)]}}
     head = {
         "ocid": entry.tender,
-        "id": f"{entry.tender}-{entry.seq}",
+        "id": _id(entry),
         "date": entry.time,
         "tag": [TAGS.get(entry.t, "tenderUpdate")],
         "initiationType": "tender",
         "language": notice.language,
     }
-    return Release(seq=entry.seq, date=entry.time, body=_JSON.encode({**head, **said, **tender}))
+    return Release(seq=entry.seq, date=entry.time, body=_JSON.encode({**head, **said, **tender, **sealed}))
 
 
 class _Teller:
@@ -85,10 +104,18 @@ class _Teller:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._editions: tuple[Edition, ...] = ()
+        self._stated: Entry
         self._bids: Bids
+        self._opening: Opening
         self._roles: dict[str, list[str]] = {}
+        self._asked = False
         self._awaited: set[tuple[str, Section]] = set()
         self._outcomes: dict[tuple[str, Section], Entry] = {}
+        self._sheets: dict[str, SignedScores] = {}
+        self._declared: dict[str, bool] = {}
+        self._drawn: tuple[str, ...] = ()
+        self._given = False
+        self._counted: dict[str, int] = {}
         self._candidates: dict[str, ExaminationRequest] = {}
         self._awards: dict[str, LotAward] = {}
         self._hears: dict[EventType, Callable[[Entry], Json]] = {
@@ -100,10 +127,16 @@ class _Teller:
             EventType.EXTENDED: self._amended,
             EventType.TERMINATED: self._terminated,
             EventType.CLOSED: self._closed,
+            EventType.LATE: self._late,
+            EventType.REFUSED: self._refused,
+            EventType.PANEL_DRAWN: self._panel_drawn,
             EventType.OPENED: self._opened,
             EventType.BID_OPENED: self._came_out,
             EventType.BID_UNOPENABLE: self._came_out,
-            EventType.SCORED: self._scored,
+            EventType.CONFLICT_DECLARED: self._conflict_declared,
+            EventType.PRICES_REVEALED: self._prices_revealed,
+            EventType.SHEET_SIGNED: self._sheet_signed,
+            EventType.SCORED: self._evaluated,
             EventType.EXAMINATION_REQUESTED: self._examination,
             EventType.SUPPLEMENT_REQUESTED: self._supplement,
             EventType.EXAMINED: self._examined,
@@ -116,6 +149,10 @@ class _Teller:
     def notice(self) -> Notice:
         """As it reads by now."""
         return self._editions[-1].notice
+
+    @property
+    def _notice_id(self) -> str:
+        return self._editions[0].statement
 
     def hear(self, entry: Entry) -> Json:
         """What the entry makes public; nothing where that is nothing that OCDS has words for."""
@@ -134,11 +171,22 @@ class _Teller:
         return {}
 
     def _countersigned(self, entry: Entry) -> Json:
-        return announced(self._editions)
+        self._stated = entry
+        return self._announced()
+
+    def _announced(self) -> Json:
+        """All that the terms say as they are now."""
+        return {
+            **announced(self._editions),
+            "sealing": sealing.locks(self.notice, self._notice_id, self._facts.people),
+            "evaluation": evaluation.rules(self.notice, self._facts.people),
+        }
 
     def _enquired(self, entry: Entry) -> Json:
         """That somebody asked; who and what is nobody's to know."""
-        return {"tender": {"hasEnquiries": True, "enquiries": [{"id": entry.statement, "date": entry.time}]}}
+        first, self._asked = not self._asked, True
+        asked = [{"id": entry.statement, "date": entry.time}]
+        return {"tender": present(hasEnquiries=first or None, enquiries=asked)}
 
     def _answered(self, entry: Entry) -> Json:
         said = self._read(entry, Answer)
@@ -146,20 +194,26 @@ class _Teller:
         return {"tender": {"enquiries": [{"id": said.enquiry, **answered}]}}
 
     def _amended(self, entry: Entry) -> Json:
-        before, amends = announced(self._editions), entry.t is EventType.AMENDED
+        before, amends = self._announced(), entry.t is EventType.AMENDED
         self._editions = after(self._editions, entry, self._facts.statements[entry.statement])
         said = self._read(entry, Amendment) if amends else self._read(entry, Extension)
-        changed = changes(before, announced(self._editions))
-        amendment = {"id": entry.statement, "date": entry.time, "rationale": _rationale(said)}
-        return {**changed, "tender": {**changed.get("tender", {}), "amendments": [amendment]}}
+        changed = changes(before, self._announced())
+        tender = changed.get("tender", {}) | self._amendment(entry, _rationale(said))
+        self._stated = entry
+        return {**changed, "tender": tender}
+
+    def _amendment(self, entry: Entry, rationale: str) -> Json:
+        """The release of `entry` against the latest one that stated the terms, for the tender section."""
+        between = {"releaseID": _id(entry), "amendsReleaseID": _id(self._stated)}
+        said = {"id": entry.statement, "date": entry.time, "rationale": rationale, **between}
+        return {"amendments": [said]}
 
     def _terminated(self, entry: Entry) -> Json:
         said = self._read(entry, Termination)
-        why = {"id": entry.statement, "date": entry.time, "rationale": said.reason}
         tender = {
             "status": said.outcome,
             "lots": [{"id": lot.id, "status": said.outcome} for lot in self.notice.lots],
-            "amendments": [why],
+            **self._amendment(entry, said.reason),
             **self._standstill(status="notMet", dateModified=entry.time),
         }
         return {
@@ -170,13 +224,27 @@ class _Teller:
     # ── the box and what was in it ───────────────────────────────────────────────────────────────────
 
     def _closed(self, entry: Entry) -> Json:
-        self._bids = Bids(self._facts, self.notice, self._read(entry, Closing))
-        return {}
+        said = self._read(entry, Closing)
+        self._bids = Bids(self._facts, self.notice, said)
+        return {"sealing": sealing.closed(entry, said)}
+
+    def _late(self, entry: Entry) -> Json:
+        return {"sealing": sealing.late(entry, self._read(entry, LateClosing))}
+
+    def _refused(self, entry: Entry) -> Json:
+        return {"sealing": sealing.refused(entry, self._read(entry, OrderRefusal))}
 
     def _opened(self, entry: Entry) -> Json:
-        self._outcomes = {}
-        self._awaited = self._bids.expected(self._read(entry, Opening))
-        return {} if self._awaited else self._all_out(entry)
+        """The keys; what is drawn from those of the first part; the bids, where there is nothing to open."""
+        said = self._read(entry, Opening)
+        opened = sealing.opened(entry, said, self._bids.envelopes)
+        self._outcomes, self._awaited = {}, self._bids.expected(said)
+        found = {} if self._awaited else self._all_out(entry)
+        if entry.part == self.notice.parts[0]:
+            self._opening = said
+            draws = lot_draws(self.notice, self._notice_id, said, None)
+            found |= present(evaluation=evaluation.drawn(draws))
+        return {**found, "sealing": {**opened, **found.get("sealing", {})}}
 
     def _came_out(self, entry: Entry) -> Json:
         subject = entry.statement, entry.section
@@ -191,7 +259,8 @@ class _Teller:
         details += self._bids.withdrawals() if first else []
         return {
             **(self._tenderers() if first else {}),
-            "bids": present(statistics=self._statistics(last), details=details),
+            **present(bids=present(statistics=self._statistics(last), details=details)),
+            **present(sealing=sealing.outcomes([*self._outcomes.values()])),
         }
 
     def _tenderers(self) -> Json:
@@ -201,11 +270,13 @@ class _Teller:
         tender = present(numberOfTenderers=len(found), tenderers=found)
         return {**present(parties=self._as(people.values(), "tenderer")), "tender": tender}
 
-    def _statistics(self, all_said: bool) -> list[Json]:
+    def _statistics(self, last: bool) -> list[Json]:
         """Businesses and consortia; and, once everybody's lots are known, bids."""
         counts = {"bidders": len(self._bids.counted) + len(self._bids.withdrawn)}
-        counts |= {"bids": self._bids.said} if all_said else {}
-        return [{"id": name, "measure": name, "value": count} for name, count in sorted(counts.items())]
+        counts |= {"bids": self._bids.said} if last or self._bids.lots_known else {}
+        new = {name: count for name, count in counts.items() if name not in self._counted}
+        self._counted |= new
+        return [{"id": name, "measure": name, "value": count} for name, count in new.items()]
 
     def _as(self, people: Iterable[Person], role: str) -> list[Json]:
         """These as parties, whole where they are new."""
@@ -220,14 +291,56 @@ class _Teller:
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────────
 
-    def _scored(self, entry: Entry) -> Json:
+    def _panel_drawn(self, entry: Entry) -> Json:
+        said = self._read(entry, PanelDraw)
+        self._drawn = said.order(self._number)
+        holders = {each.certificate: self._number(each.certificate) for each in said.tickets}
+        draw = panel_draw(self.notice, self._notice_id, said, holders, set(), {})
+        return {"evaluation": evaluation.drawn([draw])}
+
+    def _conflict_declared(self, entry: Entry) -> Json:
+        said = self._read(entry, ConflictDeclaration)
+        person = self._facts.people[said.signer]
+        self._declared[person.registration] = said.conflict
+        return {"evaluation": {**evaluation.declared(entry, said, person), **self._given_out()}}
+
+    def _prices_revealed(self, entry: Entry) -> Json:
+        return {"evaluation": evaluation.revealed(entry, self._read(entry, RevealedPrices))}
+
+    def _sheet_signed(self, entry: Entry) -> Json:
+        said = self._read(entry, SignedScores)
+        self._sheets[entry.statement] = said
+        shown = evaluation.signed(entry, said)
+        return {"evaluation": merge([shown, self._given_out()])}
+
+    def _given_out(self) -> Json:
+        """The sheets' scores, all together, once everybody on the panel has scored."""
+        officials = appointed(self.notice, "", self._number)
+        officials = msgspec.structs.replace(officials, drawn=self._drawn)
+        scored_by = [self._number(each.signer) for each in self._sheets.values()]
+        try:
+            officials.check_scored(self._declared, scored_by, to_score=self._bids.proposed)
+        except TenderError:
+            return {}
+        given, self._given = self._given, True
+        return {} if given else evaluation.scored(self._sheets)
+
+    def _number(self, certificate: str) -> str:
+        return self._facts.people[certificate].registration
+
+    def _evaluated(self, entry: Entry) -> Json:
         said = self._read(entry, Evaluated)
+        draws = lot_draws(self.notice, self._notice_id, self._opening, said)
         statuses = [
             (f"{ranked.bid}/{each.lot}", "disqualified" if ranked.rank is None else "valid")
             for each in said.lots
             for ranked in each.evaluation.ranking
         ]
-        return present(bids=present(details=self._bids.evaluated(statuses)))
+        ties = evaluation.drawn(each for each in draws if each.purpose == "tie-break")
+        return {
+            **present(bids=present(details=self._bids.evaluated(statuses))),
+            "evaluation": {**evaluation.evaluated(entry, said.lots, self.notice), **ties},
+        }
 
     def _examination(self, entry: Entry) -> Json:
         said = self._read(entry, ExaminationRequest)
@@ -249,28 +362,36 @@ class _Teller:
 
     def _examined(self, entry: Entry) -> Json:
         said = self._read(entry, ExaminationResult)
-        return self._concluded(entry, self._candidates[said.request], said.outcome)
+        return self._concluded(entry, self._candidates[said.request], said)
 
     def _negotiated(self, entry: Entry) -> Json:
         said = self._read(entry, NegotiationResult)
         what = {"title": "Negotiation", "code": "negotiation", "relatedLots": [said.lot]}
-        return self._concluded(entry, said, said.outcome, **what)
+        return self._concluded(entry, said, said, **what)
 
     def _concluded(
-        self, entry: Entry, about: ExaminationRequest | NegotiationResult, outcome: str, **more: object
+        self,
+        entry: Entry,
+        about: ExaminationRequest | NegotiationResult,
+        result: ExaminationResult | NegotiationResult,
+        **more: object,
     ) -> Json:
         """What came of a candidate: who fails is disqualified from here on."""
-        passed = outcome in ("passed", "agreed")
+        passed = result.outcome in ("passed", "agreed")
         said = self._milestone(
             about,
             **more,
-            description=f"{self._bidder(about.bid)}: {outcome}",
+            description=f"{self._bidder(about.bid)}: {result.outcome}",
             dateMet=entry.time if passed else None,
             dateModified=entry.time,
             status="met" if passed else "notMet",
         )
         failed = [] if passed else [(f"{about.bid}/{about.lot}", "disqualified")]
-        return {**said, **present(bids=present(details=self._bids.evaluated(failed)))}
+        return {
+            **said,
+            **present(bids=present(details=self._bids.evaluated(failed))),
+            "evaluation": evaluation.concluded(entry, about.lot, about.bid, result, self.notice),
+        }
 
     def _milestone(self, about: ExaminationRequest | NegotiationResult, **said: object) -> Json:
         return {"tender": {"milestones": [{"id": f"{about.lot}/{about.bid}", **present(**said)}]}}
@@ -315,7 +436,7 @@ class _Teller:
             {"id": id, "date": entry.time, "status": "active" if each.bid else "unsuccessful"}
             for id, each in self._awards.items()
         ]
-        return {"tender": tender, "awards": made}
+        return {"tender": tender, "awards": made, "sealing": sealing.awarded(entry.tender)}
 
     def _standstill(self, **said: object) -> Json:
         """The milestone of the time between the intended award and the award, if there is any."""

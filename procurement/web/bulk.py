@@ -28,7 +28,7 @@ from procurement.bulk.store import Kept, Published
 from procurement.downloads import begun
 from procurement.web.api import PROBLEMS, Ocid, problems
 from procurement.web.documents import AS_IT_IS, LATER, OCTETS
-from procurement.web.opendata import Here, NextPage, Practice
+from procurement.web.opendata import ANYBODYS, Here, NextPage, Practice
 from procurement.web.problems import problem
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -101,7 +101,8 @@ async def list_records(
     records: Given, sessions: Here, offset: Offset = 0, limit: Limit = 100, practice: Practice = "hidden"
 ) -> RecordList:
     """Award records in the order in which the log has the awards. Whoever follows `next_page` gets each one
-    once, for ever; at the end it stays the same until there is another."""
+    once, for ever; at the end it stays the same until there is another. Beyond the end there is nothing to
+    ask for: who comes to be there follows another log."""
     found = await records.shelf.listed(offset, practice, limit)
     more = found[-1].position + 1 if found else offset
     path = "/api/v1/records?" + urlencode({"offset": more, "limit": limit, "practice": practice})
@@ -243,7 +244,7 @@ async def served(
 ) -> Response[Any]:
     """A file that never changes, or the part of it that the request is for (RFC 9110)."""
     tag = f'"{digest}"'
-    headers: dict[str, Any] = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": FOR_EVER}
+    headers: dict[str, Any] = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": FOR_EVER, **ANYBODYS}
     if tag in request.headers.get("If-None-Match", ""):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     part = request.headers.get("Range") if request.headers.get("If-Range", tag) == tag else None

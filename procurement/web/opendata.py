@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -9,21 +10,27 @@ import msgspec
 from litestar import Request, Response, Router, get
 from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 from litestar.response import Template
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from crypto.encoding import Moment, moment, sha256
 from procurement import ocds
+from procurement.bulk.listing import SUMS, Format, Kind
+from procurement.bulk.published import Publications
+from procurement.bulk.store import Published
 from procurement.errors import TenderError
 from procurement.finding.search import Shown
 from procurement.login.sessions import Sessions
 from procurement.ocds import Release
+from procurement.ocds.packages import PUBLISHED
 from procurement.opendata import store
 from procurement.store import id_of, load_tender
 from procurement.web.api import PROBLEMS, Ocid, Steps
 from procurement.web.log import FOR_EVER, SHORTLY
+from procurement.web.look import N_
 
 MOST, USUAL = 1000, 100
 """Releases of a page, and how many where nobody says."""
@@ -35,16 +42,35 @@ NOT_SMALLER = 1000
 """Bytes up to which nothing is compressed."""
 BEGINNING = "1970-01-01T00:00:00.000Z"
 """When a feed was published that has nothing yet."""
+ANYBODYS = {"Access-Control-Allow-Origin": "*"}
+"""Headers of what pages of others may read, too: nobody is asked who they are."""
 AS_IT_IS = {"uncompressed": True}
 """For the `opt` of a route that compresses its answer itself, beside the loop that bids come in by."""
 
+SHOWN: dict[Kind, int] = {"all": 1, "month": 3, "day": 7}
+"""Of the published files, how many the page shows."""
+KINDS: dict[Format, str] = {
+    "jsonl": "JSON Lines",
+    "csv": "CSV",
+    "xlsx": "XLSX",
+    "records": N_("award records"),
+}
+
 Asked = Request[Any, Any, Any]
 Here = NamedDependency[Sessions]
+Files = NamedDependency[SkipValidation[Publications]]
 Offset = Annotated[
     int,
     QueryParameter(ge=0, lt=2**53, description="The log index from which on releases are wanted."),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="Of releases: at most so many.")]
+Name = Annotated[str, PathParameter(pattern="^[A-Za-z]{1,64}(?!\n)$", description="The extension's name.")]
+File = Annotated[
+    str,
+    PathParameter(
+        pattern="^[A-Za-z-]{1,64}[.]json(?!\\n)$", description="extension.json or release-schema.json."
+    ),
+]
 Practice = Annotated[Shown, QueryParameter(description="Practice tenders: none, among the others, alone.")]
 
 
@@ -107,6 +133,9 @@ def _given(container: type[Any], text: str) -> dict[int, ResponseSpec]:
     }
 
 
+_A_SCHEMA = {200: ResponseSpec(dict[str, Any], description="The file.", generate_examples=False)} | PROBLEMS
+
+
 @get(
     "/releases",
     tags=["open data"],
@@ -166,10 +195,35 @@ async def read_ocds(ocid: Ocid, request: Asked, procedure: Steps, sessions: Here
     return await _answer(request, body, SHORTLY)
 
 
+@get("/ocds/extensions/{name:str}/{file:str}", tags=["open data"], responses=_A_SCHEMA)
+async def read_extension(name: Name, file: File) -> Response[bytes]:
+    """An extension of OCDS that the service publishes: what it is, and the schema of its fields."""
+    return Response(_of_extension(name, file), media_type="application/json", headers=ANYBODYS)
+
+
+@get(
+    "/ocds/extensions/{name:str}/README.md",
+    tags=["open data"],
+    responses=PROBLEMS,
+    media_type="text/markdown",
+)
+async def read_extension_in_words(name: Name) -> Response[str]:
+    """What the fields of such an extension mean, in words."""
+    return Response(_of_extension(name, "README.md").decode(), headers=ANYBODYS)
+
+
 @get("/data", include_in_schema=False)
-async def data_page(sessions: Here) -> Template:
+async def data_page(sessions: Here, publications: Files) -> Template:
     """What there is to copy, and how."""
-    context = {"origin": sessions.origin, "license": ocds.LICENSE, "extensions": ocds.EXTENSIONS}
+    context = {
+        "origin": sessions.origin,
+        "license": ocds.LICENSE,
+        "ours": PUBLISHED,
+        "theirs": ocds.EXTENSIONS,
+        "published": _newest(await publications.latest()),
+        "kinds": KINDS,
+        "sums": SUMS,
+    }
     return Template("data.html", context=context)
 
 
@@ -177,6 +231,19 @@ async def data_page(sessions: Here) -> Template:
 async def policy_page() -> Template:
     """What is published, when, and what never is."""
     return Template("data_policy.html")
+
+
+def _newest(published: Sequence[Published]) -> list[Published]:
+    """Of each kind as many as the page shows, the widest first."""
+    by_kind = {kind: [each for each in published if each.kind == kind] for kind in SHOWN}
+    return [each for kind, most in SHOWN.items() for each in by_kind[kind][:most]]
+
+
+def _of_extension(name: str, file: str) -> bytes:
+    try:
+        return ocds.extension_file(name, file)
+    except LookupError as error:
+        raise NotFoundException(str(error)) from error
 
 
 def _feed(offset: int, limit: int, practice: Shown) -> str:
@@ -192,7 +259,7 @@ def _next(origin: str, offset: int, limit: int, practice: Shown) -> NextPage:
 async def _answer(request: Asked, body: bytes, kept: CacheControlHeader) -> Response[bytes]:
     """The package, or that it is as whoever asks has it, for so long."""
     tag = f'W/"{sha256(body).hex()[:32]}"'  # weak: with and without compression it is the same
-    headers = {"ETag": tag, "Cache-Control": kept.to_header(), "Vary": "Accept-Encoding"}
+    headers = {"ETag": tag, "Cache-Control": kept.to_header(), "Vary": "Accept-Encoding"} | ANYBODYS
     if _has(request.headers.get("If-None-Match", ""), tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     if len(body) > NOT_SMALLER and "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -208,4 +275,4 @@ def _has(known: str, tag: str) -> bool:
 
 
 router = Router("/api/v1", route_handlers=[list_releases, read_ocds])
-pages = Router("/", route_handlers=[data_page, policy_page])
+pages = Router("/", route_handlers=[data_page, policy_page, read_extension, read_extension_in_words])

@@ -41,6 +41,7 @@ from crypto.locks import MANDATE_DST, TIME_DST, Layer, Opener
 from crypto.merkle import leaf_hash
 from crypto.statements import Payload, Statement
 from procurement import archive, bundle, history, record
+from procurement.bulk.listing import DataList
 from procurement.evaluation.explain import REASONS, SENTENCES
 from procurement.history import Event, EventType, Head
 from procurement.login.statements import LogIn
@@ -463,6 +464,7 @@ FORMATS = (
     *(f"procurement.{name}" for name in MODULES),
     Application.__module__,
     ClientReleased.__module__,
+    DataList.__module__,
     LogIn.__module__,
 )
 """Where the released formats are defined."""

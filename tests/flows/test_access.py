@@ -900,6 +900,8 @@ FILLED: dict[str, dict[str, Fill]] = {
     "/beacon/{chain}/info": {"chain": chain},
     "/beacon/{chain}/public/latest": {"chain": chain},
     "/beacon/{chain}/public/{number}": {"chain": chain, "number": round_of},
+    "/ocds/extensions/{name}/{file}": {"name": lambda *_: "sealing", "file": lambda *_: "extension.json"},
+    "/ocds/extensions/{name}/README.md": {"name": lambda *_: "sealing"},
     "/api/{path}": {"path": lambda *_: "nothing"},
 }
 """What is read with more said."""
