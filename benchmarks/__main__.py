@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import evaluation, intake, log, opendata, opening, records, site, uploads
+from benchmarks import evaluation, exports, finding, intake, log, opendata, opening, records, site, uploads
 from benchmarks.measuring import Measure, Scale
 
 Bench = Callable[[Scale], Iterator[Measure]]
@@ -33,8 +33,9 @@ BENCHES: dict[str, Bench] = {
     "bid_cost_growth": intake.bid_cost_growth,
     "upload_memory_mib": uploads.upload_memory,
     "slow_uploads_ratio": uploads.slow_uploads,
+    "export_ratio": exports.export_ratio,
     "feed_walk_per_s": opendata.feed_walk,
-    "search_p99_ms": opendata.search,
+    "search_p99_ms": finding.search,
     "readers_beside_bids": opendata.readers_beside_bids,
 } | SITE
 FULL = Scale()

@@ -6,8 +6,10 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 from uuid import UUID
 
 import asyncpg
@@ -15,8 +17,11 @@ import msgspec
 
 from benchmarks.tales import STATUS, Tale, line_of
 from benchmarks.year import Year, entity
-from crypto.encoding import parse_moment
+from crypto.encoding import parse_moment, sha256
 from procurement import ocds, store
+from procurement.bulk.listing import A_DAY, Kind, Period, day_of
+from procurement.bulk.listing import listed as listed_files
+from procurement.bulk.store import Published, add_publication
 from procurement.finding.lexemes import lexemes
 from procurement.finding.listing import VERSION, Listing
 from procurement.opendata.store import Compiled, Released
@@ -27,6 +32,9 @@ PIECE = 250
 """Tenders that are made and copied together: memory does not grow with the year."""
 OF_A_TENDER = 64
 """Log indexes that a tender has for itself in any second: more than releases in it."""
+
+BIDS = 12.0
+"""For a tender on average, a third of KONEPS's: so a year of 100,000 is made in minutes."""
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """By table; columns are `COLUMNS`."""
@@ -49,6 +57,12 @@ COLUMNS = {
     "release": list(Released.__struct_fields__),
     "compiled_release": list(Compiled.__struct_fields__),
 }
+
+
+def a_year(tenders: int) -> Year:
+    """The year up to now."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return Year(tenders=max(1, tenders), until=now, bids=BIDS)
 
 
 def load_year(dsn: str, year: Year) -> None:
@@ -174,7 +188,7 @@ def _as_tsvector(words: Sequence[str]) -> bytes:
 
 
 async def _finish(dsn: str, year: Year) -> None:
-    """The entities, how far the log is released, and what the planner has to know."""
+    """The entities, how far the log is released and files are published, and what the planner has to know."""
     connection = await asyncpg.connect(dsn)
     await connection.executemany(
         "INSERT INTO listed_entity VALUES ($1, $2, $3, true, array_to_tsvector($4::text[]))",
@@ -186,5 +200,26 @@ async def _finish(dsn: str, year: Year) -> None:
     await connection.execute(
         "UPDATE released SET position = 1 + coalesce((SELECT max(position) FROM release), -1)"
     )
+    for kind, practice in product(get_args(Kind), (False, True)):
+        assert await add_publication(
+            connection, _published(Period(kind, day_of(year.until) - A_DAY, practice))
+        )
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
+
+
+def _published(period: Period) -> Published:
+    """As if files of the period had been made, so that no service makes those of the whole year now."""
+    contents = listed_files(period, 0, 0, (), ())
+    return Published(
+        path=period.path,
+        kind=period.kind,
+        practice=period.practice,
+        last_day=period.last,
+        position=0,
+        list=contents,
+        sha256=sha256(contents),
+        room="none",
+        published_at=period.ends,
+        superseded_at=None,
+    )

@@ -119,9 +119,9 @@ class Tale:
     # ── until the closing ────────────────────────────────────────────────────────────────────────────────
 
     def _publish(self) -> None:
-        self.notice_id = Statement(sign(self.notice, the_world().officer)).id
-        assert self._say(EventType.PUBLISHED, self.notice) == self.notice_id
-        self._edition = self.notice_id
+        signed = _signed(self.notice)
+        self.notice_id = signed.id
+        self._hear(EventType.PUBLISHED, signed)
         self.terms = terms_digest([self.notice_id])
         self._countersign(EventType.COUNTERSIGNED, self.notice_id)
 
@@ -139,20 +139,20 @@ class Tale:
         text = self.notice.description + " (정정: 납품 장소가 추가되었습니다.)"
         after = msgspec.structs.replace(self.notice, description=text)
         said = Amendment(
-            **self._about(), previous=self._edition, amended=after, bids_stand=True, reason="납품 장소 추가"
+            **self._about(), previous=self.notice_id, amended=after, bids_stand=True, reason="납품 장소 추가"
         )
-        id = Statement(sign(said, the_world().officer)).id
-        self._countersign(EventType.AMENDMENT_COUNTERSIGNED, id)
-        assert self._say(EventType.AMENDED, said) == id
-        self.notice, self.terms = after, terms_digest([self.notice_id, id])
+        signed = _signed(said)
+        self._countersign(EventType.AMENDMENT_COUNTERSIGNED, signed.id)
+        self._hear(EventType.AMENDED, signed)
+        self.notice, self.terms = after, terms_digest([self.notice_id, signed.id])
 
     def _terminate(self) -> None:
         cancelled = self.plan.ends == "cancelled"
         reason = "예산이 변경되어 취소합니다." if cancelled else "유효한 입찰이 없습니다."
         said = Termination(**self._about(), outcome=_outcome(self.plan), reason=reason)
-        id = Statement(sign(said, the_world().officer)).id
-        self._countersign(EventType.TERMINATION_COUNTERSIGNED, id)
-        self._say(EventType.TERMINATED, said)
+        signed = _signed(said)
+        self._countersign(EventType.TERMINATION_COUNTERSIGNED, signed.id)
+        self._hear(EventType.TERMINATED, signed)
         self.termination = said
 
     # ── the box and what was in it ───────────────────────────────────────────────────────────────────────
@@ -281,8 +281,9 @@ class Tale:
 
     def _award(self) -> None:
         said = Award(**self._about(), intention=self._intention, awards=self._awards)
-        self._countersign(EventType.AWARD_COUNTERSIGNED, Statement(sign(said, the_world().officer)).id)
-        self._say(EventType.AWARDED, said)
+        signed = _signed(said)
+        self._countersign(EventType.AWARD_COUNTERSIGNED, signed.id)
+        self._hear(EventType.AWARDED, signed)
         self._win()
 
     def _win(self) -> None:
@@ -301,10 +302,13 @@ class Tale:
     def _say(
         self, type_: EventType, payload: Payload, key: SigningKey | None = None, part: Part | None = None
     ) -> str:
-        statement = Statement(sign(payload, key or the_world().officer))
-        self._statements[statement.id] = statement
-        self._happen(type_, statement.id, part=part, status=STATUS)
-        return statement.id
+        signed = _signed(payload, key)
+        self._hear(type_, signed, part)
+        return signed.id
+
+    def _hear(self, type_: EventType, signed: Statement, part: Part | None = None) -> None:
+        self._statements[signed.id] = signed
+        self._happen(type_, signed.id, part=part, status=STATUS)
 
     def _happen(self, type_: EventType, statement: str, **more: Any) -> None:
         entry = Entry(
@@ -329,6 +333,10 @@ class Tale:
 
     def _drawn(self, size: int) -> str:
         return self._chance.randbytes(size).hex()
+
+
+def _signed(payload: Payload, key: SigningKey | None = None) -> Statement:
+    return Statement(sign(payload, key or the_world().officer))
 
 
 def line_of(plan: Plan, year: Year) -> Listing:
