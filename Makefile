@@ -66,9 +66,10 @@ lint: setup
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 NO_BROWSER = $(if $(CHROMIUM),,yes)
 
-# Flows wait for deadlines, and a browser for its service; meanwhile the core has a processor. Each part has temporary
+# Flows wait for deadlines, and browsers for a service; meanwhile the core has a processor. Each part has temporary
 # folders of its own: pytest shuts those that it finds to everybody else, databases included.
 CORE := tests/core tests/lies tests/interop
+LATER := tests/flows/test_[m-z]*.py
 test: lint browser interop openssl
 	@mkdir -p build; export OPENSEAL_CHROMIUM=$(CHROMIUM); \
 	part() { own=$$(mktemp -d); chmod 755 $$own; PYTEST_DEBUG_TEMPROOT=$$own $(BIN)/pytest "$$@"; \
@@ -76,9 +77,10 @@ test: lint browser interop openssl
 	{ $(if $(NO_BROWSER),echo "no browser test was run: install chromium and fonts-noto-cjk"; false, \
 	  part tests/browser); } >build/test-browser.log 2>&1 & pages=$$!; \
 	part $(CORE) >build/test-core.log 2>&1 & core=$$!; \
-	part $(addprefix --ignore=,tests/browser $(CORE)); flows=$$?; \
-	wait $$core; core=$$?; wait $$pages; pages=$$?; \
-	cat build/test-core.log build/test-browser.log; exit $$((flows | core | pages))
+	part $(LATER) >build/test-flows.log 2>&1 & later=$$!; \
+	part $(addprefix --ignore=,tests/browser $(CORE)) --ignore-glob='$(LATER)'; flows=$$?; \
+	wait $$later; later=$$?; wait $$core; core=$$?; wait $$pages; pages=$$?; \
+	cat build/test-{flows,core,browser}.log; exit $$((flows | later | core | pages))
 
 # The software of others for tests/interop, pinned and hashed. The witness is said to want Python 3.12.
 INTEROP := build/interop

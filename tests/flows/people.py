@@ -86,6 +86,7 @@ from procurement.tenders import (
     padded,
     terms,
 )
+from procurement.timekeeping import Clock
 from tests.builders import evidence, figured
 from tests.logcheck import verify_from_tiles
 
@@ -98,6 +99,28 @@ QUIET, SLOWEST = 0.6, 5.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class SkippingClock(Clock):
+    """The real time, and as much later as nobody has waited: what people would only wait for is there.
+
+    No more than `MOST` in all, after which they wait: what others sign meanwhile by the real time is not to
+    be too old.
+    """
+
+    MOST = timedelta(minutes=4)
+
+    def __init__(self) -> None:
+        self.skipped = timedelta()
+        super().__init__(lambda: self.skipped)
+
+    def monotonic(self) -> float:
+        """Nobody has turned the clock."""
+        return super().monotonic() + self.skipped.total_seconds()
+
+    def skip_to(self, time: datetime) -> None:
+        ahead = max(timedelta(), time - self.now())
+        self.skipped = max(self.skipped, min(self.skipped + ahead, self.MOST))
 
 
 RESTLESS = {
@@ -122,6 +145,8 @@ class Town:
     transcript: tuple[str, ...]
     members: list[Member]
 
+    clock = Clock()
+
     def __init__(self, http: httpx.AsyncClient, house: House, dsn: str, trust: Trust) -> None:
         self.http, self.house, self.dsn, self.trust = http, house, dsn, trust
         self.pace = 1.0
@@ -140,9 +165,12 @@ class Town:
         return procedure
 
     @classmethod
-    async def settle(cls, http: httpx.AsyncClient, house: House, dsn: str) -> Self:
-        """Everybody gets a certificate; the committee makes its key."""
+    async def settle(
+        cls, http: httpx.AsyncClient, house: House, dsn: str, clock: Clock | None = None
+    ) -> Self:
+        """Everybody gets a certificate; the committee makes its key. They go by the service's `clock`."""
         town, began = cls(http, house, dsn, await read_trust(http)), time.monotonic()
+        town.clock = clock or cls.clock
         town.registrar = await town.invited("Registrar Jang")
         town.officer = await town.enrol(Role.OFFICER, "Officer Kim")
         town.second = await town.enrol(Role.OFFICER, "Officer Park")
@@ -156,7 +184,7 @@ class Town:
     async def convene(self) -> Convened:
         """A new committee of three, two of whom open."""
         keys = [await self.enrol(Role.COMMITTEE, f"Member {i}") for i in (1, 2, 3)]
-        return convene(self.officer, keys, 2, datetime.now(UTC), secrets.token_bytes)
+        return convene(self.officer, keys, 2, self.now(), secrets.token_bytes)
 
     async def invited(self, name: str) -> SigningKey:
         """A registrar who comes by a one-time code from the service's folder."""
@@ -176,13 +204,25 @@ class Town:
         """A business."""
         return await self.enrol(Role.BUSINESS, name, registration)
 
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def skip_to(self, time: datetime) -> None:
+        """Where nobody waits for the time, it has come."""
+        if isinstance(self.clock, SkippingClock):
+            self.clock.skip_to(time + timedelta(milliseconds=10))
+
+    async def wait_until(self, time: datetime) -> None:
+        self.skip_to(time)
+        await asyncio.sleep(max(0.0, (time - self.now()).total_seconds()))
+
     def line(self) -> Service:
         """A new party's own view of the service."""
-        return Service(self.http, self.trust)
+        return Service(self.http, self.trust, self.now)
 
     def notice(self, *lots: Lot, lead: float = LEAD, margin: float = MARGIN, **changes: Any) -> Notice:
         """A notice that could be published now."""
-        now, network = datetime.now(UTC), self.trust.networks[0]
+        now, network = self.now(), self.trust.networks[0]
         deadline = now + timedelta(seconds=lead * self.pace)
         values: dict[str, Any] = {
             "signer": self.officer.fingerprint,
@@ -225,7 +265,7 @@ class Town:
 
     def offered(self, ocid: str, digest: str, size: int, key: SigningKey | None = None) -> dict[str, str]:
         """The headers with which somebody hands in a file."""
-        key, time = key or self.officer, moment(datetime.now(UTC))
+        key, time = key or self.officer, moment(self.now())
         offer = DocumentOffer(signer=key.fingerprint, tender=ocid, sha256=digest, size=size, time=time)
         statement = signed_anyhow(encode(offer), offer.PURPOSE, key)
         return {"Openseal-Statement": to_base64(statement), "Content-Type": "application/octet-stream"}
@@ -285,6 +325,8 @@ class PracticeTender:
         self.office = town.line()
         self.chosen: Chosen = {}
         self._released: list[Release] = []
+        self.intended = notice.closes
+        """Since when the award is."""
         self._said: dict[tuple[str, str, str], bytes] = {}
 
     @step
@@ -389,17 +431,18 @@ class PracticeTender:
 
     async def deadline(self, offset: float = 0) -> None:
         """Wait for the deadline, or for `offset` seconds after it."""
-        await wait_until(self.notice.closes + timedelta(seconds=offset))
+        await self.town.wait_until(self.notice.closes + timedelta(seconds=offset))
 
     async def round(self) -> None:
         """Wait for the round of the time lock."""
-        await wait_until(self.notice.opens)
+        await self.town.wait_until(self.notice.opens)
 
     # ── officer, committee, panel ────────────────────────────────────────────────────────────────────
 
     @step
     async def close(self) -> Closed:
         """The closing, waited for and verified; the officer answers for one that was witnessed late."""
+        self.town.skip_to(self.notice.complete)
         closed = await read_closing(self.office, await read_notice(self.office, self.ocid))
         if closed.witnessed >= self.notice.opens:
             late = LateClosing(
@@ -411,6 +454,7 @@ class PracticeTender:
     @step
     async def order(self, part: Part, members: Sequence[Member] | None = None) -> None:
         """Each member looks for itself, then signs; two of three by default."""
+        self.town.skip_to(self.notice.opens)
         for member in members or self.town.members[:2]:
             line = self.town.line()
             await sign_orders(line, await read_notice(line, self.ocid), member, part)
@@ -429,7 +473,11 @@ class PracticeTender:
     @step
     async def draw_panel(self, ahead: float = 12.0) -> list[str]:
         """The officer fixes a round so many seconds ahead; the pool's certificates in the order it draws."""
-        await self.say("draw-requests", self.draw_request(ahead), self.town.officer)
+        request = self.draw_request(ahead)
+        await self.say("draw-requests", request, self.town.officer)
+        seq = (await self.happened()).index("draw:requested")
+        await self.office.wait_for(f"{self.path}/entries/{seq}")  # once witnesses have seen it
+        self.town.skip_to(self.notice.network.time_of(int(request.round)))
         await self.until("panel:drawn")
         events = (await self.get("timeline")).json()["events"]
         [drawn] = [each["statement"] for each in events if each["type"] == "panel:drawn"]
@@ -437,7 +485,7 @@ class PracticeTender:
         return [each.certificate for each in draw.tickets]
 
     def draw_request(self, ahead: float) -> DrawRequest:
-        round = self.notice.network.round_at(datetime.now(UTC) + timedelta(seconds=ahead))
+        round = self.notice.network.round_at(self.town.now() + timedelta(seconds=ahead))
         return DrawRequest(**self.about(self.town.officer), round=str(round))
 
     @step
@@ -474,6 +522,7 @@ class PracticeTender:
         await self.declare(self.town.officer)
         self.chosen = (await self.selection()).chosen()
         self.intention_id = await self.say("award-intentions", self.intention(), self.town.officer)
+        self.intended = self.town.now()
         return self.winners
 
     @property
@@ -485,7 +534,7 @@ class PracticeTender:
         return await read_selection(self.office, await read_notice(self.office, self.ocid))
 
     def asking(self, selection: Selection, bid: str) -> ExaminationRequest:
-        now = datetime.now(UTC)
+        now = self.town.now()
         about = self.about(self.town.officer) | {"time": moment(now)}
         about |= {"evaluation": self.evaluation_id, "lot": "1", "bid": bid, "documents": "Proof of works"}
         return ExaminationRequest(**about, due=selection.due_at("1", now))
@@ -500,7 +549,7 @@ class PracticeTender:
     @step
     async def ask_more(self, request: str) -> str:
         """The officer asks for a supplement; the id of that request."""
-        now, selection = datetime.now(UTC), await self.selection()
+        now, selection = self.town.now(), await self.selection()
         about = self.about(self.town.officer) | {"time": moment(now), "request": request}
         due = selection.due_at("1", now, supplement=True)
         more = SupplementRequest(**about, documents="The second page", due=due)
@@ -538,7 +587,7 @@ class PracticeTender:
     @step
     async def award(self) -> None:
         """The officer awards when the standstill is over, and the second officer countersigns."""
-        await asyncio.sleep(self.notice.standstill)
+        await self.town.wait_until(self.intended + timedelta(seconds=self.notice.standstill))
         award = await self.say("awards", self.final_award(), self.town.officer)
         await self.declare(self.town.second)
         await self.countersign(award)
@@ -590,7 +639,7 @@ class PracticeTender:
 
     def about(self, key: SigningKey) -> dict[str, Any]:
         """The fields that all statements about the tender have."""
-        now = moment(datetime.now(UTC))
+        now = moment(self.town.now())
         return {"signer": key.fingerprint, "tender": self.ocid, "notice": self.notice_id, "time": now}
 
     async def say(self, route: str, payload: Payload, key: SigningKey) -> str:
@@ -609,7 +658,7 @@ class PracticeTender:
 
     async def until_shown(self, route: str, holds: Callable[[Any], bool]) -> None:
         """Wait until what is shown there is as it should be."""
-        for _ in range(400):
+        for _ in range(2400):
             if holds((await self.get(route)).json()):
                 return
             await asyncio.sleep(0.05)

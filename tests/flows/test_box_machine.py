@@ -145,7 +145,7 @@ class Stage:
     async def open(self) -> PracticeTender:
         """A tender that takes bids, and files for a while longer, until the clock is turned."""
         now, network = self.service.clock.now(), self.town.trust.networks[0]
-        deadline = now + timedelta(seconds=50)
+        deadline = now + timedelta(seconds=120)
         times: dict[str, Any] = {
             "published": moment(now),
             "deadline": moment(deadline),

@@ -24,6 +24,8 @@ from tests.builders import a_lot, signed_anyhow, the_world
 from tests.flows.people import PracticeTender, Town
 from tests.flows.test_life import NEGOTIATION
 
+SKIPS = True
+"""Nothing here is about how time passes."""
 LONG = 600.0
 """Seconds to a deadline that does not come."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +35,8 @@ from tests.flows.people import PracticeTender, Town
 from tests.flows.test_life import NEGOTIATION
 from tests.flows.test_login import log_in
 
+SKIPS = True
+"""Nothing here is about how time passes."""
 TAKES = {"document_limit": 9, "document_size": 8 * 1024 * 1024, "upload_grace": 3}
 PLANS = b"Plans of the desks. " * 300_000
 """Long enough for several chunks, and for several objects in the store."""
@@ -105,7 +106,7 @@ async def upload(tender: PracticeTender, key: SigningKey, envelope: str, each: E
         envelope=envelope,
         number=each.file.number,
         token=sha256(token).hex(),
-        time=moment(datetime.now(UTC)),
+        time=moment(tender.town.now()),
     )
     sent = Upload(request=sign(request, key), token=token, file=each.file, path=each.path)
     receipt = await tender.town.line().upload(sent, tender.terms, tender.notice.complete)

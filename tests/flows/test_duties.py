@@ -23,6 +23,8 @@ from tests.flows.test_consortium import represented
 from tests.flows.test_life import NEGOTIATION
 from tests.flows.test_refusals import Stage, problem
 
+SKIPS = True
+"""Nothing here is about how time passes."""
 LONG = 600.0
 """Seconds to a deadline that does not come."""
 
