@@ -19,6 +19,8 @@ from crypto import durable
 from procurement.errors import SafeError
 
 SALT_SIZE = 16
+COST = 3, 4, 64 * 1024
+"""Of a guess at a passphrase: passes, lanes and KiB of Argon2id, RFC 9106's second recommended option."""
 _FORMAT = b"openseal/safe/v1\n"
 _NONCE_SIZE = 12
 
@@ -66,12 +68,13 @@ class Safe:
 
 
 def key_of(passphrase: str, salt: bytes) -> bytes:
-    """32 bytes by Argon2id, RFC 9106's second recommended option (64 MiB, three passes, four lanes).
+    """32 bytes by Argon2id at `COST`.
 
     The passphrase is normalised (NFC): keyboards compose Korean and accents differently.
     """
     text = unicodedata.normalize("NFC", passphrase).encode()
-    return Argon2id(salt=salt, length=32, iterations=3, lanes=4, memory_cost=64 * 1024).derive(text)
+    passes, lanes, memory = COST
+    return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory).derive(text)
 
 
 def _overwrite(descriptor: int) -> None:

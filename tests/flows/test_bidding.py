@@ -28,11 +28,19 @@ from tests.builders import a_lot, panel_rules
 from tests.conftest import fresh_database
 from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town, wait_until
-from tests.flows.test_ceremony import Ended, listening, passphrase_in, run
+from tests.flows.test_ceremony import CHEAP, Ended, listening, passphrase_in, run
 from tests.flows.test_reception import HEAD, held
 from tests.relays import dead_address, serving
 from tests.stamper import TimeAuthority
 
+COMMAND = f"""
+import sys
+from procurement.__main__ import main
+from procurement.registry import safe
+safe.COST = {CHEAP}
+main(sys.argv[1:])
+"""
+"""`openseal`, which opens files that were sealed at that cost."""
 LONG = 600.0
 """Seconds to a deadline that does not come."""
 DOCUMENTS: dict[str, Any] = {"document_limit": 4, "document_size": 32 * 1024 * 1024}
@@ -158,7 +166,7 @@ class Person:
 
     async def process(self, command: str) -> asyncio.subprocess.Process:
         """The command as a process of its own, which can be killed."""
-        arguments = [sys.executable, "-m", "procurement", "bid", command, str(self.folder)]
+        arguments = [sys.executable, "-c", COMMAND, "bid", command, str(self.folder)]
         quiet = asyncio.subprocess.DEVNULL
         return await asyncio.create_subprocess_exec(*arguments, stdout=quiet, stderr=quiet)
 

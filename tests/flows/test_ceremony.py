@@ -36,7 +36,7 @@ from procurement.__main__ import main
 from procurement.committee import paper
 from procurement.committee.member import Seat, backup, read_board
 from procurement.evaluation import Rules
-from procurement.registry import applicant
+from procurement.registry import applicant, safe
 from procurement.registry.holding import Holding, load
 from procurement.registry.safe import Safe
 from procurement.registry.statements import Reason
@@ -46,6 +46,8 @@ from tests.conftest import fresh_database
 from tests.flows.conftest import running
 from tests.flows.people import PracticeTender, Town
 
+CHEAP = 1, 1, 8
+"""What a guess at a passphrase costs here; what it costs else, tests/core and tests/browser pay."""
 OUR_WORDS = "다섯 사람이 함께 연다"
 THRESHOLD, SIZE = 3, 5
 
@@ -128,10 +130,12 @@ def run(*arguments: str | Path) -> Ended:
 
 @contextmanager
 def passphrase_in(folder: Path) -> Iterator[None]:
+    """Commands find a passphrase there, and files are sealed under it at next to no cost."""
     path = folder / "passphrase"
     path.write_text(OUR_WORDS + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENSEAL_PASSPHRASE_FILE", str(path))
+        patch.setattr(safe, "COST", CHEAP)
         yield
 
 
