@@ -81,7 +81,7 @@ test: lint browser interop
 INTEROP := build/interop
 interop: setup $(INTEROP)/ready
 
-$(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witness.lock s3.lock) | .venv/ready
+$(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witness.lock s3.lock cove.lock) | .venv/ready
 	@rm -rf $(INTEROP) && mkdir -p $(INTEROP)
 	@cp tests/interop/package.json tests/interop/package-lock.json tests/interop/.npmrc $(INTEROP)/
 	cd $(INTEROP) && $(NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -89,6 +89,8 @@ $(INTEROP)/ready: $(addprefix tests/interop/,package.json package-lock.json witn
 	  --ignore-requires-python --target $(INTEROP)/witness -r tests/interop/witness.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
 	  --target $(INTEROP)/s3 -r tests/interop/s3.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
+	  --target $(INTEROP)/cove -r tests/interop/cove.lock
 	@touch $@
 
 browser:

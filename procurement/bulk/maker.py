@@ -88,6 +88,12 @@ class Maker:
         """All files of a period. Raises UploadError, TimeoutError, OSError, and what the database does."""
         shutil.rmtree(self._spool, ignore_errors=True)
         self._spool.mkdir(parents=True)
+        try:
+            return await self._make(job)
+        finally:
+            shutil.rmtree(self._spool)
+
+    async def _make(self, job: Job) -> Made:
         room = secrets.token_hex(8)
         span, lines = await self._lines(job)
         written = await asyncio.to_thread(

@@ -61,8 +61,13 @@ class Records:
 
     async def _step(self) -> None:
         await self._see()
+        clock, log = asyncio.get_running_loop().time, self._procedure.log
         for each in await store.list_to_make(self._procedure.pool, AT_ONCE):
+            if await log.witnessed(each.position + 1) is None:
+                return
+            began = clock()
             await self._troubles.attempt(f"tender {each.ocid}", partial(self._make, each))
+            await asyncio.sleep(clock() - began)  # however many there are, half of the time is the log's
 
     async def _see(self) -> None:
         """Which awards the published log has, a piece further."""
@@ -88,12 +93,7 @@ class Records:
 
     async def _make(self, award: Made) -> None:
         """The file first; where this is killed before the row says so, it is made again, the same."""
-        try:
-            data = await publication.award_record(self._procedure, award.ocid)
-        except TenderError as error:
-            if error.code == "not-yet":  # the witnesses have not seen it
-                return
-            raise
+        data = await publication.award_record(self._procedure, award.ocid)
         digest, manifest = await asyncio.to_thread(_digests, data)
         await self._depot.put(name_of(digest), bytearray(data))
         kept = Kept(**msgspec.structs.asdict(award), sha256=digest, manifest=manifest, size=len(data))

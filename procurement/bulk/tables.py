@@ -66,6 +66,15 @@ def columns() -> dict[str, list[str]]:
     return found
 
 
+def sheet_names() -> dict[str, str]:
+    """What the workbook's sheet for each table is called: a name has 31 characters at most there."""
+    found = dict[str, str]()
+    for name in columns():
+        alike = sum(each[:29] == name[:29] for each in found)
+        found[name] = f"{name[:29]}~{alike + 1}" if alike and len(name) > 31 else name[:31]
+    return found
+
+
 def write(lines: Iterable[bytes], folder: Path, *, workbook: bool = True) -> Written:
     """The compiled releases (JSON, each a line) as ``tables.zip`` and ``tables.xlsx`` in an empty folder; a
     workbook only where it can hold them, and none where it is known that it cannot."""
@@ -85,9 +94,11 @@ def write(lines: Iterable[bytes], folder: Path, *, workbook: bool = True) -> Wri
 
 def flattened(lines: Sequence[bytes]) -> Iterator[tuple[str, list[Row]]]:
     """The rows of each table, by its name."""
-    releases = [json.loads(each, parse_float=Decimal) for each in lines]
     parser = JSONParser(
-        root_json_dict=releases, root_id="ocid", truncation_length=_TRUNCATION, schema_parser=_Known()
+        root_json_dict=[json.loads(each, parse_float=Decimal) for each in lines],
+        root_id="ocid",
+        truncation_length=_TRUNCATION,
+        schema_parser=_Known(),
     )
     yield MAIN, list(parser.main_sheet.lines)
     for name, sheet in parser.sub_sheets.items():
@@ -162,7 +173,7 @@ class _Sheets:
         self._fits = fits
         self._book = Workbook(write_only=True)
         self._rows = dict.fromkeys(columns(), 1)
-        self._sheets = {name: self._book.create_sheet(name[:31]) for name in columns()}
+        self._sheets = {name: self._book.create_sheet(title) for name, title in sheet_names().items()}
         for name, titles in columns().items():
             self._sheets[name].append(titles)
 

@@ -6,11 +6,21 @@ decides where OCDS leaves it open is in docs/formats.md.
 
 from procurement.ocds.facts import Facts, Person, called_for
 from procurement.ocds.notice import method, rule_set, whole_value
-from procurement.ocds.packages import LICENSE, extension_file, record_of, record_package, release_package
+from procurement.ocds.packages import (
+    EXTENSIONS,
+    LICENSE,
+    OURS,
+    extension_file,
+    record_of,
+    record_package,
+    release_package,
+)
 from procurement.ocds.releases import Release, compiled, tell
 
 __all__ = [
+    "EXTENSIONS",
     "LICENSE",
+    "OURS",
     "Facts",
     "Person",
     "Release",

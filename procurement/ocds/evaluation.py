@@ -10,7 +10,7 @@ import msgspec
 from procurement import money
 from procurement.awards import ConflictDeclaration, LotEvaluation, RevealedPrices, SignedScores
 from procurement.draws import ShownDraw
-from procurement.evaluation import Evaluation, Examined, Line, Ranked, Rules, Sensitivity
+from procurement.evaluation import Evaluation, Examined, Line, MultiAward, Ranked, Rules, Sensitivity
 from procurement.evaluation.explain import language_of, sentence
 from procurement.evaluation.values import Shift
 from procurement.history import Entry
@@ -93,8 +93,9 @@ def concluded(
 
 def _rule_set(rules: Rules) -> Json:
     name, version = str(rules.__struct_config__.tag).split("/")
-    stated: Json = msgspec.to_builtins(rules)
-    return {"name": name, "version": version, **present(parameters=_without(stated, "ruleSet"))}
+    stated = _without(msgspec.to_builtins(rules), "ruleSet", "rules")
+    compared = _rule_set(rules.rules) if isinstance(rules, MultiAward) else None
+    return {"name": name, "version": version, **present(parameters=stated, comparedBy=compared)}
 
 
 def _draw(draw: ShownDraw) -> Json:

@@ -13,7 +13,7 @@ from procurement.ocds.merging import Json
 from procurement.ocds.releases import Release, compiled, tell
 
 FOLDER = Path(__file__).parent / "extensions"
-THEIRS = tuple(
+EXTENSIONS = tuple(
     f"https://raw.githubusercontent.com/open-contracting-extensions/ocds_{name}_extension/v1.1.5/extension.json"
     for name in ("bid", "bidOpening", "enquiry", "location", "lots", "submissionTerms")
 )
@@ -46,7 +46,7 @@ def record_of(facts: Facts) -> bytes:
         {
             "uri": "ni:///sha-256;" + base64.urlsafe_b64encode(sha256(record)).decode().rstrip("="),
             "version": "1.1",
-            "extensions": [*THEIRS, *(f"urn:openseal:ocds:{name}:1" for name in OURS)],
+            "extensions": [*EXTENSIONS, *(f"urn:openseal:ocds:{name}:1" for name in OURS)],
             "publishedDate": releases[-1].date,
             "publisher": {"name": head["name"], "uid": head["id"]},
             "license": LICENSE,
@@ -77,7 +77,7 @@ def _served(base: str, uri: str, published: str, publisher: str) -> Json:
     return {
         "uri": uri,
         "version": "1.1",
-        "extensions": [*THEIRS, *(f"{base}/ocds/extensions/{name}/extension.json" for name in OURS)],
+        "extensions": [*EXTENSIONS, *(f"{base}/ocds/extensions/{name}/extension.json" for name in OURS)],
         "publishedDate": published,
         "publisher": {"name": publisher, "uri": base},
         "license": LICENSE,

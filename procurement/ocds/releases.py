@@ -80,12 +80,16 @@ def compiled(releases: Sequence[Release]) -> bytes:
     return _JSON.encode({**merged, "id": f"{merged['ocid']}-{merged['date']}", "tag": ["compiled"]})
 
 
+def _id(entry: Entry) -> str:
+    return f"{entry.tender}-{entry.seq}"
+
+
 def _release(entry: Entry, said: Json, notice: Notice) -> Release:
     tender = {"tender": {"id": notice.number, **said["tender"]}} if "tender" in said else {}
     sealed = {"sealing": {**said.get("sealing", {}), "log": [sealing.logged(entry)]}}
     head = {
         "ocid": entry.tender,
-        "id": f"{entry.tender}-{entry.seq}",
+        "id": _id(entry),
         "date": entry.time,
         "tag": [TAGS.get(entry.t, "tenderUpdate")],
         "initiationType": "tender",
@@ -100,6 +104,7 @@ class _Teller:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._editions: tuple[Edition, ...] = ()
+        self._stated: Entry
         self._bids: Bids
         self._opening: Opening
         self._roles: dict[str, list[str]] = {}
@@ -166,6 +171,7 @@ class _Teller:
         return {}
 
     def _countersigned(self, entry: Entry) -> Json:
+        self._stated = entry
         return self._announced()
 
     def _announced(self) -> Json:
@@ -192,16 +198,22 @@ class _Teller:
         self._editions = after(self._editions, entry, self._facts.statements[entry.statement])
         said = self._read(entry, Amendment) if amends else self._read(entry, Extension)
         changed = changes(before, self._announced())
-        amendment = {"id": entry.statement, "date": entry.time, "rationale": _rationale(said)}
-        return {**changed, "tender": {**changed.get("tender", {}), "amendments": [amendment]}}
+        tender = changed.get("tender", {}) | self._amendment(entry, _rationale(said))
+        self._stated = entry
+        return {**changed, "tender": tender}
+
+    def _amendment(self, entry: Entry, rationale: str) -> Json:
+        """The release of `entry` against the latest one that stated the terms, for the tender section."""
+        between = {"releaseID": _id(entry), "amendsReleaseID": _id(self._stated)}
+        said = {"id": entry.statement, "date": entry.time, "rationale": rationale, **between}
+        return {"amendments": [said]}
 
     def _terminated(self, entry: Entry) -> Json:
         said = self._read(entry, Termination)
-        why = {"id": entry.statement, "date": entry.time, "rationale": said.reason}
         tender = {
             "status": said.outcome,
             "lots": [{"id": lot.id, "status": said.outcome} for lot in self.notice.lots],
-            "amendments": [why],
+            **self._amendment(entry, said.reason),
             **self._standstill(status="notMet", dateModified=entry.time),
         }
         return {

@@ -18,14 +18,14 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from crypto.encoding import Moment, moment, sha256
 from procurement import ocds
-from procurement.bulk.listing import Format, Kind
+from procurement.bulk.listing import SUMS, Format, Kind
 from procurement.bulk.published import Publications
 from procurement.bulk.store import Published
 from procurement.errors import TenderError
 from procurement.finding.search import Shown
 from procurement.login.sessions import Sessions
 from procurement.ocds import Release
-from procurement.ocds.packages import PUBLISHED, THEIRS
+from procurement.ocds.packages import PUBLISHED
 from procurement.opendata import store
 from procurement.store import id_of, load_tender
 from procurement.web.api import PROBLEMS, Ocid, Steps
@@ -219,9 +219,10 @@ async def data_page(sessions: Here, publications: Files) -> Template:
         "origin": sessions.origin,
         "license": ocds.LICENSE,
         "ours": PUBLISHED,
-        "theirs": THEIRS,
+        "theirs": ocds.EXTENSIONS,
         "published": _newest(await publications.latest()),
         "kinds": KINDS,
+        "sums": SUMS,
     }
     return Template("data.html", context=context)
 

@@ -1,12 +1,14 @@
 """Releases at every point of a tender's life: what each says, and what none says too early."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -22,7 +24,15 @@ from procurement import ocds
 from procurement.awards import LateClosing, Termination
 from procurement.editions import Gap
 from procurement.enquiries import Answer, Enquiry
-from procurement.evaluation import LowestPrice, QualityPrice
+from procurement.evaluation import (
+    CostItem,
+    Examination,
+    LowestPrice,
+    MultiAward,
+    QualityPrice,
+    Single,
+    WeightedCriterion,
+)
 from procurement.history import Entry, EventType, read
 from procurement.notices import Budget, TenderDocument
 from procurement.ocds.merging import changes, merge
@@ -247,6 +257,21 @@ def apart() -> Life:
 
 
 @cache
+def supplemented() -> Life:
+    """The first in line is asked twice, and the answer takes time."""
+    life = Ranked("900000")
+    [bid] = life.line
+    request = life.ask(bid)
+    life.hand_in(request, life.bids_by[bid], "Works")
+    life.now += HOUR
+    more = life.ask_more(request)
+    life.hand_in(more, life.bids_by[bid], "Balance")
+    life.examine(request, "15", "5")
+    life.award()
+    return life
+
+
+@cache
 def box() -> Life:
     """Bids replaced, withdrawn, with documents."""
     life = boxed()
@@ -255,7 +280,7 @@ def box() -> Life:
 
 
 LIVES: tuple[Callable[[], Life], ...] = (
-    *(changed, cancelled, cancelled_late, panelled, in_the_dark, apart, box),
+    *(changed, cancelled, cancelled_late, panelled, in_the_dark, apart, box, supplemented),
     *whole.LIVES,
 )
 
@@ -365,7 +390,14 @@ def test_both_packages_are_valid_and_name_schemas_that_are_there(life: Life) -> 
 
 
 def tags(life: Life) -> list[tuple[str, str]]:
-    return [(entry_of(life, each).t, each["tag"][0]) for each in bodies(life)]
+    return [(str(entry_of(life, each).t), each["tag"][0]) for each in bodies(life)]
+
+
+def test_the_document_has_a_row_for_each_kind_of_entry_that_makes_a_release() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = re.split(r"^## \d+\. Open data$", text, flags=re.MULTILINE)[1]
+    rows = re.findall(r"^\| `([a-z]+:[a-z]+)` \| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(rows) == sorted({each for life in LIVES for each in tags(life())})
 
 
 def test_a_tender_that_changes_says_so_as_it_goes() -> None:
@@ -420,6 +452,8 @@ def test_an_amendment_says_what_it_changes_and_takes_out_what_is_gone() -> None:
     assert "id" not in final(life)["planning"]["budget"]
     first, second = final(life)["tender"]["amendments"]
     assert first["rationale"] == "The drawings were wrong."
+    assert (first["amendsReleaseID"], first["releaseID"]) == (f"{OCID}-1", amended["id"])
+    assert (second["amendsReleaseID"], second["releaseID"]) == (amended["id"], extended["id"])
     assert second["rationale"].startswith("bids could not be taken from ")
     assert final(life)["tender"]["bidOpening"]["date"] == moment(life.notice.opens)
 
@@ -549,6 +583,35 @@ def test_a_rule_set_is_told_with_its_parameters_and_every_figure_with_its_line()
     assert len(draw["numbers"]) == 29
 
 
+@pytest.mark.parametrize("name", ["complaints", "evaluation", "sealing"])
+def test_the_page_of_an_extension_is_about_its_schema(name: str) -> None:
+    page = ocds.extension_file(name, "README.md").decode()
+    definitions = json.loads(ocds.extension_file(name, "release-schema.json"))["definitions"]
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###|\Z)", page, re.MULTILINE | re.DOTALL))
+    assert {title: re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) for title, text in sections.items()} == {
+        title: list(each["properties"]) for title, each in definitions.items()
+    }
+    [example] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    release = {"ocid": OCID, "id": "1", "date": moment(START), "tag": ["tender"], "initiationType": "tender"}
+    check_valid(release | json.loads(example))
+
+
+@pytest.mark.parametrize(("name", "file"), [("other", "README.md"), ("sealing", "../sealing.py"), ("", "")])
+def test_nothing_else_is_a_file_of_an_extension(name: str, file: str) -> None:
+    with pytest.raises(LookupError):
+        ocds.extension_file(name, file)
+
+
+def test_every_parameter_of_every_rule_set_has_a_field() -> None:
+    schema = json.loads(ocds.extension_file("evaluation", "release-schema.json"))["definitions"]
+    for rules in (*get_args(Single), MultiAward):
+        names = set(rules.__struct_encode_fields__) - {"ruleSet", "rules"}
+        assert names <= schema["RuleParameters"]["properties"].keys(), rules
+    assert set(WeightedCriterion.__struct_encode_fields__) <= schema["ScoredCriterion"]["properties"].keys()
+    assert set(CostItem.__struct_encode_fields__) <= schema["StatedCost"]["properties"].keys()
+    assert set(Examination.__struct_encode_fields__) <= schema["ExaminationTerms"]["properties"].keys()
+
+
 def test_equal_bids_are_told_with_their_tickets() -> None:
     life = whole.a_life(LowestPrice())
     for number in (1, 2):
@@ -567,6 +630,17 @@ def test_who_fails_an_examination_is_out_from_then_on() -> None:
     first, second = final(life)["evaluation"]["candidates"]
     assert (first["outcome"], second["outcome"], second["total"]) == ("below-pass-mark", "passed", 100)
     assert [each["points"] for each in second["scores"]] == [15, 5]
+
+
+def test_a_supplement_moves_the_day_when_documents_are_due() -> None:
+    asked, more = [
+        release["tender"]["milestones"]
+        for release in bodies(supplemented())
+        if "dueDate" in release.get("tender", {}).get("milestones", [{}])[0]
+    ][:2]
+    assert asked[0]["id"] == more[0]["id"]
+    assert more[0].keys() == {"id", "dueDate"}
+    assert asked[0]["dueDate"] != more[0]["dueDate"]
 
 
 def test_one_ocid_and_one_id_of_each_organisation_from_notice_to_award(life: Life) -> None:

@@ -17,6 +17,8 @@ import asyncpg
 import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
+from litestar import Litestar
+from litestar.di import Provide
 from obstore.store import LocalStore
 
 from bids.client import Service, read_trust
@@ -29,7 +31,7 @@ from crypto.committee import Committee
 from crypto.encoding import encode, moment, sha256, to_base64
 from crypto.statements import PAYLOAD_TYPE, Payload, Statement, pae, sign
 from crypto.trust import Trust
-from procurement import record, store
+from procurement import publication, record, store
 from procurement.awards import (
     Award,
     Chosen,
@@ -58,8 +60,10 @@ from procurement.client import (
 from procurement.editions import Amendment, next_round
 from procurement.evaluation import CommittedPrices, Evaluation, criteria
 from procurement.notices import DocumentOffer, TenderDocument
+from procurement.ocds import Release
 from procurement.panels import DrawRequest, PanelDraw
 from procurement.practice import Convened, convene
+from procurement.procedure import Procedure
 from procurement.registry import applicant
 from procurement.selection import (
     ExaminationDocuments,
@@ -122,6 +126,18 @@ class Town:
         self.http, self.house, self.dsn, self.trust = http, house, dsn, trust
         self.pace = 1.0
         """How slow the machine was when they settled: whatever has its seconds gets as many times more."""
+
+    @property
+    def procedure(self) -> Procedure:
+        """The one behind the running service."""
+        transport = self.http._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        assert isinstance(transport.app, Litestar)
+        given = transport.app.dependencies["procedure"]
+        assert isinstance(given, Provide)
+        procedure = given.dependency()
+        assert isinstance(procedure, Procedure)
+        return procedure
 
     @classmethod
     async def settle(cls, http: httpx.AsyncClient, house: House, dsn: str) -> Self:
@@ -268,6 +284,7 @@ class PracticeTender:
         self.latest = self.notice_id
         self.office = town.line()
         self.chosen: Chosen = {}
+        self._released: list[Release] = []
         self._said: dict[tuple[str, str, str], bytes] = {}
 
     @step
@@ -358,6 +375,12 @@ class PracticeTender:
     async def happened(self) -> list[str]:
         """Types of the events so far."""
         return [event["type"] for event in (await self.get("timeline")).json()["events"]]
+
+    async def released(self) -> list[Release]:
+        """The OCDS releases of what has happened so far: those of before, and more."""
+        before, self._released = self._released, await publication.releases(self.town.procedure, self.ocid)
+        assert self._released[: len(before)] == before
+        return self._released
 
     async def opening_id(self) -> str:
         """The id of the first opening; zeros while there is none."""

@@ -319,6 +319,10 @@ async def test_of_all_the_newest_stay_and_the_others_say_that_they_are_gone(publ
         assert await store.supersede(connection, "all", False, 2, datetime.now(UTC)) == []
         there = await store.list_publications(connection, "hidden", None, 31)
         assert before.path not in {each.path for each in there}
+        [newest] = await store.list_publications(connection, "hidden", None, 1)
+        assert newest.last_day == published.over + 2 * A_DAY, "the newest day is a page"
+        [next_one] = await store.list_publications(connection, "hidden", newest.last_day, 1)
+        assert next_one.last_day == published.over + A_DAY
     finally:
         await transaction.rollback()
         await connection.close()

@@ -11,7 +11,6 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from litestar.di import Provide
 
 from crypto.encoding import moment, parse_moment
 from procurement import store
@@ -29,7 +28,6 @@ from tests.flows.people import PracticeTender, Town
 from tests.flows.test_changes import the_service_was_down
 from tests.flows.test_consortium import joint_bid
 from tests.flows.test_life import conclude
-from tests.flows.test_openapi import app_of
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 ALL = {"practice": "shown"}
@@ -60,11 +58,7 @@ async def line(tender: PracticeTender) -> Mapping[str, Any]:
 
 def procedure_of(town: Town) -> Procedure:
     """The one behind the running service."""
-    given = app_of(town).dependencies["procedure"]
-    assert isinstance(given, Provide)
-    procedure = given.dependency()
-    assert isinstance(procedure, Procedure)
-    return procedure
+    return town.procedure
 
 
 async def check_rebuilt(town: Town, *tenders: PracticeTender) -> None:

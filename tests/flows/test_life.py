@@ -16,6 +16,7 @@ import pytest
 from bids.envelope import Envelope
 from crypto.encoding import encode
 from crypto.statements import Statement, sign
+from procurement import archive
 from procurement.evaluation import Criterion, Derived, KrNegotiation, KrPriceFloor, LowestPrice
 from procurement.tenders import Bid, LotOffer
 from procurement.web.wording import UNOPENABLE
@@ -46,9 +47,11 @@ async def the_lowest_price_wins_and_a_lot_without_a_valid_bid_is_unsuccessful(to
     first = await tender.bid(cheap, "700")
     await tender.bid(dear, "900")
     assert await tender.happened() == ["tender:published", "tender:countersigned"]
+    assert len(await tender.released()) == 1
 
     closed = await tender.close()
     assert await tender.status() == "closed"
+    assert cheap.certificate.registration not in await told(tender)
     assert len(closed.closing.commitments) == len(closed.closing.chains) == 2
 
     await tender.round()
@@ -58,6 +61,7 @@ async def the_lowest_price_wins_and_a_lot_without_a_valid_bid_is_unsuccessful(to
     await tender.order("bid", town.members[:1])
     opened = await tender.opened("bid")
     assert {bid["offers"][0]["amount"] for bid in opened.values()} == {"700", "900"}
+    assert cheap.certificate.registration in await told(tender)
 
     lots = await tender.evaluated()
     assert await tender.status() == "evaluation"
@@ -131,7 +135,9 @@ async def in_a_negotiation_prices_open_after_the_panel_and_only_beside_a_proposa
     seq = len(await tender.happened()) - 1
     for route in (f"statements/{sheet}", f"entries/{seq}"):
         assert (await tender.get(route)).json()["code"] == "not-yet", "nobody scores by a colleague's sheet"
+    assert '"points":45' not in await told(tender)
     await tender.score({first: "30", winner: "44"}, second)
+    assert '"points":45' in await told(tender)
     assert (await tender.get(f"statements/{sheet}")).status_code == 200
     await tender.order("price")
     prices = await tender.opened("price")
@@ -317,6 +323,11 @@ async def test_a_service_that_loses_its_database_connections_goes_on(town: Town)
     assert len((await tender.close()).closing.commitments) == 1
 
 
+async def told(tender: PracticeTender) -> str:
+    """All open data so far."""
+    return b"".join(each.body for each in await tender.released()).decode()
+
+
 async def conclude(tender: PracticeTender) -> bytes:
     """From the evaluation to the verified record, which is the same whenever it is asked for."""
     await tender.evaluated()
@@ -325,6 +336,8 @@ async def conclude(tender: PracticeTender) -> bytes:
     assert await tender.status() == "complete"
     data = await tender.verified_record()
     assert (await tender.get("record")).content == data
+    [shown] = msgspec.json.decode(archive.unpack(data)["ocds.json"])["records"]
+    assert shown["releases"] == [msgspec.json.decode(each.body) for each in await tender.released()]
     return data
 
 
