@@ -20,7 +20,7 @@ class Ended(NamedTuple):
 Run = Callable[..., Ended]
 
 
-def running(capfd: pytest.CaptureFixture[str]) -> Run:
+def in_this_process(capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in this process."""
 
     def run(*arguments: str | Path) -> Ended:

@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from procurement import database
 from procurement.embedded import EmbeddedPostgres
-from tests.commands import Run, running
+from tests.commands import Run, in_this_process
 
 settings.register_profile("unhurried", deadline=None)  # how fast a machine is, no test says
 settings.load_profile("unhurried")
@@ -24,7 +24,7 @@ settings.load_profile("unhurried")
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs a command line in this process."""
-    return running(capfd)
+    return in_this_process(capfd)
 
 
 @pytest.fixture(scope="session")

@@ -118,8 +118,10 @@ def _show(found: Summary, journal: Journal, folder: Path) -> None:
             table.add_row(str(counts[kind]), kind, meaning)
     out.print(table)
     out.print(Text(f"not checked: {INCOMPLETE}", "dim"))
+    total = sum(counts[each] for each in OUTCOMES)
     style, last = ("bold green", "all hold") if found.holds else ("bold red", "not all hold")
-    out.print(Text(f"{last}: {sum(counts[each] for each in OUTCOMES)} records, in {folder}/records", style))
+    records = f"{total} record{'' if total == 1 else 's'}, in {folder}/records"
+    out.print(Text(f"{last}: {records}", style) if total else Text("the service lists no record"))
 
 
 def _outcome(found: Finding) -> str:

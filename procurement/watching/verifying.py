@@ -133,9 +133,9 @@ class Walk:
             raise several.exceptions[0] from None
 
     def _known(self, listed: Listed) -> Finding | None:
-        """What was found about the very same file by the same trust file and version, if it came at all."""
+        """What was found about the very same file by the same trust file and version, if it ever came."""
         kept = self._journal.find(listed.tender)
-        if kept is None or kept.finding.outcome == "withheld":
+        if kept is None or kept.finding.outcome == "withheld" or kept.finding.step == 0:
             return None
         return kept.finding if (kept.finding.sha256, kept.under) == (listed.sha256, self._under) else None
 

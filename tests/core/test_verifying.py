@@ -138,9 +138,12 @@ def test_a_service_that_asks_to_come_back_is_asked_again(all_of: Any, shelf: She
     assert (ended.status, counts(ended)) == (0, {"verified": 3})
 
 
-def test_a_record_that_came_only_later_holds_after_all(all_of: Any, shelf: Shelf) -> None:
-    shelf.twist = lambda path, answer: (404, b"{}") if TWO in path else answer
-    assert counts(all_of()) == {"verified": 2, "withheld": 1}
+@pytest.mark.parametrize(("instead", "said"), [((404, b"{}"), "withheld"), ((200, b"PK"), "refused")])
+def test_a_record_that_came_only_later_holds_after_all(
+    all_of: Any, shelf: Shelf, instead: Answer, said: str
+) -> None:
+    shelf.twist = lambda path, answer: instead if TWO in path else answer
+    assert counts(all_of()) == {"verified": 2, said: 1}
     shelf.twist = lambda path, answer: answer
     ended = all_of()
     assert (ended.status, shelf.downloads) == (0, [TWO])

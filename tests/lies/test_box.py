@@ -261,7 +261,7 @@ def a_competitor_withdraws_the_best_bid() -> Files:
 
 @lie(
     8,
-    "… could not act as business at …",
+    "… could not act as business at …: a certificate of role service, not business",
     "marked as withdrawn",
     Who.SERVICE,
     "The service itself marks the best bid as withdrawn.",

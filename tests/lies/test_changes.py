@@ -173,7 +173,7 @@ def the_closing_leaves_an_amendment_out() -> Files:
 
 @lie(
     3,
-    "… may not be the second to sign this",
+    "… may not be the second to sign this: what one officer signs is countersigned by a second officer",
     "amended by one officer alone",
     Who.OFFICER,
     "The terms are changed without a second officer.",
@@ -194,7 +194,7 @@ def another_officer_amends() -> Files:
 
 @lie(
     3,
-    "an amendment came too late",
+    "an amendment came too late: the deadline has passed",
     "amended after the deadline",
     Who.OFFICER,
     "The terms are changed when the time for bids is over.",
@@ -216,7 +216,7 @@ def an_amendment_in_the_last_hour() -> Files:
 
 @lie(
     3,
-    "the deadline was moved for an outage that had not been",
+    "the deadline was moved for an outage that had not been: an outage is told of before it is over",
     "outage that had not been",
     Who.SERVICE,
     "The deadline is moved for an outage that is still to come.",
@@ -243,7 +243,7 @@ def an_amendment_cuts_the_grace_short() -> Files:
 
 @lie(
     3,
-    "an amendment changes what it may not",
+    "an amendment changes what it may not: an amendment cannot change which lots there are, nor their rules",
     "rules changed after bids came",
     Who.OFFICER,
     "An amendment changes the rules by which bids are judged.",
@@ -265,7 +265,7 @@ def the_service_moves_the_deadline_further_than_its_rule() -> Files:
 
 @lie(
     3,
-    "an extension after an outage changes what it may not",
+    "an extension after an outage changes what it may not: the notice has no rule for outages",
     "extension without an outage",
     Who.SERVICE,
     "The deadline is moved for an outage, in a tender that has no such rule.",

@@ -406,7 +406,7 @@ def the_notice_is_published_twice() -> Files:
 
 @lie(
     3,
-    "entry … is out of time",
+    "entry … is out of time: … is dated before the step before it",
     "step dated back",
     Who.SERVICE,
     "A step is dated before the one that it follows.",
@@ -1241,7 +1241,7 @@ def a_score_sheet_leaves_a_bid_out() -> Files:
 
 @lie(
     10,
-    "the score sheet of … does not count",
+    "the score sheet of … does not count: a score of … is outside 0 to …",
     "bomb score",
     Who.EVALUATOR,
     "An evaluator gives more points than a criterion has.",
@@ -1448,7 +1448,7 @@ def the_award_is_dated_later_than_it_was_made() -> Files:
 
 @lie(
     12,
-    "… is not in charge of this tender",
+    "… is not in charge of this tender: the tender is in other officers' hands",
     "award by a stranger",
     Who.OFFICER,
     "An officer whom the notice does not name makes the award.",

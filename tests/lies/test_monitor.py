@@ -9,12 +9,15 @@ from typing import NamedTuple
 import pytest
 
 from bids.receipts import CommittedCover
-from crypto.encoding import encode, moment
+from crypto.encoding import encode, moment, sha256
 from procurement.history import Event, EventType, Head
 from procurement.registry.statements import CertificateRevoked
+from procurement.watching.site import PAGES
+from procurement.web.look import ClientReleased
 from tests.builders import DEADLINE, Life, a_bidder, a_notice, the_world
 from tests.commands import Run
 from tests.lies.catalogue import Catcher, Entry, Who, entry
+from tests.shelf import answering
 from tests.watched import Served, Watched, mirrored
 
 NIGHT = moment(DEADLINE)[:10]
@@ -207,3 +210,65 @@ def test_a_log_without_a_lie_says_nothing(run: Run, tmp_path: Path) -> None:
     watched.reveal(NIGHT)
     status, out = findings(run, watched, tmp_path / "copy")
     assert (status, out.splitlines()[-1]) == (0, "nothing found")
+
+
+# ── what the pages of a service load ─────────────────────────────────────────────────────────────────────
+
+SCRIPT, OTHERS = b"seal()", b"steal()"
+PATH = "/assets/seal.js"
+PAGE = f'<html><script src="{PATH}"></script></html>'.encode()
+SCRIPTS: dict[str, tuple[Entry, dict[str, bytes | int]]] = {}
+
+
+def listed(script: bytes) -> bytes:
+    return encode([{"file": "seal.js", "sha256": sha256(script).hex()}])
+
+
+def script(name: str, words: str, done: str, lies: dict[str, bytes | int]) -> None:
+    SCRIPTS[name] = entry(name, Who.OPERATOR, done, Catcher.MONITOR, words), lies
+
+
+script(
+    "other script for one visitor",
+    "The service gives another file than its own list names",
+    "The program that seals bids in the browser is exchanged for one that also sends the price elsewhere.",
+    {PATH: OTHERS},
+)
+script(
+    "scripts that nobody was told of",
+    "The service's list of scripts (…) is not in the log, as far as this copy goes",
+    "All programs of the pages are exchanged, with the list that names them.",
+    {
+        PATH: OTHERS,
+        "/assets/manifest.json": listed(OTHERS),
+    },
+)
+script(
+    "script slipped into a page",
+    "The page … runs what is on no list",
+    "A line is slipped into a page, which runs a program from nowhere.",
+    {"/bidder": PAGE.replace(b"</html>", b"<script>steal()</script></html>")},
+)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Served:
+    """A service whose log names what its pages load, and a copy of that log."""
+    watched = Watched()
+    watched.entries.append(encode(ClientReleased(manifest=sha256(listed(SCRIPT)).hex())))
+    served = Served(watched.kept())
+    asyncio.run(mirrored(served, tmp_path / "copy"))
+    served.truth |= {"/assets/manifest.json": listed(SCRIPT), PATH: SCRIPT, **dict.fromkeys(PAGES, PAGE)}
+    return served
+
+
+@pytest.mark.parametrize("name", [None, *SCRIPTS])
+def test_scripts_that_the_log_does_not_name_are_found(
+    run: Run, tmp_path: Path, service: Served, name: str | None
+) -> None:
+    told, service.lies = SCRIPTS[name] if name else (None, {})
+    with answering(service.answer) as url:
+        ended = run("monitor", tmp_path / "copy", "--service", url)
+    assert ended.status == (1 if told else 0), ended
+    if told:
+        told.check_named(ended.out)

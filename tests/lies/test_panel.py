@@ -251,7 +251,8 @@ def told(draw: Callable[[Drawn], None]) -> Files:
 
 @lie(
     9,
-    "the panel was not drawn as it was announced",
+    "the panel was not drawn as it was announced: the panel comes out of its draw differently: somebody"
+    " was chosen, not drawn",
     "wrong draw of the panel",
     Who.SERVICE,
     "A favoured evaluator is put first in the order that is drawn by lot.",
@@ -351,7 +352,7 @@ def the_round_has_another_signature() -> Files:
 
 @lie(
     10,
-    "the score sheet of … does not count",
+    "the score sheet of … does not count: an evaluator signs whom the draw has not called to the panel",
     "wrong panel",
     Who.EVALUATOR,
     "Somebody scores whom the draw did not call.",

@@ -289,7 +289,7 @@ def test_whoever_was_revoked_before_says_nothing_that_counts(who: str) -> None:
 
 @lie(
     8,
-    "… could not act as business at …",
+    "… could not act as business at …: the certificate was revoked",
     "revoked certificate",
     Who.BIDDER,
     "A business bids under a certificate that had been revoked.",
@@ -545,7 +545,7 @@ def the_notice_is_countersigned_later() -> Files:
 
 @lie(
     3,
-    "those who act in this tender are not kept apart",
+    "those who act in this tender are not kept apart: a notice is countersigned by a second officer",
     "one officer signs twice",
     Who.OFFICER,
     "The officer who publishes the notice countersigns it, too.",
@@ -607,7 +607,7 @@ def nobody_countersigns_the_award() -> Files:
 
 @lie(
     12,
-    "… may not be the second to sign this",
+    "… may not be the second to sign this: what one officer signs is countersigned by a second officer",
     "award countersigned by the same person",
     Who.OFFICER,
     "The officer who awards countersigns the award, too.",
@@ -717,7 +717,8 @@ def an_evaluator_scores_without_a_word_on_conflicts() -> Files:
 
 @lie(
     10,
-    "… acted against the rules on conflicts of interest",
+    "… acted against the rules on conflicts of interest: an official with a declared conflict of"
+    " interest steps back",
     "conflicted evaluator",
     Who.EVALUATOR,
     "An evaluator scores after declaring that a relative bids.",
@@ -741,7 +742,8 @@ def an_evaluator_declares_after_its_sheet() -> Files:
 
 @lie(
     12,
-    "… acted against the rules on conflicts of interest",
+    "… acted against the rules on conflicts of interest: an official first declares whether there is a"
+    " conflict",
     "no word on conflicts",
     Who.OFFICER,
     "An officer chooses the winner without declaring whether there is a conflict of interest.",
@@ -853,7 +855,7 @@ def a_stranger_declares() -> Files:
 
 @lie(
     10,
-    "the bids were not scored by the panel",
+    "the bids were not scored by the panel: not every evaluator has scored, or somebody else has",
     "two votes of one evaluator",
     Who.EVALUATOR,
     "An evaluator scores twice, under an old and a new certificate.",

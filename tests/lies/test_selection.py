@@ -402,7 +402,7 @@ def the_award_comes_after_a_failure_without_the_next_being_examined() -> Files:
 
 @lie(
     12,
-    "a candidate was not examined, or negotiated with, as the notice says",
+    "a candidate was not examined, or negotiated with, as the notice says: it is not this candidate's turn",
     "next in line skipped",
     Who.OFFICER,
     "The second in line is examined and awarded without a word on the first.",
@@ -465,7 +465,8 @@ def a_candidate_who_has_handed_in_is_said_not_to_have() -> Files:
 
 @lie(
     12,
-    "a candidate was not examined, or negotiated with, as the notice says",
+    "a candidate was not examined, or negotiated with, as the notice says: points are given for files"
+    " that were handed in",
     "points for nothing",
     Who.OFFICER,
     "A candidate gets points although nothing was handed in for them.",
