@@ -218,6 +218,12 @@ class Log:
         note: str | None = await self.pool.fetchval(query, size)
         return note
 
+    async def latest_witnessed(self) -> str | None:
+        """The newest checkpoint that the quorum co-signed, if any."""
+        query = "SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
+        note: str | None = await self.pool.fetchval(query)
+        return note
+
     async def troubles(self) -> dict[str, datetime]:
         """What is wrong with the log at present, as the sequencer that leads has it, and since when.
 

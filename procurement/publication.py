@@ -155,6 +155,14 @@ async def read_closing(procedure: Procedure, situation: Situation) -> Closing | 
     return None
 
 
+async def witnessed_head(procedure: Procedure) -> str:
+    """The newest head of the log that the quorum co-signed. Raises TenderError while there is none."""
+    note = await procedure.log.latest_witnessed()
+    if note is None:
+        raise TenderError("not-yet", "the witnesses have not co-signed this yet")
+    return note
+
+
 async def revealed_days(procedure: Procedure) -> list[RevealedDay]:
     """The days whose covers are revealed, oldest first."""
     found = await box.list_revealed(procedure.pool)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -102,30 +103,43 @@ def monitor(
         The service's address: what its pages load now is compared with what the log names, too.
     """
     pinned = parse_trust(read(trust), trust) if trust else None
-    copy, found, away = Folder(folder, pinned), list[Finding](), False
-    watching = Monitor(copy)
-    count = 0
+    copy = Folder(folder, pinned)
+    watching, told, away = Monitor(copy), _Told(json), False
     with refusing():
-        now = _checked(copy, pinned)
-        for each in watching.watch(now):
-            count += 1
-            found.append(each) if json else _show(each)
+        told.tell(watching.watch(_checked(copy, pinned)))
     if service:
         try:
-            pages = asyncio.run(_pages(service, watching))
+            told.tell(asyncio.run(_pages(service, watching)))
         except (ServiceError, MalformedError) as error:
-            pages, away = [], True
+            away = True
             _shout(f"what the service's pages load could not be looked at: {error}")
-        count += len(pages)
-        for each in pages:
-            found.append(each) if json else _show(each)
-    if json:
-        report = Report(findings=found, summary=watching.summary, released=watching.released)
+    told.sum_up(watching)
+    return FAILED if told.count else LATER if away else 0
+
+
+class _Told:
+    """Findings: a line each as they come, or all in JSON at the end."""
+
+    def __init__(self, json: bool) -> None:
+        self.count = 0
+        self._json = json
+        self._kept: list[Finding] = []
+
+    def tell(self, findings: Iterable[Finding]) -> None:
+        for each in findings:
+            self.count += 1
+            if self._json:
+                self._kept.append(each)
+            else:
+                _show(each)
+
+    def sum_up(self, watching: Monitor) -> None:
+        if not self._json:
+            _show_summary(watching, self.count)
+            return
+        report = Report(findings=self._kept, summary=watching.summary, released=watching.released)
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         sys.stdout.flush()
-    else:
-        _sum_up(watching, count)
-    return FAILED if count else LATER if away else 0
 
 
 class _Keeper:
@@ -206,7 +220,7 @@ def _show(finding: Finding) -> None:
     stdout().print(Text.assemble(code, plain(finding.sentence), (f" [{places}]", "dim")))
 
 
-def _sum_up(watching: Monitor, count: int) -> None:
+def _show_summary(watching: Monitor, count: int) -> None:
     told, out = watching.summary, stdout()
     out.print(
         f"{told.entries} entries, {told.tenders} tenders: {told.closed} closed, {told.awarded} awarded,"

@@ -185,6 +185,23 @@ class Mirror:
         data = await self._line.get(self._line.in_log("checkpoint"), LONGEST_HEAD)
         note, head = self._signed(data)
         await self._check_follows(note, head)
+        try:
+            self._check_witnessed(note)
+        except NotYetError as error:
+            return await self._witnessed_before(error)
+        return note, head
+
+    async def _witnessed_before(self, missing: NotYetError) -> tuple[str, Checkpoint]:
+        """A head from before the newest, where witnesses have co-signed that and it is new here: a log to
+        which much is written is always ahead of them. Raises as `_head` does."""
+        try:
+            data = await self._line.get(self._line.in_log("witnessed"), LONGEST_HEAD)
+        except ServiceError:
+            raise missing from None
+        note, head = self._signed(data)
+        if self._seen is not None and head.size <= self._seen.size:
+            raise missing
+        await self._check_follows(note, head)
         self._check_witnessed(note)
         return note, head
 

@@ -37,6 +37,13 @@ async def read_checkpoint(procedure: Steps) -> str:
     return (await procedure.log.head())[1]
 
 
+@get("/witnessed", tags=["log"], cache_control=SHORTLY, media_type=TEXT, responses=PROBLEMS)
+async def read_witnessed(procedure: Steps) -> str:
+    """The newest head that the quorum of witnesses has co-signed: while much is written, there is often a
+    newer one before they answer."""
+    return await publication.witnessed_head(procedure)
+
+
 @get("/vkey", tags=["log"], cache_control=SHORTLY, media_type=TEXT)
 async def read_vkey(procedure: Steps) -> str:
     """The log's verifying key, as the service says."""
@@ -117,5 +124,7 @@ def chain_router(beacon: LocalBeacon) -> Router:
 _ROUNDS: list[Any] = [read_info, read_latest, read_round]
 
 covers_router = Router("/api/v1", route_handlers=[list_covers, read_covers])
-log_router = Router("/log", route_handlers=[read_checkpoint, read_vkey, read_tile], opt=UNGATED)
+log_router = Router(
+    "/log", route_handlers=[read_checkpoint, read_witnessed, read_vkey, read_tile], opt=UNGATED
+)
 beacon_router = Router("/beacon", route_handlers=[list_chains, *_ROUNDS], opt=UNGATED)

@@ -862,7 +862,14 @@ PLAIN = (
     *(f"/tenders/{{ocid}}/{what}" for what in ("notice", "enquiries", "bids", "draws")),
     *("/desk", "/desk/applications", "/desk/drafts", "/desk/bids", "/desk/bids/{ocid}"),
     "/desk/journal",
-    *("/log/checkpoint", "/log/vkey", "/beacon/chains", "/beacon/info", "/beacon/public/latest"),
+    *(
+        "/log/checkpoint",
+        "/log/witnessed",
+        "/log/vkey",
+        "/beacon/chains",
+        "/beacon/info",
+        "/beacon/public/latest",
+    ),
     *("/api", "/api/openapi.json", "/api/v1/practice-tenders", "/api/v1/records"),
     "/api/v1/data",
 )

@@ -212,7 +212,7 @@ async def life(town: Town, folder: Path) -> list[httpx.Response]:
         "/ocds/extensions/sealing/extension.json",
         *("/api/v1/tenders", "/api/v1/practice-tenders", "/api/v1/trust", "/api/v1/outages", "/health"),
         *("/api/v1/records", "/api/v1/data"),
-        *("/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
+        *("/api/v1/covers", "/log/witnessed", "/log/checkpoint", "/log/vkey", "/log/tile/0/000.p/1"),
         *("/beacon/chains", "/beacon/info", "/beacon/public/latest", "/beacon/public/1"),
     ):
         await town.http.get(path)

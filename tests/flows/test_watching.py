@@ -95,6 +95,12 @@ async def test_a_copy_that_was_kept_up_is_whole_and_the_monitor_finds_nothing(co
     assert monitor.newest == copied.ocid
 
 
+async def test_the_newest_witnessed_head_is_one_that_the_quorum_has_signed(copied: Copied) -> None:
+    answer = await copied.town.http.get("/log/witnessed")
+    assert copied.town.trust.verify_head(answer.text).size >= Folder(copied.folder).head.size
+    assert (await copied.town.http.get("/api/v1/covers")).json() == []
+
+
 async def test_a_fork_that_the_log_s_own_key_signed_is_noticed(copied: Copied, folder: Path) -> None:
     proxy, key = Proxy(copied.town.http), log_key(copied.town.house.keys)
     own = list(Folder(folder).entries())
