@@ -365,7 +365,8 @@ def test_no_answer_stops_the_mirror_or_gets_into_the_copy(data: st.DataObject) -
     truth = service.truth[path]
     cut = data.draw(st.integers(0, len(truth)))
     changed = truth[:cut] + data.draw(st.binary(max_size=3)) + truth[cut + 1 :]
-    service.lies[path] = data.draw(st.sampled_from([changed, truth[:cut], b"[]", b"\xff", 500, 302]))
+    lies: list[bytes | int] = [changed, truth[:cut], b"[]", b"\xff", 500, 302]
+    service.lies[path] = data.draw(st.sampled_from(lies))
     with TemporaryDirectory() as folder:
         with suppress(AwayError):
             asyncio.run(mirrored(service, Path(folder)))
