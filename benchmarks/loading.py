@@ -67,14 +67,12 @@ def a_year(tenders: int) -> Year:
 
 def load_year(dsn: str, year: Year) -> None:
     """Tenders, lines, releases and what they come to; everything is released."""
-    _in_pieces(partial(_load, dsn, year, told), year)
-    asyncio.run(_finish(dsn, year))
+    _load(dsn, year, told)
 
 
 def load_lines(dsn: str, year: Year) -> None:
     """Tenders and lines: of what happens in them nothing is told."""
-    _in_pieces(partial(_load, dsn, year, listed), year)
-    asyncio.run(_finish(dsn, year))
+    _load(dsn, year, listed)
 
 
 def told(year: Year, number: int) -> Rows:
@@ -157,15 +155,30 @@ def _column(line: Listing, name: str) -> Any:
 # ── into the database ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _in_pieces(load: Callable[[range], None], year: Year) -> None:
+def _load(dsn: str, year: Year, made: Callable[[Year, int], Rows]) -> None:
+    indexes = asyncio.run(_dropped(dsn))
     pieces = [range(at, min(at + PIECE, year.tenders)) for at in range(0, year.tenders, PIECE)]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(pieces)), PROCESSES) as processes:
-        for _ in processes.map(load, pieces):
+        for _ in processes.map(partial(_load_piece, dsn, year, made), pieces):
             pass
+    asyncio.run(_finish(dsn, year, indexes))
 
 
-def _load(dsn: str, year: Year, made: Callable[[Year, int], Rows], numbers: Iterable[int]) -> None:
+def _load_piece(dsn: str, year: Year, made: Callable[[Year, int], Rows], numbers: Iterable[int]) -> None:
     asyncio.run(copy(dsn, [made(year, number) for number in numbers]))
+
+
+async def _dropped(dsn: str) -> list[str]:
+    """What makes the indexes of lines again, which are faster made at once than kept all the time."""
+    connection = await asyncpg.connect(dsn)
+    found = await connection.fetch(
+        "SELECT indexname, indexdef FROM pg_indexes"
+        " WHERE tablename = 'listing' AND indexname <> 'listing_pkey'"
+    )
+    for each in found:
+        await connection.execute(f"DROP INDEX {each['indexname']}")
+    await connection.close()
+    return [each["indexdef"] for each in found]
 
 
 async def copy(dsn: str, tenders: Sequence[Rows]) -> None:
@@ -187,9 +200,11 @@ def _as_tsvector(words: Sequence[str]) -> bytes:
     return struct.pack(">i", len(dict.fromkeys(words))) + each
 
 
-async def _finish(dsn: str, year: Year) -> None:
-    """The entities, how far the log is released and files are published, and what the planner has to know."""
+async def _finish(dsn: str, year: Year, indexes: Iterable[str]) -> None:
+    """Indexes, entities, how far the log is released and files are published, what the planner knows."""
     connection = await asyncpg.connect(dsn)
+    for each in indexes:
+        await connection.execute(each)
     await connection.executemany(
         "INSERT INTO listed_entity VALUES ($1, $2, $3, true, array_to_tsvector($4::text[]))",
         [
