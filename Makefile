@@ -52,7 +52,8 @@ run: setup
 	rm -f build/trust.json; \
 	$(BIN)/openseal trust pin $(ADDRESS) --out build/trust.json --yes >/dev/null; \
 	$(BIN)/openseal verify build/$(CASE).zip --trust build/trust.json; \
-	echo; echo "  http://localhost:$(PORT)/tenders?practice=only  shows the result; Ctrl-C ends it"; echo; \
+	echo; echo "  http://localhost:$(PORT)/tenders?practice=only  shows the result; Ctrl-C ends it"; \
+	echo "  http://localhost:$(PORT)/data  has all of it as open data"; echo; \
 	wait $$server
 
 lint: setup

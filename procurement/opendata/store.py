@@ -97,17 +97,17 @@ async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: in
     Whoever goes on behind the last one misses none and sees none twice: nothing is ever added before the
     position up to which all is released, and what is shown is before it.
     """
+    # The number stands in the text, so that the index is gone along even by a plan that is kept.
     one = (
         "(SELECT * FROM release WHERE practice = {} AND position >= $1"
-        " AND position < (SELECT position FROM released) ORDER BY position LIMIT $2)"
+        f" AND position < (SELECT position FROM released) ORDER BY position LIMIT {most})"
     )
     rows = await pool.fetch(
         f"SELECT {_RELEASE} FROM ("
         " SELECT *, sum(octet_length(body)) OVER (ORDER BY position) - octet_length(body) AS before FROM ("
         + " UNION ALL ".join(one.format(each) for each in _PRACTICE[practice])
-        + ") AS one ORDER BY position LIMIT $2) AS page WHERE before < $3 ORDER BY position",
+        + f") AS one ORDER BY position LIMIT {most}) AS page WHERE before < $2 ORDER BY position",
         offset,
-        most,
         size,
     )
     return [Released(**row) for row in rows]

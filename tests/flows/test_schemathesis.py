@@ -300,7 +300,7 @@ class Described:
         return label
 
     def _case_of(self, request: httpx.Request) -> Case[Any] | None:
-        for operation in self.operations:
+        for operation in sorted(self.operations, key=lambda each: each.path.count("{")):  # the plainest first
             value = ".+" if operation.path == TILE else "[^/]+"
             path = re.fullmatch(re.sub(r"{(\w+)}", rf"(?P<\1>{value})", operation.path), request.url.path)
             if path and operation.method.upper() == request.method:
