@@ -12,10 +12,13 @@ from datetime import timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bids.receipts import commitment_entry
 from crypto.encoding import encode, moment, sha256
@@ -352,6 +355,24 @@ async def test_a_record_that_changes_is_noticed(tmp_path: Path) -> None:
     await mirrored(service, tmp_path)
     service.lies[RECORD] = service.truth[RECORD] + b"\n"
     await caught(service, tmp_path, "record-changed")
+
+
+@settings(max_examples=12)
+@given(st.data())
+def test_no_answer_stops_the_mirror_or_gets_into_the_copy(data: st.DataObject) -> None:
+    service = served()
+    path = data.draw(st.sampled_from(sorted(service.truth)))
+    truth = service.truth[path]
+    cut = data.draw(st.integers(0, len(truth)))
+    changed = truth[:cut] + data.draw(st.binary(max_size=3)) + truth[cut + 1 :]
+    wrong: list[bytes | int] = [changed, truth[:cut], b"[]", b"\xff", 500, 302]
+    service.lies[path] = data.draw(st.sampled_from(wrong))
+    with TemporaryDirectory() as folder:
+        with suppress(AwayError):
+            asyncio.run(mirrored(service, Path(folder)))
+        service.lies = {}
+        asyncio.run(mirrored(service, Path(folder)))
+        assert list(Monitor(Folder(Path(folder))).watch()) == []
 
 
 async def test_a_folder_of_another_log_is_not_taken_over(tmp_path: Path) -> None:
