@@ -60,7 +60,7 @@ class Publications:
         if file.kind == "records":
             return tarred(self._shelf.belonging(_span(published)), self._shelf.read, start, end)
         folder = folder_of(published.path, published.room)
-        return self._depot.stream(f"{folder}/{file.name}", start, end)
+        return self._depot.stream(f"{folder}/{file.name}", start, end if end < file.size else None)
 
 
 def _span(published: Published) -> Span:

@@ -37,7 +37,7 @@ class Shelf:
 
     async def read(self, kept: Kept, start: int, end: int) -> AsyncIterator[bytes]:
         """The record's bytes from `start` on, before `end`. Raises UploadError."""
-        async for piece in self._depot.stream(name_of(kept.sha256), start, end):
+        async for piece in self._depot.stream(name_of(kept.sha256), start, end if end < kept.size else None):
             yield piece
 
 

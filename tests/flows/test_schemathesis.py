@@ -293,7 +293,8 @@ class Described:
     """The interface's description, to hold answers against."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        self.operations = operations(schemathesis.openapi.from_dict(spec))
+        found = operations(schemathesis.openapi.from_dict(spec))
+        self.operations = sorted(found, key=lambda each: each.path.count("{"))  # as OpenAPI matches paths
 
     def check(self, answer: httpx.Response) -> str | None:
         """That the answer is as described; the operation's label, where it is a described one."""
