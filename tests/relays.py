@@ -54,7 +54,9 @@ class Relay:
 @asynccontextmanager
 async def serving(app: Any, port: int = 0) -> AsyncIterator[str]:
     """The address, on loopback, of an ASGI application; at a free port by default."""
-    config = uvicorn.Config(app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1, timeout_keep_alive=60
+    )
     server = uvicorn.Server(config)
     with socket.socket() as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -87,7 +87,7 @@ async def test_while_the_clock_is_turned_bids_are_marked_nobody_is_late_and_noth
     clock = Turned()
     async with town_under(clock, postgres, migrated, House.below(open_folder)) as town:
         bidders = [await town.bidder(f"Bidder {number}") for number in range(4)]
-        tender = await town.publish(a_lot(), lead=5.0, margin=12.0)
+        tender = await town.publish(a_lot(), lead=5.0, margin=6.0)
         _, before = await bid(tender, bidders[0], "950000")
         clock.ahead = step
         _, during = await bid(tender, bidders[1], "940000")

@@ -163,7 +163,7 @@ class DoomedTender:
         self.entries = entries
 
     async def publish(self, rules: Rules) -> None:
-        notice = self.town.notice(a_lot(rules), lead=22, margin=36, standstill=1)
+        notice = self.town.notice(a_lot(rules), lead=30, margin=36, standstill=1)
         self.tender = PracticeTender(self.town, notice, sign(notice, self.town.officer))
         await self.survive(self.tender.publish, *PUBLISHING)
 
@@ -306,7 +306,7 @@ async def live(rules: Rules, postgres: str, template: str, folder: Path, *, doom
         client(service.url) as http,
     ):
         town = await Town.settle(http, house, dsn)
-        town.pace = max(1.0, town.pace / 3)  # two services and their processes have just started
+        town.pace = max(1.0, town.pace / 2.5)  # two services and their processes have just started
         life = DoomedTender(service, town)
         life.doomed = doomed and rules is not PRICE_FLOOR
         await life.publish(rules)

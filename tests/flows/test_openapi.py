@@ -15,6 +15,8 @@ from tests.builders import a_lot
 from tests.flows.people import Town
 from tests.flows.test_life import conclude
 
+SKIPS = True
+"""Nothing here is about how time passes."""
 HOSTILE = '<script src="https://evil.example/x.js"></script><img src=//evil.example/y>'
 WITHOUT_SCHEMA = {
     *("/bidder", "/practice", "/tenders/{ocid}/bid", "/tenders/{ocid}/bid/results/{envelope}"),

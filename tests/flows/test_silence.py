@@ -154,7 +154,7 @@ async def published(town: Town) -> PracticeTender:
     tests of this module take."""
     more: dict[str, Any] = {"document_limit": 3, "document_size": 1 << 20, "upload_grace": 60}
     more["outage"] = OutageRule(window=60, least=60, short=60, short_extension=60, long_extension=60)
-    more["enquiries_until"] = moment(datetime.now(UTC) + timedelta(seconds=600))
+    more["enquiries_until"] = moment(datetime.now(UTC) + timedelta(seconds=1700))
     tender = await town.publish(a_lot(panel_rules()), lead=1800, margin=120, **more)
     asker = await town.bidder("Asker")
     for question in ("Which wood?", "How high?"):
