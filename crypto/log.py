@@ -535,16 +535,24 @@ class Sequencer:
                     connection.terminate()  # the lock is to go, whatever state the connection is in
 
     async def _lead(self, lock: Any, stop: asyncio.Event) -> None:
+        """Until `stop`, or until the lead is lost. Raises _DeposedError.
+
+        Whatever is at work then is not cancelled but ends by itself, and writes nothing any more: asyncpg
+        waits for ever for the answer to a cancelled query whose connection is lost.
+        """
         self._recovered = False
         self.leading.set()
+        over = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep("sequenced", self._step, self._log.appended, stop))
-                tasks.create_task(self._hold(lock, stop))
+                tasks.create_task(self._keep("sequenced", self._step, self._log.appended, over))
+                tasks.create_task(self._hold(lock, stop, over))
                 if self._witnesses:
-                    tasks.create_task(self._keep("witnessed", self._witness_head, self._witness_wanted, stop))
+                    tasks.create_task(self._keep("witnessed", self._witness_head, self._witness_wanted, over))
         finally:
             self.leading.clear()
+        if not stop.is_set():
+            raise _DeposedError("the lead was lost")
 
     # Signing
 
@@ -729,17 +737,17 @@ class Sequencer:
         await asyncio.sleep(WITNESS_SPACING)
 
     async def _keep(
-        self, what: str, step: Callable[[], Awaitable[None]], wake: asyncio.Event, stop: asyncio.Event
+        self, what: str, step: Callable[[], Awaitable[None]], wake: asyncio.Event, over: asyncio.Event
     ) -> None:
-        while not stop.is_set():
+        while not over.is_set():
             wake.clear()
             try:
                 await step()
             except _DeposedError:
-                raise
+                over.set()
             except _PASSING as error:
                 self._tell(what, error)
-                await _wait(stop, 1.0)
+                await _wait(over, 1.0)
             else:
                 self.troubles.pop(what, None)
                 await _wait(wake, TICK)
@@ -750,20 +758,20 @@ class Sequencer:
             _LOGGER.error("trouble with the log, %s: %s", what, trouble)
         self.troubles[what] = str(trouble)
 
-    async def _hold(self, lock: Any, stop: asyncio.Event) -> None:
+    async def _hold(self, lock: Any, stop: asyncio.Event, over: asyncio.Event) -> None:
         """Speaks on the connection that holds the lock, and writes down what the troubles are about where
-        every process can read it. Raises _DeposedError where the lock is lost."""
+        every process can read it. At its end, or where the lock is lost, the lead is `over`."""
         noted = None
-        while not stop.is_set():
-            whats = sorted(self.troubles)
-            try:
+        with suppress(*_DATABASE, OSError):
+            while not (stop.is_set() or over.is_set()):
+                whats = sorted(self.troubles)
                 if whats != noted:
                     await lock.execute(_NOTE_TROUBLES, whats)
                     noted = whats
                 await lock.execute("SELECT 1")
-            except (*_DATABASE, OSError) as error:
-                raise _DeposedError("the lead was lost with its connection") from error
-            await _wait(stop, HOLDING)
+                await _wait(stop, HOLDING)
+        self.leading.clear()
+        over.set()
 
 
 class _Objects:

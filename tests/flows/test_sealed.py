@@ -130,8 +130,9 @@ async def test_no_secret_and_no_content_is_anywhere_before_the_opening(
 
 
 async def test_before_the_closing_nothing_public_tells_of_a_bid(town: Town) -> None:
-    tender = await town.publish(a_lot(), lead=600)
     bidders = [await town.bidder(f"Bidder {i}") for i in range(3)]
+    tender = await town.publish(a_lot(), lead=600)
+    await town.line().wait_for(f"{tender.path}/entries/1")  # and everything that was said before it
     before = await look_everywhere(town, tender)
     size = len(await town.verify_log())
     first = await tender.bid(bidders[0], "1")
