@@ -150,7 +150,7 @@ def exchanges_a_list(service: Served) -> None:
 @lie(
     "published file exchanged",
     "The service gives another published file than the list in its log says",
-    "A tender is taken out of the open data of a day after they were published.",
+    "After its list went into the log, a file of open data is made anew, without a certain tender.",
 )
 def exchanges_a_file(service: Served) -> None:
     _, file = publishes_the_next_day(service)
