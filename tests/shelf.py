@@ -78,6 +78,7 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[str]:
                 return
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", f'"{sha256(body).hexdigest()}"')
             self.end_headers()
             with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has had enough
                 self.wfile.write(body)

@@ -3,7 +3,7 @@ answered for over HTTP."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -11,10 +11,11 @@ import msgspec
 
 from bids.receipts import ZERO, CommittedCover, CoversEntry, RevealedCovers, commitment, commitment_entry
 from crypto.checkpoint import Checkpoint, SigningKey, cosign, sign_checkpoint
-from crypto.encoding import encode, moment, parse_moment, to_base64
+from crypto.encoding import encode, moment, parse_moment, sha256, to_base64
 from crypto.merkle import ENTRIES, TILE_WIDTH, Frontier, Tile, encode_bundle, leaf_hash, tiles_of
 from crypto.statements import Statement, sign
 from crypto.trust import Trust
+from procurement.bulk.listing import DataFile, DataPublished, Kind, Period, listed
 from procurement.watching.folder import Folder
 from procurement.watching.line import Alarm, Line
 from procurement.watching.mirror import Mirror
@@ -32,6 +33,8 @@ class Kept:
         self.log = list(entries)
         self.statements: dict[str, bytes] = {}
         self.records: dict[str, bytes] = {}
+        self.data: dict[str, bytes] = {}
+        """By path, what a service has beside the log."""
         self.seen: list[tuple[int, str]] = []
         """Sizes at moments, as witnesses saw them."""
 
@@ -46,6 +49,9 @@ class Kept:
 
     def record(self, ocid: str) -> bytes | None:
         return self.records.get(ocid)
+
+    def published(self, digest: str) -> bytes | None:
+        return self.data.get(f"/api/v1/data/{digest}")
 
     def heads(self) -> Iterator[tuple[int, str]]:
         return iter(self.seen)
@@ -62,6 +68,8 @@ class Watched:
         self.covers: list[CommittedCover] = []
         self.said: dict[str, bytes] = {}
         """Statements that are no tender's, by id."""
+        self.data: dict[str, bytes] = {}
+        """Published files, and their lists, by where a service has them."""
         self.records: dict[str, bytes] = {}
         """By ocid, as they were when `kept` was first called after the award."""
 
@@ -96,6 +104,17 @@ class Watched:
         self.entries.append(encode(CoversEntry(statement=statement.id)))
         return statement.id
 
+    def publish(self, kind: Kind, day: date, content: bytes = b"") -> str:
+        """The file of a day, month or all, its list, and the log's entry. Returns the list's SHA-256."""
+        period = Period(kind, day, practice=False)
+        name = period.file("jsonl")
+        file = DataFile(name=name, kind="jsonl", rows=1, sha256=sha256(content).hex(), size=len(content))
+        data = listed(period, len(self.entries), 0, [file], [])
+        digest = sha256(data).hex()
+        self.entries.append(encode(DataPublished(sha256=digest)))
+        self.data |= {f"/api/v1/data/{digest}": data, f"/data/{period.path}/{name}": content}
+        return digest
+
     def kept(self) -> Kept:
         """A whole and honest copy of all this: with the record of whoever is awarded."""
         kept = Kept(self.entries)
@@ -105,6 +124,7 @@ class Watched:
             if hasattr(life, "intended") and life.notice.tender not in self.records:
                 self.records[life.notice.tender] = life.record()
         kept.records |= self.records
+        kept.data |= self.data
         return kept
 
 
@@ -161,6 +181,7 @@ class Served:
                 self.truth[f"/statements/{id}"] = statement.data
         for ocid, data in kept.records.items():
             self.truth[f"/api/v1/tenders/{ocid}/record"] = data
+        self.truth |= kept.data
 
     def _publish_covers(self, statement: Statement) -> None:
         day = statement.read(RevealedCovers).day
@@ -185,9 +206,14 @@ class Served:
             status, body = self.answer(request.url.path)
             if not status:
                 raise httpx.ConnectError("nobody is there")
-            return httpx.Response(status, content=body)
+            return httpx.Response(status, headers=tagged(body), content=body)
 
         return httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://service")
+
+
+def tagged(body: bytes) -> dict[str, str]:
+    """Headers that say which file this is, as a service has them with files."""
+    return {"ETag": f'"{sha256(body).hex()}"'}
 
 
 class Proxy(httpx.AsyncBaseTransport):
@@ -196,16 +222,20 @@ class Proxy(httpx.AsyncBaseTransport):
 
     def __init__(self, genuine: httpx.AsyncClient) -> None:
         self.lies: dict[str, bytes | int] = {}
+        self.asked: list[str] = []
         self._genuine = genuine
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path)
         lie = self.lies.get(request.url.path)
         if isinstance(lie, int):
             return httpx.Response(lie, content=b'{"code":"no"}')
         if lie is not None:
             return httpx.Response(200, content=lie)
-        answer = await self._genuine.request(request.method, request.url)
-        return httpx.Response(answer.status_code, content=answer.content)
+        asked = {name: request.headers[name] for name in ("Range",) if name in request.headers}
+        answer = await self._genuine.request(request.method, request.url, headers=asked)
+        said = {name: answer.headers[name] for name in ("ETag", "Content-Range") if name in answer.headers}
+        return httpx.Response(answer.status_code, headers=said, content=answer.content)
 
     def connected(self) -> httpx.AsyncClient:
         """A line through it."""

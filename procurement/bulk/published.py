@@ -41,6 +41,13 @@ class Publications:
             raise TenderError("no-such-file", "nothing was published there")
         return found
 
+    async def list_named(self, digest: str) -> bytes:
+        """The list with that SHA-256 (hex), of publications that are superseded, too."""
+        found = await store.load_list(self._pool, bytes.fromhex(digest))
+        if found is None:
+            raise TenderError("no-such-file", "no list has this SHA-256")
+        return found
+
     async def proof(self, published: Published) -> str:
         """That the log has the list, as ``c2sp.org/tlog-proof@v1`` under a witnessed checkpoint."""
         entry = encode(DataPublished(sha256=published.sha256.hex()))

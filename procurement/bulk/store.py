@@ -236,6 +236,12 @@ async def load_publication(connection: Any, path: str) -> Published | None:
     return Published(**row) if row else None
 
 
+async def load_list(connection: Any, digest: bytes) -> bytes | None:
+    """The list with that SHA-256; None where there is none."""
+    data: bytes | None = await connection.fetchval("SELECT list FROM publication WHERE sha256 = $1", digest)
+    return data
+
+
 async def list_publications(
     connection: Any, practice: Shown, before: date | None, days: int
 ) -> list[Published]:

@@ -1,8 +1,9 @@
 """A folder with a copy of a log: laid out so that any static web server on it is a log again (C2SP
 tlog-tiles), with what the log names beside it. Nothing here is verified but where it says so.
 
-`checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`; `heads.jsonl` are
-heads that there were, `alarms/` is what a mirror shouted about, `mirror.json` what it has to remember.
+`checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`,
+`data/<sha256>.json`, which are lists of published files; `heads.jsonl` are heads that there were, `alarms/`
+is what a mirror shouted about, `mirror.json` what it has to remember.
 """
 
 import os
@@ -153,6 +154,10 @@ class Folder:
     def record(self, ocid: str) -> bytes | None:
         """The tender's award record."""
         return self.read(f"records/{ocid}.zip")
+
+    def published(self, digest: str) -> bytes | None:
+        """The list of published files with that SHA-256 (hex)."""
+        return self.read(f"data/{digest}.json")
 
     @cached_property
     def _covers(self) -> dict[str, bytes]:

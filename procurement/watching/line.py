@@ -2,10 +2,12 @@
 answers and does not give."""
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from itertools import chain, repeat
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx
 
@@ -15,6 +17,7 @@ from crypto.errors import VerificationError
 AT_ONCE = 4
 """Requests under way at a time."""
 LONGEST_HEAD = 512 * 1024  # bytes
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 T = TypeVar("T")
 
@@ -45,6 +48,13 @@ class NotYetError(VerificationError):
     """What came is right, and not enough; where it stays so, it is nobody's fault that could be shown."""
 
 
+class Glance(NamedTuple):
+    """What a file is said to be: its ETag, and its size in bytes, -1 where nobody says."""
+
+    tag: str
+    size: int
+
+
 class Line:
     """`log` is where the log is: below the service, or another address. Everything is asked for again for
     `patience` seconds."""
@@ -61,10 +71,29 @@ class Line:
 
     async def get(self, path: str, limit: int) -> bytes:
         """What is at `path`, asked for once. Raises ServiceError, also above `limit` bytes."""
+        async with self._asked(path) as response:
+            return await _read(response, limit)
+
+    async def glance(self, path: str) -> Glance:
+        """What the file at `path` is said to be; hardly anything of it is fetched. Raises ServiceError."""
+        headers = {"Range": "bytes=0-0", "Accept-Encoding": "identity"}
+        async with self._asked(path, headers) as response:
+            said = response.headers
+        part, tag = said.get("Content-Range", ""), said.get("ETag", "").removeprefix("W/")
+        size = part.rpartition("/")[2] or said.get("Content-Length", "")
+        return Glance(tag.strip('"'), int(size) if _SIZE.fullmatch(size) else -1)
+
+    @asynccontextmanager
+    async def _asked(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer, its body still to be read. Raises ServiceError, also for what comes meanwhile."""
         async with self._free:
             try:
-                async with self._http.stream("GET", path) as response:
-                    body = await _read(response, limit)
+                async with self._http.stream("GET", path, headers=headers) as response:
+                    if not response.is_success:
+                        raise unwilling(await _refusal(response))
+                    yield response
             except httpx.HTTPError as error:
                 reason = str(error) or type(error).__name__
                 raise ServiceError(
@@ -72,11 +101,6 @@ class Line:
                 ) from error
             except httpx.InvalidURL as error:
                 raise ServiceError("unreachable", f"{path} is no address: {error}") from error
-        if not response.is_success:
-            headers = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
-            status, request = response.status_code, response.request
-            raise unwilling(httpx.Response(status, headers=headers, content=body, request=request))
-        return body
 
     async def persist(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """What `attempt` gives of the log, in the end. Raises Alarm where that stays withheld or wrong,
@@ -120,6 +144,13 @@ class Line:
         except ServiceError:
             return False
         return True
+
+
+async def _refusal(response: httpx.Response) -> httpx.Response:
+    """A refusal that can be read."""
+    body = await _read(response, LONGEST_HEAD)
+    headers = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

@@ -15,8 +15,10 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from itertools import chain, islice, repeat
 from typing import Literal
 
@@ -52,6 +54,7 @@ from procurement.record import verify
 from procurement.registry.statements import CertificateRevoked
 from procurement.watching.folder import Folder, beginning
 from procurement.watching.line import LONGEST_HEAD, Alarm, AwayError, DoubtError, Line, NotYetError
+from procurement.watching.published import PUBLISHED, DataFile, DataList, DataPublished, is_list
 
 WINDOW = 8
 """Entry bundles under way at a time."""
@@ -65,29 +68,37 @@ MOST_LACKING = 1000
 """Things that the log names and that were not to be had, before the rest is left for the next time."""
 LONGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ENTRY)
 
-Kind = Literal["statement", "registry", "covers", "record"]
+KEPT = 2
+"""Of the publications of all tenders the newest ones, whose files stay."""
+
+Kind = Literal["statement", "registry", "covers", "record", "data"]
 
 
 class Named(msgspec.Struct, frozen=True, array_like=True):
-    """Something that the log names: by the id of a statement, or an award record by its tender."""
+    """Something that the log names: by the id of a statement, an award record by its tender, or a list of
+    published files by its SHA-256."""
 
     kind: Kind
     id: str
     tender: str = ""
 
     def __str__(self) -> str:
+        if self.kind == "data":
+            return f"the list of published files {self.id}"
         about = f" of tender {self.tender}" if self.tender else ""
         return f"the award record{about}" if self.kind == "record" else f"the statement {self.id}{about}"
 
 
 class State(msgspec.Struct, kw_only=True):
     """What a mirror remembers beside its copy. `seen` is the newest head that it took for genuine; what the
-    entries before `named` name is here or in `lacking`; `sheets` are not given out yet."""
+    entries before `named` name is here or in `lacking`; `sheets` are not given out yet, and of the lists
+    `unseen` no file was looked at yet."""
 
     seen: str | None = None
     named: int = 0
     lacking: list[Named] = []
     sheets: dict[str, list[str]] = {}
+    unseen: list[str] = []
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +154,7 @@ class Mirror:
         followed = await self._guarded(self._copy_log())
         named = await self._guarded(self._copy_named())
         await self._guarded(self._look_again())
+        await self._look_at_files()
         return followed and named
 
     async def _guarded(self, work: Awaitable[None]) -> bool:
@@ -293,6 +305,10 @@ class Mirror:
                 yield Named("covers", decode(data, CoversEntry).statement)
             elif kind == "certificate:revoked":
                 yield Named("registry", decode(data, CertificateRevoked).statement)
+            elif kind == PUBLISHED:
+                digest = msgspec.json.decode(data, type=DataPublished).sha256
+                self._state.unseen.append(digest)
+                yield Named("data", digest)
             elif kind in _EVENTS:
                 yield from self._said(decode(data, Entry, limit=LONGEST_ENTRY))
         except (VerificationError, ValueError, RecursionError):
@@ -338,15 +354,19 @@ class Mirror:
             del self._lacking[named]
 
     def _is_kept(self, named: Named, path: str) -> bool:
-        """A power cut may have torn statements that were put there last."""
+        """A power cut may have torn what was put there last."""
         if named.kind == "record":
             return self._folder.has(path)
+        if named.kind == "data":
+            return is_list(self._folder.read(path) or b"", named.id)
         return _is_statement(self._folder.read(path) or b"", named.id)
 
     async def _place(self, named: Named) -> str:
         """Where in the folder it lies."""
         if named.kind == "record":
             return f"records/{named.tender}.zip"
+        if named.kind == "data":
+            return f"data/{named.id}.json"
         if named.kind == "covers":
             return f"covers/{await self._day(named.id)}.json"
         return f"statements/{named.id}.json"
@@ -364,6 +384,8 @@ class Mirror:
         """What the service gives, verified. Raises ServiceError, VerificationError."""
         if named.kind == "record":
             return await self._record(named.tender)
+        if named.kind == "data":
+            return await self._list(named.id)
         if named.kind == "covers":
             day = path.removeprefix("covers/").removesuffix(".json")
             answer = parse(await self._line.get(f"/api/v1/covers/{day}", 2 * LONGEST), _Revealed)
@@ -375,6 +397,13 @@ class Mirror:
         if not _is_statement(data, named.id):
             said = f"The service gives something else than what its log names: {named}."
             raise DoubtError(Alarm("statement-wrong", said, {"statement.json": data}))
+        return data
+
+    async def _list(self, digest: str) -> bytes:
+        data = await self._line.get(f"/api/v1/data/{digest}", LONGEST_HEAD)
+        if not is_list(data, digest):
+            said = f"The service gives another list of published files than its log names: {digest}."
+            raise DoubtError(Alarm("list-differs", said, {"list.json": data}))
         return data
 
     async def _record(self, ocid: str) -> bytes:
@@ -426,6 +455,47 @@ class Mirror:
                     raise DoubtError(Alarm("record-changed", said, evidence))
 
             await self._guarded(self._line.persist(str(Named("record", ocid, ocid)), again))
+
+    async def _look_at_files(self) -> None:
+        """Published files are large and stay where they are: once, when their list is new here, the service
+        has to say of each what its list says. Raises AwayError."""
+        if self._state.named < self.size or not self._state.unseen:
+            return  # before all lists are here nobody knows which are the newest
+        newest = _newest_of_all(self._folder)
+        for digest in dict.fromkeys(self._state.unseen):
+            rest = [each for each in self._state.unseen if each != digest]
+            self._state.unseen = [*rest, digest]  # where nobody answers, the others come first the next time
+            self._save()
+            if (data := self._folder.published(digest)) is not None:
+                await self._guarded(self._look_at_each(digest, data, newest))
+                self._state.unseen = rest
+                self._save()
+
+    async def _look_at_each(self, digest: str, data: bytes, newest: Container[str]) -> None:
+        try:
+            listed = parse(data, DataList)
+        except MalformedError as error:
+            said = f"What the log names as a list of published files is none: {digest}."
+            raise Alarm("list-unreadable", said, {"list.json": data}) from error
+        if not listed.of_all or listed.folder in newest:
+            await _all(self._guarded(self._look_at(listed, each, data)) for each in listed.files)
+
+    async def _look_at(self, listed: DataList, file: DataFile, data: bytes) -> None:
+        path = f"{listed.folder}/{file.name}"
+
+        async def attempt() -> None:
+            try:
+                given = await self._line.glance(path)
+            except ServiceError as error:
+                if error.status == HTTPStatus.GONE and listed.of_all:
+                    raise NotYetError(f"{path} is gone; the log has no newer one yet") from error
+                raise
+            if given != (file.sha256, file.size):
+                said = f"The service gives another published file than the list in its log says: {path}."
+                evidence = {"list.json": data, "answer.json": msgspec.json.encode(given)}
+                raise DoubtError(Alarm("file-differs", said, evidence))
+
+        await self._line.persist(f"the published file {path}", attempt)
 
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -614,6 +684,17 @@ def _sample(folder: Folder, count: int) -> list[str]:
     return secrets.SystemRandom().sample(names, min(count, len(names)))
 
 
+def _newest_of_all(folder: Folder) -> set[str]:
+    """Where the files of all tenders are that have to be there, practice apart."""
+    found = dict[bool, set[str]]()
+    for path in folder.path.glob("data/*.json"):
+        with suppress(MalformedError):  # told when it came
+            listed = parse(path.read_bytes(), DataList)
+            if listed.of_all:
+                found.setdefault(listed.practice, set()).add(listed.folder)
+    return {path for several in found.values() for path in sorted(several)[-KEPT:]}
+
+
 def _load(folder: Folder) -> State:
     data = folder.read(_STATE)
     try:
@@ -622,10 +703,10 @@ def _load(folder: Folder) -> State:
         raise FolderError(f"{folder.path}/{_STATE} is not what a mirror remembers: {error}") from error
 
 
-async def _all(several: Iterable[Awaitable[None]]) -> None:
+async def _all(several: Iterable[Awaitable[object]]) -> None:
     """All of them to their ends; then the first one's error, if any."""
     for done in await asyncio.gather(*several, return_exceptions=True):
-        if done is not None:
+        if isinstance(done, BaseException):
             raise done
 
 

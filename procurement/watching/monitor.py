@@ -43,11 +43,10 @@ from procurement.history import (
     check_about,
 )
 from procurement.registry.statements import CertificateIssued, CertificateRevoked
+from procurement.watching.published import PUBLISHED, DataList, DataPublished, is_list
 
 MOST_SHOWN = 100
 """Log indexes that one finding names; it says how many there are."""
-PUBLISHED = "data:published"
-"""Type of the entries that name lists of open data."""
 COVERS_DUE = timedelta(days=1)
 """After this time, once nothing holds a day's covers up any more, they are overdue."""
 SLOW = timedelta(minutes=1)
@@ -79,6 +78,10 @@ class Copy(Protocol):
 
     def record(self, ocid: str) -> bytes | None:
         """What the copy has as the award record of that tender."""
+        ...
+
+    def published(self, digest: str) -> bytes | None:
+        """What the copy has as the list of published files with that SHA-256 (hex)."""
         ...
 
     def heads(self) -> Iterator[tuple[int, str]]:
@@ -227,6 +230,7 @@ class Monitor:
         self._revoked: dict[str, int] = {}
         self._closings = array("Q")
         self._covered: dict[str, int] = {}
+        self._published: dict[str, int] = {}
         self._settled: dict[str, str] = {}
         """By the day on which tenders were published, when the last of them was closed."""
         self._ids = _Ids()
@@ -297,9 +301,27 @@ class Monitor:
         self.released.append(Released(index=index, manifest=decode(data, _ClientReleased).manifest))
         return ()
 
-    def _publication(self, index: int, data: bytes) -> Iterable[Finding]:
+    def _publication(self, index: int, data: bytes) -> Iterator[Finding]:
+        """The list is here, and is the only one of its period."""
         self.summary.published += 1
-        return ()
+        digest = decode(data, DataPublished).sha256
+        found = self._copy.published(digest)
+        if found is None or not is_list(found, digest):
+            said = f"This copy does not have the list of published files that entry {index} names, {digest}."
+            yield _found("list-missing", said, index)
+            return
+        try:
+            listed = msgspec.json.decode(found, type=DataList)
+        except (ValueError, RecursionError):
+            said = f"What entry {index} names as a list of published files is none."
+            yield _found("list-unreadable", said, index)
+            return
+        before = self._published.setdefault(listed.folder, index)
+        if before != index and self._copy.entry(before) != data:
+            said = (
+                f"Two lists say which files were published at {listed.folder} (entries {before} and {index})."
+            )
+            yield _found("published-twice", said, before, index)
 
     def _covers(self, index: int, data: bytes) -> Iterator[Finding]:
         id = decode(data, CoversEntry).statement

@@ -55,6 +55,9 @@ PeriodName = Annotated[
 FileName = Annotated[
     str, PathParameter(pattern=r"^[A-Za-z0-9.-]{1,64}(?!\n)$", description="As it is listed.")
 ]
+Digest = Annotated[
+    str, PathParameter(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, as the log names it.")
+]
 Before = Annotated[date | None, QueryParameter(description="Days before this one, as `next` has it.")]
 
 
@@ -181,6 +184,20 @@ async def list_data(
 
 
 @get(
+    "/data/{digest:str}",
+    tags=["open data"],
+    responses={**file_of("application/json"), **PROBLEMS},
+    exception_handlers=LATER,
+    opt=AS_IT_IS,
+)
+async def read_list(digest: Digest, publications: Found, request: Asked) -> Response[Any]:
+    """The list that an entry `data:published` of the log names by its SHA-256. It stays for ever, also where
+    the files are superseded."""
+    data = await publications.list_named(digest)
+    return await _given(request, data, LIST, "application/json")
+
+
+@get(
     "/{period:str}/{name:str}",
     tags=["open data"],
     responses={**file_of(OCTETS), **PROBLEMS, **problems({410: "There is a newer one of all."})},
@@ -227,6 +244,11 @@ async def _beside(
         data, media_type = published.contents.sums(published.sha256.hex()).encode(), "text/plain"
     if name == PROOF:
         data, media_type = (await publications.proof(published)).encode(), "text/plain"
+    return await _given(request, data, name, media_type)
+
+
+async def _given(request: Asked, data: bytes, name: str, media_type: str) -> Response[Any]:
+    """What is short enough to be held."""
 
     async def read(span: FileSpan) -> AsyncIterator[bytes]:
         yield data[span.start : span.end]
@@ -309,5 +331,5 @@ def _listed(kept: Kept) -> ListedRecord:
     )
 
 
-router = Router("/api/v1", route_handlers=[list_records, read_record, list_data])
+router = Router("/api/v1", route_handlers=[list_records, read_record, list_data, read_list])
 files = Router("/data", route_handlers=[read_file, read_practice_file])

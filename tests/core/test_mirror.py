@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,15 +24,18 @@ from bids.receipts import commitment_entry
 from crypto.encoding import encode, moment, sha256
 from crypto.errors import SignatureError
 from procurement.__main__ import main
+from procurement.bulk.listing import DataPublished
 from procurement.errors import FolderError
 from procurement.watching.folder import Folder
 from procurement.watching.line import AwayError
 from procurement.watching.mirror import alarms
 from procurement.watching.monitor import Monitor
 from tests.builders import START, Life, World, a_bidder, a_notice, the_world
-from tests.watched import Kept, Served, Watched, files_of, head_of, mirrored, mirroring
+from tests.watched import Kept, Served, Watched, files_of, head_of, mirrored, mirroring, tagged
 
 NIGHT = moment(START + timedelta(days=7))[:10]
+DAY = date(2026, 3, 1)
+FILE = f"/data/{DAY}/openseal-{DAY}.jsonl.gz"
 RECORD = "/api/v1/tenders/ocds-0s3al1-t1/record"
 
 
@@ -45,7 +48,9 @@ def a_log() -> Watched:
     life.submit(a_bidder(the_world(), 1))
     life.to_award()
     watched.reveal(NIGHT)
-    watched.entries += fillers(300)
+    watched.publish("day", DAY, b"the day")
+    watched.publish("all", DAY, b"all")
+    watched.entries += fillers(298)
     return watched
 
 
@@ -85,6 +90,9 @@ async def test_a_copy_has_the_log_and_all_that_it_names_and_the_monitor_reads_it
     assert there["checkpoint"] == service.truth["/log/checkpoint"]
     assert there["records/ocds-0s3al1-t1.zip"] == kept.records["ocds-0s3al1-t1"]
     assert f"covers/{NIGHT}.json" in there
+    lists = {f"/api/v1/data/{Path(path).stem}": there[path] for path in there if path.startswith("data/")}
+    assert lists.items() <= kept.data.items()
+    assert len(lists) == 2
     folder = Folder(tmp_path)
     assert [folder.statement(id) for id in kept.statements] == list(kept.statements.values())
     folder.check_entries()
@@ -335,6 +343,63 @@ async def test_a_statement_or_record_that_the_log_names_and_nobody_gives_is_noti
     assert list(Monitor(Folder(tmp_path)).watch()) == [], "what was lacking has come"
 
 
+@pytest.mark.parametrize("lie", [404, b"{}"])
+async def test_a_list_that_the_log_names_and_nobody_gives_is_noticed(tmp_path: Path, lie: Any) -> None:
+    service = served()
+    path = next(each for each in service.truth if each.startswith("/api/v1/data/"))
+    service.lies[path] = lie
+    await caught(service, tmp_path, "withheld" if lie == 404 else "list-differs")
+    assert len(list(tmp_path.glob("data/*.json"))) == 2, "what was lacking has come"
+
+
+@pytest.mark.parametrize("lie", [404, 410, b"The day", b"the day "])
+async def test_a_published_file_that_is_withheld_or_another_one_is_noticed(tmp_path: Path, lie: Any) -> None:
+    service = served()
+    service.lies[FILE] = lie
+    await caught(service, tmp_path, "withheld" if isinstance(lie, int) else "file-differs")
+
+
+async def test_a_list_that_is_none_is_noticed(tmp_path: Path) -> None:
+    watched = Watched()
+    watched.entries.append(encode(DataPublished(sha256=sha256(b"[]").hex())))
+    service = Served(watched.kept())
+    service.truth[f"/api/v1/data/{sha256(b'[]').hex()}"] = b"[]"
+    assert await mirrored(service, tmp_path) == ["list-unreadable"]
+
+
+async def test_superseded_files_of_all_may_be_gone(tmp_path: Path) -> None:
+    watched, files = Watched(), []
+    for number in range(4):
+        watched.publish("all", DAY + timedelta(days=number), b"all")
+        files.append(list(watched.data)[-1])
+    service = Served(watched.kept())
+    service.lies = dict.fromkeys(files[:2], 410)
+    assert await mirrored(service, tmp_path) == []
+    assert set(files) & set(service.asked) == set(files[2:])
+    assert len(list(tmp_path.glob("data/*.json"))) == 4, "their lists stay"
+
+
+async def test_the_newest_file_of_all_is_waited_for_where_it_is_said_to_be_superseded(tmp_path: Path) -> None:
+    service = served()
+    newest = f"/data/all-{DAY}/openseal-all-{DAY}.jsonl.gz"
+    service.lies[newest] = 410
+    with pytest.raises(AwayError, match="no newer one yet"):
+        await mirrored(service, tmp_path)
+    kept = a_log().kept()
+    more = Watched()
+    more.publish("day", DAY + timedelta(days=1))
+    kept.log, kept.data = kept.log + more.entries, more.data
+    service.publish(kept)
+    with pytest.raises(AwayError, match="no newer one yet"):
+        await mirrored(service, tmp_path)
+    service.asked = []
+    with pytest.raises(AwayError, match="no newer one yet"):
+        await mirrored(service, tmp_path)
+    assert list(more.data)[-1] in service.asked, "others have their turn"
+    service.lies = {newest: 404}
+    assert await mirrored(service, tmp_path) == ["withheld"]
+
+
 async def test_a_record_that_is_refused_is_noticed(tmp_path: Path) -> None:
     service = served()
     watched = Watched()
@@ -399,6 +464,7 @@ def web(answer: Any) -> Iterator[str]:
                 found = (200, found.read_bytes()) if found.is_file() else (404, b"")
             self.send_response(found[0])
             self.send_header("Content-Length", str(len(found[1])))
+            self.send_header("ETag", tagged(found[1])["ETag"])
             self.end_headers()
             with suppress(BrokenPipeError):  # whoever asked was killed
                 self.wfile.write(found[1])

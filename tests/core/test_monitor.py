@@ -1,6 +1,6 @@
 """The monitor: an honest log says nothing, and each rule finds what it is for."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from crypto.certificates import SigningKey
 from crypto.encoding import encode, moment, parse_moment, sha256
 from crypto.statements import Statement
 from procurement.awards import Termination
+from procurement.bulk.listing import DataPublished
 from procurement.history import Event, EventType, Head
 from procurement.registry.statements import CertificateIssued, CertificateRevoked
 from procurement.watching.monitor import Monitor
@@ -78,7 +79,7 @@ def rewritten(kept: Kept, life: Life, **changes: Any) -> Kept:
 def test_an_honest_log_says_nothing_and_is_told_in_numbers() -> None:
     watched = Watched()
     watched.entries += [encode(RELEASED), encode(CertificateIssued(certificate="1" * 64, statement="2" * 64))]
-    watched.entries.append(b'{"sha256":"' + b"3" * 64 + b'","t":"data:published"}')
+    watched.publish("day", date(2026, 3, 1))
     watched.cover(moment(START + timedelta(days=7)))
     awarded(watched)
     closed(watched, "ocds-0s3al1-t2")
@@ -92,6 +93,20 @@ def test_an_honest_log_says_nothing_and_is_told_in_numbers() -> None:
     assert (told.entries, told.tenders, told.closed, told.awarded) == (len(watched.entries), 3, 2, 1)
     assert (told.revealed, told.sealed, told.published, told.unknown) == (8, 1, 1, {})
     assert [(each.index, each.manifest) for each in monitor.released] == [(0, RELEASED.manifest)]
+
+
+def test_lists_of_published_files_are_here_and_one_for_each_period() -> None:
+    watched = Watched()
+    for kind, content in (("day", b"1"), ("month", b"1"), ("all", b"1"), ("day", b"2")):
+        watched.publish(kind, date(2026, 3, 31), content)  # type: ignore[arg-type]
+    kept = watched.kept()
+    [twice] = found(kept)
+    assert (twice.code, twice.indexes) == ("published-twice", (0, 3))
+    kept.data = dict.fromkeys(kept.data, b"{}")
+    assert codes(kept) == ["list-missing"]
+    kept.log = [encode(DataPublished(sha256=sha256(b"{}").hex()))]
+    kept.data = {f"/api/v1/data/{sha256(b'{}').hex()}": b"{}"}
+    assert codes(kept) == ["list-unreadable"]
 
 
 def test_a_cancelled_tender_is_closed_afterwards_and_that_is_all() -> None:

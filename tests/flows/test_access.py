@@ -893,6 +893,7 @@ FILLED: dict[str, dict[str, Fill]] = {
     DESK_DOCUMENTS: {"envelope": opened_bid},
     f"{DESK_DOCUMENTS}/{{number}}": {"envelope": opened_bid, "number": lambda *_: 1},
     "/api/v1/registrations/{id}": {"id": lambda square, _: square.applied},
+    "/api/v1/data/{digest}": {"digest": lambda *_: "0" * 64},
     "/api/v1/registry-statements/{id}": {"id": lambda square, _: square.approval},
     "/api/v1/applications/{id}": {"id": lambda square, _: square.applied},
     "/api/v1/certificates/{fingerprint}": {"fingerprint": fingerprint},

@@ -49,6 +49,7 @@ from tests.conftest import fresh_database
 from tests.flows.people import PracticeTender, Town, until
 from tests.flows.test_find import in_earnest
 from tests.logcheck import verify_from_tiles
+from tests.watched import Proxy, mirroring
 
 A_DAY = timedelta(days=1)
 
@@ -297,6 +298,7 @@ async def test_what_was_not_published_is_not_there(published: Published) -> None
         assert answer.status_code in (400, 404), path
     assert (await published.town.http.get("/data/2020-01-01/list.json")).json()["code"] == "no-such-file"
     assert (await published.town.http.get("/api/v1/data?before=yesterday")).status_code == 400
+    assert (await published.town.http.get(f"/api/v1/data/{'0' * 64}")).json()["code"] == "no-such-file"
     early = await published.town.http.get(f"/api/v1/data?before={day}&practice=shown")
     assert early.json()["publications"] == []
 
@@ -326,6 +328,20 @@ async def test_of_all_the_newest_stay_and_the_others_say_that_they_are_gone(publ
     finally:
         await transaction.rollback()
         await connection.close()
+
+
+async def test_a_mirror_holds_the_service_to_every_list_and_file(
+    published: Published, tmp_path: Path
+) -> None:
+    proxy = Proxy(published.town.http)
+    async with mirroring(proxy.connected(), tmp_path / "copy", published.town.trust, 60) as (mirror, told):
+        await mirror.follow()
+    assert told == []
+    copy = tmp_path / "copy" / "data"
+    for each in published.listed.values():
+        assert (copy / f"{each['sha256']}.json").read_bytes() == await read(published, each["list"])
+    asked = {each["path"] for found in published.listed.values() for each in found["files"]}
+    assert asked <= set(proxy.asked)
 
 
 # ── makers that die ──────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """Lies to who keeps a copy of a log, told by a service over HTTP and caught by `openseal mirror`."""
 
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from tests.lies.catalogue import Catcher, Entry, Who, entry
 from tests.shelf import answering
 from tests.watched import Served, Watched, files_of, head_of
 
+DAY = date(2026, 3, 1)
 RECORD = "/api/v1/tenders/ocds-0s3al1-t1/record"
 Tell = Callable[[Served], None]
 
@@ -46,7 +48,8 @@ def a_log() -> Watched:
     life = watched.life(lambda: Life(notice=a_notice(the_world())))
     life.submit(a_bidder(the_world(), 1))
     life.to_award()
-    watched.entries += fillers(300)
+    watched.publish("day", DAY, b"the day")
+    watched.entries += fillers(299)
     return watched
 
 
@@ -120,6 +123,48 @@ def changes_an_entry(service: Served) -> None:
     data = service.lies["/log/tile/entries/001"]
     assert isinstance(data, bytes)
     service.lies["/log/tile/entries/001"] = data[:40] + bytes([data[40] ^ 1]) + data[41:]
+
+
+def publishes_the_next_day(service: Served) -> tuple[str, str]:
+    """Where its list and its file are; the log has it now."""
+    more = Watched()
+    digest = more.publish("day", DAY + timedelta(days=1), b"the next day")
+    service.lies = {**grown(service, [*a_log().entries, *more.entries]), **more.data}
+    path, file = more.data
+    assert digest in path
+    return path, file
+
+
+@lie(
+    "list of published files exchanged",
+    "The service gives another list of published files than its log names",
+    "The list that says what the open data of a day are is exchanged, so that other files fit it.",
+)
+def exchanges_a_list(service: Served) -> None:
+    path, _ = publishes_the_next_day(service)
+    other = Watched()
+    other.publish("day", DAY + timedelta(days=1), b"another day")
+    service.lies[path] = next(iter(other.data.values()))
+
+
+@lie(
+    "published file exchanged",
+    "The service gives another published file than the list in its log says",
+    "After its list went into the log, a file of open data is made anew, without a certain tender.",
+)
+def exchanges_a_file(service: Served) -> None:
+    _, file = publishes_the_next_day(service)
+    service.lies[file] = b"the next"
+
+
+@lie(
+    "published file withheld",
+    "The service answers, and does not give the published file …, which its log names",
+    "The open data of a day are said to be published, and nobody can have them.",
+)
+def withholds_a_file(service: Served) -> None:
+    _, file = publishes_the_next_day(service)
+    service.lies[file] = 404
 
 
 @pytest.fixture

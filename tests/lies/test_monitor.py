@@ -3,6 +3,7 @@ looks through a mirror's copy."""
 
 import asyncio
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,6 +181,16 @@ def takes_a_bid_twice(watched: Watched) -> None:
     lives[1].accept(bidder, lives[0].bids[id])
     for life in lives:
         life.close()
+
+
+@lie(
+    "two lists for one day",
+    "Two lists say which files were published at …",
+    "The open data of a day are published twice, and each version is shown to those whom it suits.",
+)
+def publishes_a_day_twice(watched: Watched) -> None:
+    for content in (b"all tenders", b"all but one"):
+        watched.publish("day", date(2026, 3, 1), content)
 
 
 def findings(run: Run, watched: Watched, folder: Path) -> tuple[int, str]:
