@@ -191,7 +191,7 @@ class Year(msgspec.Struct, frozen=True, kw_only=True):
         """The tender of that number, from 0."""
         chance = self.chance(number)
         [way] = chance.choices([each for _, each in WAYS], [share for share, _ in WAYS])
-        published = self._published(chance)
+        published = self._published(chance, number)
         notice = _notice(self, chance, number, way, published)
         count = self._count(chance, notice)
         ends: Ends = chance.choices(("awarded", "cancelled", "unsuccessful"), (91, 4, 5))[0]
@@ -211,9 +211,9 @@ class Year(msgspec.Struct, frozen=True, kw_only=True):
             over=_over(notice, ends, intended),
         )
 
-    def _published(self, chance: random.Random) -> datetime:
-        """In office hours of a working day, to the second."""
-        day = self.until - timedelta(days=1 + chance.randrange(DAYS))
+    def _published(self, chance: random.Random, number: int) -> datetime:
+        """In office hours of a working day, to the second; tenders are numbered in the order of days."""
+        day = self.until - timedelta(days=DAYS - number * DAYS // self.tenders)
         at = _on_a_weekday(day.replace(hour=0, minute=0, second=0, microsecond=0))
         at += timedelta(seconds=chance.randrange(9 * 3600))  # 09:00 to 18:00 in Korea
         return min(at, self.until - timedelta(hours=1))

@@ -3,7 +3,8 @@ collations make of Korean depends on how it was built.
 
 Written Korean runs words together or not as its writer likes, and hangs particles on them, so syllables are
 taken in pairs: of 학교 책상 the pairs 학교, 교책, 책상 and the last one alone. Other scripts are taken by the
-word, without accents, and found by how a word begins.
+word, without accents, and found by how a word begins; of words that are joined, like those of an ocid, by how
+the last one does, since all ocids begin alike.
 """
 
 import re
@@ -18,6 +19,7 @@ LONGEST = 64  # characters
 
 _PAIRED = "가-힣ㄱ-ㆎ\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # Hangul, kana, Chinese characters
 _RUN = re.compile(rf"([{_PAIRED}]+)|((?:(?![{_PAIRED}])[^\W_])+)")
+_JOINED = re.compile(r"[-._/]+[^\W_]")
 _GAP = re.compile(rf"(?<=[{_PAIRED}])\s+(?=[{_PAIRED}])")
 
 
@@ -61,11 +63,14 @@ def _of_text(text: str) -> Iterable[str]:
 
 
 def _asked(text: str) -> Iterable[str]:
-    for paired, word in _RUN.findall(text):
+    for found in _RUN.finditer(text):
+        paired, word = found.groups()
         if paired:
             yield from map(exactly, _pairs(paired)) if len(paired) > 1 else [beginning(paired)]
-        else:  # one letter begins every other word
-            yield beginning(word[:LONGEST]) if len(word) > 1 else exactly(word)
+        elif len(word) == 1 or _JOINED.match(text, found.end()):  # one letter begins every other word
+            yield exactly(word[:LONGEST])
+        else:
+            yield beginning(word[:LONGEST])
 
 
 def _pairs(run: str) -> list[str]:

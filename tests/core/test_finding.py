@@ -45,6 +45,8 @@ def finds(asked: str, text: str) -> bool:
         ("led조명", "LED 조명등 교체"),
         ("Ａ４", "a4용지"),
         ("2026-0001", "2026-0001"),
+        ("ocds-0s3al1-te", "ocds-0s3al1-tender-1"),
+        ("life-cycle cost", "Life-cycle costs"),
         ("straße", "STRASSE"),
     ],
 )
@@ -53,7 +55,14 @@ def test_a_text_is_found_by(asked: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "text"), [("의자", "초등학교 책상 구매"), ("esk", "desks"), ("d", "desk"), ("책걸상", "책상")]
+    ("asked", "text"),
+    [
+        ("의자", "초등학교 책상 구매"),
+        ("esk", "desks"),
+        ("d", "desk"),
+        ("책걸상", "책상"),
+        ("ocd-0s3", "ocds-0s3al1-1"),
+    ],
 )
 def test_a_text_is_not_found_by(asked: str, text: str) -> None:
     assert not finds(asked, text)
