@@ -1,7 +1,8 @@
 """Award records: made once, when the award is witnessed, kept by their SHA-256, and read from there.
 
 The published log is read in its order: every award in it gets a row, and each of these a file. A list of
-records ends before the first award whose file is not kept yet, so whoever follows it misses none.
+records ends before the first award whose file is not kept yet, so whoever follows it misses none. One that
+cannot be made is tried ever more rarely, while those behind it are made; ``/health`` says that it holds up.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import logging
 import zipfile
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -29,9 +31,23 @@ from procurement.troubles import Troubles
 LOOK = 0.2  # seconds between looks at the log
 WINDOW = 10_000  # entries of the log that are looked at together
 AT_ONCE = 20  # awards that are looked at together
+SHORTEST, LONGEST = 1.0, 300.0  # seconds until a record that could not be made is tried again
 
 _MARK = f'"t":"{EventType.AWARDED}"'.encode()
 _LOGGER = logging.getLogger(__name__)
+
+
+class Pause(NamedTuple):
+    """From one attempt at a record until the next: its length (seconds), its end by the loop's clock."""
+
+    length: float
+    until: float
+
+    @classmethod
+    def after(cls, before: "Pause | None", now: float) -> "Pause":
+        """Twice as long as the one before."""
+        length = min(2 * before.length, LONGEST) if before else SHORTEST
+        return cls(length, now + length)
 
 
 class Records:
@@ -42,6 +58,7 @@ class Records:
         self._procedure = procedure
         self._depot = depot
         self._troubles = Troubles(_LOGGER)
+        self._pauses: dict[UUID, Pause] = {}
 
     async def run(self, stop: asyncio.Event, leading: asyncio.Event) -> None:
         """Until `stop` is set, while this process is `leading`."""
@@ -62,11 +79,14 @@ class Records:
     async def _step(self) -> None:
         await self._see()
         clock, log = asyncio.get_running_loop().time, self._procedure.log
-        for each in await store.list_to_make(self._procedure.pool, AT_ONCE):
+        pausing = [tender_id for tender_id, pause in self._pauses.items() if clock() < pause.until]
+        for each in await store.list_to_make(self._procedure.pool, AT_ONCE, pausing):
             if await log.witnessed(each.position + 1) is None:
                 return
             began = clock()
-            await self._troubles.attempt(f"tender {each.ocid}", partial(self._make, each))
+            before = self._pauses.pop(each.tender_id, None)
+            if not await self._troubles.attempt(f"tender {each.ocid}", partial(self._make, each)):
+                self._pauses[each.tender_id] = Pause.after(before, clock())
             await asyncio.sleep(clock() - began)  # however many there are, half of the time is the log's
 
     async def _see(self) -> None:

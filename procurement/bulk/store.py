@@ -1,6 +1,6 @@
 """SQL of award records and published files: one function per statement. Positions are log indexes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -102,14 +102,24 @@ async def add_awards(connection: Any, awards: Sequence[Made]) -> None:
     )
 
 
-async def list_to_make(connection: Any, most: int) -> list[Made]:
-    """Awards without a record, in the order of the log."""
+async def list_to_make(connection: Any, most: int, but: Collection[UUID] = ()) -> list[Made]:
+    """Awards without a record, in the order of the log; those of the tenders `but` are left out."""
     rows = await connection.fetch(
         "SELECT tender_id, ocid, position, awarded_at, practice FROM award_record"
-        " WHERE sha256 IS NULL ORDER BY position LIMIT $1",
+        " WHERE sha256 IS NULL AND NOT tender_id = ANY($2) ORDER BY position LIMIT $1",
         most,
+        list(but),
     )
     return [Made(**row) for row in rows]
+
+
+async def held_up_since(connection: Any) -> datetime | None:
+    """The time of the award whose record holds up the list of them, since it is not kept yet; None while
+    there is none."""
+    at: datetime | None = await connection.fetchval(
+        "SELECT awarded_at FROM award_record WHERE sha256 IS NULL ORDER BY position LIMIT 1"
+    )
+    return at
 
 
 async def keep_record(connection: Any, kept: Kept) -> None:

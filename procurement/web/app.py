@@ -1,6 +1,7 @@
 """The application: interface, log, beacon and pages over one procedure."""
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from crypto.beacon import LocalBeacon
 from crypto.encoding import Moment, moment
 from procurement.bulk.published import Publications
 from procurement.bulk.records import Records
+from procurement.bulk.store import held_up_since
 from procurement.downloads import Downloads
 from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
@@ -60,6 +62,9 @@ from procurement.web import live as live_pages
 from procurement.web.error_pages import HANDLERS
 from procurement.web.gate import UNGATED, Gate
 from procurement.web.live import Live
+
+PATIENCE = timedelta(minutes=5)
+"""That an award's record may take to be made without being a trouble."""
 
 HEADERS = [
     (
@@ -163,8 +168,8 @@ def create_app(
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The state of the service. `troubles`, each with the time since when: the log is not `sequenced`, not
     `witnessed`, or `behind`, or its `clock` went back; open data is not `released` any further, since a
-    tender's releases cannot be made. `clock_in_doubt` says why nothing is closed or refused
-    as late."""
+    tender's releases cannot be made; the list of award `records` has waited for the record of an award
+    of that time for over five minutes. `clock_in_doubt` says why nothing is closed or refused as late."""
 
     status: str
     beacon_silent_since: Moment | None = None
@@ -179,6 +184,9 @@ async def health(procedure: NamedDependency[Procedure]) -> Health:
     found = await procedure.log.troubles()
     if stopped := (await load_progress(procedure.pool)).stopped_at:
         found["released"] = stopped
+    award = await held_up_since(procedure.pool)
+    if award and award < procedure.now() - PATIENCE:
+        found["records"] = award
     troubles = {what: moment(since) for what, since in found.items()}
     silent, doubt = procedure.beacon.silent_since, procedure.watch.trouble
     return Health(

@@ -2,16 +2,18 @@
 
 import asyncio
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
-from crypto.encoding import encode, sha256
+from crypto.encoding import encode, moment, sha256
 from procurement.bulk import store
+from procurement.bulk.records import AT_ONCE
 from procurement.bulk.store import Kept, Made
 from procurement.record import verify
 from procurement.watching.store import Journal
@@ -133,6 +135,37 @@ async def test_records_of_awards_from_before_are_caught_up_the_same(
     assert await records(town, practice="shown") == before
 
 
+async def test_records_that_cannot_be_made_hold_up_the_list_but_no_other_record_and_health_says_so(
+    town: Town, lives: list[PracticeTender]
+) -> None:
+    """As many as are looked at together, before the others."""
+    before, since = await records(town, practice="shown"), datetime.now(UTC) - timedelta(hours=1)
+    owner = await asyncpg.connect(town.dsn)
+    broken = [await an_award(owner, 0) for _ in range(AT_ONCE)]
+    try:
+        async with owner.transaction():
+            await owner.execute("UPDATE award_record SET sha256 = NULL, manifest = NULL, size = NULL")
+            await store.add_awards(
+                owner, [msgspec.structs.replace(each, awarded_at=since) for each in broken]
+            )
+        asked = "SELECT count(sha256) FROM award_record"
+        await until(lambda: owner.fetchval(asked), lambda found: found == len(lives))
+        assert (await records(town, practice="shown"))["records"] == []
+        assert (await health(town))["troubles"] == {"records": moment(since)}
+    finally:
+        of_them = [each.tender_id for each in broken]
+        await owner.execute("DELETE FROM award_record WHERE tender_id = ANY($1)", of_them)
+        await owner.execute("DELETE FROM tender WHERE tender_id = ANY($1)", of_them)
+        await owner.close()
+    assert await records(town, practice="shown") == before
+    assert "troubles" not in await health(town)
+
+
+async def health(town: Town) -> dict[str, Any]:
+    found: dict[str, Any] = (await town.http.get("/health")).json()
+    return found
+
+
 async def test_an_award_whose_record_is_not_kept_yet_holds_up_those_behind_it(dsn: str) -> None:
     owner = await asyncpg.connect(dsn)
     try:
@@ -156,7 +189,8 @@ async def test_an_award_whose_record_is_not_kept_yet_holds_up_those_behind_it(ds
 
 
 async def an_award(connection: Any, position: int, *, practice: bool = False) -> Made:
-    ocid, tender_id = f"ocds-0s3al1-{position}", uuid4()
+    tender_id = uuid4()
+    ocid = f"ocds-0s3al1-{tender_id}"
     await connection.execute(
         "INSERT INTO tender (tender_id, ocid, notice_id, deadline, terms, seq, prev)"
         " VALUES ($1, $2, $3, now(), $3, 1, $3)",
