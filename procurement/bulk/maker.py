@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import zlib
@@ -38,7 +37,8 @@ PIECE = 1 << 20  # bytes
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """Where things are: the database, the store of documents (a folder or ``s3://``), a folder to work in."""
+    """Where things are: the database, the store of documents (a folder or ``s3://``), a folder to work in,
+    which no other process uses."""
 
     dsn: str
     documents: str
@@ -86,29 +86,27 @@ class Maker:
 
     async def make(self, job: Job) -> Made:
         """All files of a period. Raises UploadError, TimeoutError, OSError, and what the database does."""
-        shutil.rmtree(self._spool, ignore_errors=True)
-        self._spool.mkdir(parents=True)
-        try:
-            return await self._make(job)
-        finally:
-            shutil.rmtree(self._spool)
+        with tempfile.TemporaryDirectory(dir=self._spool) as folder:
+            return await self._make(job, Path(folder))
 
-    async def _make(self, job: Job) -> Made:
+    async def _make(self, job: Job, folder: Path) -> Made:
+        """Nothing is in the store before nothing has to be waited for any more."""
         room = secrets.token_hex(8)
-        span, lines = await self._lines(job)
+        span, rows = await self._lines(job, folder / "lines")
         written = await asyncio.to_thread(
-            tables.write, _unzipped(self._spool / lines.name), self._spool, workbook=job.workbook
+            tables.write, _unzipped(folder / "lines"), folder, workbook=job.workbook
         )
         absent = [] if written.fits else [Absent(kind="xlsx", reason="too-many-rows")]
-        files = [lines, self._file(job, "csv", written.releases)]
-        files += [self._file(job, "xlsx", written.releases)] if written.fits else []
-        for each in files:
-            name = f"{folder_of(job.period.path, room)}/{each.name}"
-            await self._depot.write(name, _chunks(self._spool / each.name))
+        records = list[DataFile]()
         if job.kind == "all":
             absent.append(Absent(kind="records", reason="no-parts-of-all"))
         else:
-            files.append(await self._records(job, span))
+            records.append(await self._records(job, span))
+        files = [await self._store(job, room, "jsonl", rows, folder / "lines")]
+        files.append(await self._store(job, room, "csv", written.releases, folder / "tables.zip"))
+        if written.fits:
+            files.append(await self._store(job, room, "xlsx", written.releases, folder / "tables.xlsx"))
+        files += records
         return Made(
             position=span.position,
             room=room,
@@ -117,9 +115,8 @@ class Maker:
             surplus=tuple(sorted(written.surplus)),
         )
 
-    async def _lines(self, job: Job) -> tuple[Span, DataFile]:
-        """The compiled releases, all as of one moment."""
-        name = job.period.file("jsonl")
+    async def _lines(self, job: Job, path: Path) -> tuple[Span, int]:
+        """The compiled releases, all as of one moment; how many."""
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -131,21 +128,27 @@ class Maker:
                 position=await store.load_position(connection),
                 after=job.after,
             )
-            with (self._spool / name).open("wb") as file:
+            with path.open("wb") as file:
 
                 async def sink(piece: bytes) -> None:
                     await asyncio.to_thread(file.write, piece)
 
-                rows, size, sha256 = await export(connection, span, sink)
-        return span, DataFile(name=name, kind="jsonl", rows=rows, sha256=sha256, size=size)
+                exported = await export(connection, span, sink)
+        return span, exported.rows
 
-    def _file(self, job: Job, kind: Format, rows: int) -> DataFile:
-        """What the tables were written to, under its name."""
-        made = {"csv": "tables.zip", "xlsx": "tables.xlsx"}[kind]
-        path = (self._spool / made).rename(self._spool / job.period.file(kind))
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return DataFile(name=path.name, kind=kind, rows=rows, sha256=sha256, size=path.stat().st_size)
+    async def _store(self, job: Job, room: str, kind: Format, rows: int, path: Path) -> DataFile:
+        """The file in the store; what is said of it is said of the bytes that went there."""
+        size, digest, name = 0, hashlib.sha256(), job.period.file(kind)
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal size
+            async for piece in _chunks(path):
+                size += len(piece)
+                digest.update(piece)
+                yield piece
+
+        await self._depot.write(f"{folder_of(job.period.path, room)}/{name}", counted())
+        return DataFile(name=name, kind=kind, rows=rows, sha256=digest.hexdigest(), size=size)
 
     async def _records(self, job: Job, span: Span) -> DataFile:
         """The award records' tar, which is put together whenever it is read."""
@@ -162,12 +165,14 @@ class Maker:
 
 
 def _unzipped(path: Path) -> Iterator[bytes]:
-    """The lines of a gzip file."""
+    """The lines of a gzip file. Raises ValueError where it ends before its end."""
     inflate, rest = zlib.decompressobj(31), b""
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             *lines, rest = (rest + inflate.decompress(piece)).split(b"\n")
             yield from lines
+    if not inflate.eof or rest:
+        raise ValueError("the lines end in the middle")
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -14,6 +14,8 @@ from procurement.finding.search import Shown
 _PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
 _KEPT = "tender_id, ocid, position, awarded_at, practice, sha256, manifest, size"
 _PUBLISHED = "path, kind, practice, last_day, position, list, sha256, room, published_at, superseded_at"
+_PUBLISHING = 0x6F70656E64617461  # "opendata"; advisory locks are per node: this table is the coordinator's
+_KEPT_ALIVE = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 _COMPLETE = """
     least((SELECT position FROM awards_seen), (SELECT min(position) FROM award_record WHERE sha256 IS NULL))
 """
@@ -230,6 +232,15 @@ async def newest(connection: Any, kind: Kind, practice: bool) -> Published | Non
     return Published(**row) if row else None
 
 
+async def claim_publishing(connection: Any) -> bool:
+    """Whether nobody else has the claim; it is the connection's until that ends, soon after a machine that
+    falls silent."""
+    claimed = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _PUBLISHING))
+    if claimed:
+        await connection.execute(_KEPT_ALIVE)
+    return claimed
+
+
 async def add_publication(connection: Any, published: Published) -> bool:
     """Whether it is new."""
     added = await connection.fetchval(
@@ -273,15 +284,25 @@ async def list_publications(
     return [Published(**row) for row in rows]
 
 
-async def supersede(connection: Any, kind: Kind, practice: bool, keep: int, at: datetime) -> list[Published]:
-    """All publications of that kind but the newest ones are superseded from now on: those that were not."""
-    rows = await connection.fetch(
+async def supersede(connection: Any, kind: Kind, practice: bool, keep: int, at: datetime) -> None:
+    """All publications of that kind but the newest ones are superseded from now on, if they were not."""
+    await connection.execute(
         "UPDATE publication SET superseded_at = $4 WHERE superseded_at IS NULL AND path IN ("
-        "SELECT path FROM publication WHERE kind = $1 AND practice = $2 ORDER BY last_day DESC OFFSET $3)"
-        f" RETURNING {_PUBLISHED}",
+        "SELECT path FROM publication WHERE kind = $1 AND practice = $2 ORDER BY last_day DESC OFFSET $3)",
         kind,
         practice,
         keep,
         at,
     )
-    return [Published(**row) for row in rows]
+
+
+async def list_superseded(connection: Any, kind: Kind, practice: bool, most: int) -> list[str]:
+    """The paths of superseded publications of that kind, the latest first."""
+    rows = await connection.fetch(
+        "SELECT path FROM publication WHERE kind = $1 AND practice = $2 AND superseded_at IS NOT NULL"
+        " ORDER BY last_day DESC LIMIT $3",
+        kind,
+        practice,
+        most,
+    )
+    return [row["path"] for row in rows]

@@ -3,10 +3,12 @@ tar."""
 
 import asyncio
 import csv
+import gzip
 import hashlib
 import io
 import json
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
@@ -35,6 +37,9 @@ from procurement.bulk.listing import (
     next_due,
     today,
 )
+from procurement.bulk.maker import _unzipped
+from procurement.bulk.records import LONGEST, Pause
+from procurement.bulk.spool import spooled
 from procurement.bulk.store import Kept
 from procurement.bulk.tar import tarred
 from procurement.web.bulk import FileSpan, spanned
@@ -298,6 +303,43 @@ def test_a_copy_that_is_none_or_breaks_off_is_not_taken_for_one(data: bytes) -> 
 def read_copy(data: bytes) -> bytes:
     lines = _Lines()
     return lines.add(data) + lines.end()
+
+
+@given(st.lists(st.binary(max_size=40).filter(lambda each: b"\n" not in each), min_size=1), st.data())
+def test_lines_that_were_cut_off_are_not_taken_for_all(lines: list[bytes], data: st.DataObject) -> None:
+    whole = gzip.compress(b"".join(each + b"\n" for each in lines))
+    with tempfile.NamedTemporaryFile() as file:
+        path = Path(file.name)
+        path.write_bytes(whole)
+        assert list(_unzipped(path)) == lines
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+        with pytest.raises(ValueError, match="end in the middle"):
+            list(_unzipped(path))
+
+
+# ── makers side by side ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_maker_has_a_folder_of_its_own_and_clears_away_what_dead_ones_left(tmp_path: Path) -> None:
+    spool, dead = tmp_path / "spool", tmp_path / "spool" / "maker-dead"
+    with spooled(spool) as one:
+        dead.mkdir()
+        for folder in (one, dead):
+            (folder / "lines").touch()
+        with spooled(spool) as another:
+            assert {*spool.iterdir()} == {one, another}
+            assert (one / "lines").exists()
+    assert [*spool.iterdir()] == []
+
+
+def test_what_fails_is_tried_ever_more_rarely_but_always_again() -> None:
+    pause, lengths = None, []
+    for _ in range(12):
+        pause = Pause.after(pause, 1000.0)
+        assert pause.until == 1000.0 + pause.length
+        lengths.append(pause.length)
+    assert lengths[:4] == [1, 2, 4, 8]
+    assert lengths[-2:] == [LONGEST, LONGEST]
 
 
 # ── award records as a tar ───────────────────────────────────────────────────────────────────────────

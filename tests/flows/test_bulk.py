@@ -9,9 +9,7 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
-import signal
 import subprocess
 import tarfile
 import zipfile
@@ -126,23 +124,26 @@ async def pass_days(dsn: str, last: date) -> None:
     owner = await asyncpg.connect(dsn)
     try:
         for practice in (False, True):
-            period = Period("day", last, practice)
-            data = listed(period, 0, 0, (), ())
-            before = store.Published(
-                path=period.path,
-                kind="day",
-                practice=practice,
-                last_day=last,
-                position=0,
-                list=data,
-                sha256=sha256(data),
-                room="",
-                published_at=datetime.now(UTC),
-                superseded_at=datetime.now(UTC),
-            )
-            await store.add_publication(owner, before)
+            await store.add_publication(owner, superseded(Period("day", last, practice)))
     finally:
         await owner.close()
+
+
+def superseded(period: Period) -> store.Published:
+    """Of nothing."""
+    data = listed(period, 0, 0, (), ())
+    return store.Published(
+        path=period.path,
+        kind=period.kind,
+        practice=period.practice,
+        last_day=period.last,
+        position=0,
+        list=data,
+        sha256=sha256(data),
+        room="",
+        published_at=datetime.now(UTC),
+        superseded_at=datetime.now(UTC),
+    )
 
 
 async def read(published: Published, path: str) -> bytes:
@@ -304,7 +305,7 @@ async def test_what_was_not_published_is_not_there(published: Published) -> None
 
 
 async def test_of_all_the_newest_stay_and_the_others_say_that_they_are_gone(published: Published) -> None:
-    """In the table: days pass faster there."""
+    """In the table: days pass faster there. All that are superseded are swept, not only the last one."""
     connection = await asyncpg.connect(published.town.dsn)
     transaction = connection.transaction()
     await transaction.start()
@@ -316,9 +317,10 @@ async def test_of_all_the_newest_stay_and_the_others_say_that_they_are_gone(publ
             more = {"path": newer.path, "last_day": newer.last, "sha256": bytes([days]) * 32}
             assert await store.add_publication(connection, msgspec.structs.replace(before, **more))
         assert not await store.add_publication(connection, before)
-        gone = await store.supersede(connection, "all", False, 2, datetime.now(UTC))
-        assert [each.path for each in gone] == [before.path]
-        assert await store.supersede(connection, "all", False, 2, datetime.now(UTC)) == []
+        for _ in range(2):
+            await store.supersede(connection, "all", False, 2, datetime.now(UTC))
+            assert await store.list_superseded(connection, "all", False, 9) == [before.path]
+            assert await store.list_superseded(connection, "day", False, 9) == [f"{published.over - A_DAY}"]
         there = await store.list_publications(connection, "hidden", None, 31)
         assert before.path not in {each.path for each in there}
         [newest] = await store.list_publications(connection, "hidden", None, 1)
@@ -350,7 +352,7 @@ async def test_a_mirror_holds_the_service_to_every_list_and_file(
 async def test_a_maker_that_is_killed_in_the_middle_leaves_nothing_that_is_found(
     dsn: str, open_folder: Path
 ) -> None:
-    """It has written its files and waits for award records, which nobody makes here."""
+    """It waits for award records, which nobody makes here, until the lead is lost."""
     owner = await asyncpg.connect(dsn)
     try:
         await add_release(owner, 1, datetime(2026, 3, 2, tzinfo=UTC))
@@ -358,19 +360,22 @@ async def test_a_maker_that_is_killed_in_the_middle_leaves_nothing_that_is_found
         setting = Setting(dsn=dsn, documents=str(open_folder / "documents"), spool=str(open_folder / "spool"))
         (open_folder / "documents").mkdir()
         job = Job(kind="day", last=date(2026, 3, 2), practice=False, after=0, workbook=True)
+        written, leading = open_folder / "documents" / "data" / "2026-03-02", asyncio.Event()
+        leading.set()
         async with _a_maker(setting) as maker:
-            making = asyncio.create_task(maker.make(job))
-            written = open_folder / "documents" / "data" / "2026-03-02"
-            await until(lambda: names(written), lambda found: len(found) == 3)
-            os.kill(maker.pid, signal.SIGKILL)
+            making = asyncio.create_task(maker.make(job, leading))
+            await until(lambda: spooled_files(open_folder / "spool"), lambda found: "tables.xlsx" in found)
+            leading.clear()
             with pytest.raises(MakerError, match="-9"):
                 await making
+        assert await names(written) == await spooled_files(open_folder / "spool") == []
         await owner.execute("UPDATE awards_seen SET position = 2")
+        leading.set()
         async with _a_maker(setting) as maker:
-            made = await maker.make(job)
+            made = await maker.make(job, leading)
         assert [each.kind for each in made.files] == ["jsonl", "csv", "xlsx", "records"]
         assert (made.position, made.files[0].rows) == (2, 1)
-        assert len(await names(written)) == 6, "each in a room of its own"
+        assert len(await names(written)) == 3
         for each in made.files[:3]:
             data = (written / made.room / each.name).read_bytes()
             assert hashlib.sha256(data).hexdigest() == each.sha256
@@ -378,32 +383,55 @@ async def test_a_maker_that_is_killed_in_the_middle_leaves_nothing_that_is_found
         await owner.close()
 
 
+async def test_who_publishes_is_alone_until_the_connection_ends(dsn: str) -> None:
+    one, another = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    try:
+        assert await store.claim_publishing(one)
+        assert not await store.claim_publishing(another)
+        one.terminate()
+        await until(lambda: store.claim_publishing(another), bool)
+    finally:
+        await another.close()
+
+
 async def names(folder: Path) -> list[str]:
     return [each.name for each in folder.glob("*/*") if "#" not in each.name]
+
+
+async def spooled_files(spool: Path) -> list[str]:
+    return [each.name for each in spool.rglob("*") if each.is_file()]
 
 
 async def test_files_without_a_row_are_made_anew_and_swept_away(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a while the service fails between the files and the row."""
+    """For a while the service fails between the files and the row; once it died before it swept the files of
+    an earlier day."""
     monkeypatch.setattr(publisher, "RETRY", 0.2)
     town, path = published.town, f"all-{published.over}"
     folder = Path(town.house.documents) / "data" / path
+    earlier = folder.with_name(f"all-{published.over - A_DAY}")
     owner = await asyncpg.connect(town.dsn)
     try:
         never = f"CONSTRAINT never CHECK (path <> '{path}') NOT VALID"
         await owner.execute(f"ALTER TABLE publication ADD {never}")
         await owner.execute("DELETE FROM publication WHERE path = $1", path)
+        await store.add_publication(owner, superseded(Period("all", published.over - A_DAY, False)))
+        (earlier / "room").mkdir(parents=True)
+        (earlier / "room" / "lines").touch()
         [before] = await rooms(folder)
-        await until(lambda: rooms(folder), lambda found: len(found) > 1)
+        await until(lambda: rooms(folder), lambda found: [before] != found != [])
+        assert len(await rooms(folder)) <= 1, "what was left is gone before more is made"
         assert path not in await publications(town.http)
         assert (await town.http.get(f"/data/{path}/list.json")).json()["code"] == "no-such-file"
         await owner.execute("ALTER TABLE publication DROP CONSTRAINT never")
         await until(lambda: publications(town.http), lambda found: path in found)
         await until(lambda: rooms(folder), lambda found: len(found) == 1 and found != [before])
+        await until(lambda: rooms(earlier), lambda found: found == [])
         again = (await publications(town.http))[path]
         for each in again["files"]:
             assert sha256(await read(published, each["path"])).hex() == each["sha256"]
+        await owner.execute("DELETE FROM publication WHERE path = $1", earlier.name)
     finally:
         await owner.close()
 
