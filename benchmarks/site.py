@@ -22,7 +22,7 @@ from benchmarks.intake import LONG, a_rush
 from benchmarks.measuring import Measure, Scale
 from tests.browser.conftest import FLAGS
 from tests.builders import a_lot
-from tests.flows.test_life import conclude
+from tests.flows.test_life import awarded
 
 ROOT = Path(__file__).parents[1]
 NODE = Path(sys.prefix) / "bin"
@@ -159,7 +159,7 @@ async def _a_site() -> AsyncIterator[Site]:
         await decided.close()
         await decided.order("bid")
         await decided.opened("bid")
-        await conclude(decided)
+        await awarded(decided)
         still_open = [
             await town.publish(a_lot(), lead=LONG, title=f"Desks for school {number} 학교 책상")
             for number in range(ROWS)

@@ -328,7 +328,7 @@ async def told(tender: PracticeTender) -> str:
     return b"".join(each.body for each in await tender.released()).decode()
 
 
-async def conclude(tender: PracticeTender) -> bytes:
+async def awarded(tender: PracticeTender) -> bytes:
     """From the evaluation to the verified record, which is the same whenever it is asked for."""
     await tender.evaluated()
     await tender.intend()
@@ -336,6 +336,12 @@ async def conclude(tender: PracticeTender) -> bytes:
     assert await tender.status() == "complete"
     data = await tender.verified_record()
     assert (await tender.get("record")).content == data
+    return data
+
+
+async def conclude(tender: PracticeTender) -> bytes:
+    """The same; and the record's open data are what was released meanwhile."""
+    data = await awarded(tender)
     [shown] = msgspec.json.decode(archive.unpack(data)["ocds.json"])["records"]
     assert shown["releases"] == [msgspec.json.decode(each.body) for each in await tender.released()]
     return data
