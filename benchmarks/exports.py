@@ -17,7 +17,7 @@ from benchmarks.year import Year
 from procurement import database
 from procurement.bulk import tables
 from procurement.bulk.export import export
-from procurement.bulk.store import Span
+from procurement.bulk.store import LONGEST, Span
 
 
 def export_ratio(scale: Scale) -> Iterator[Measure]:
@@ -65,7 +65,7 @@ def _span(year: Year, until: datetime | None = None) -> Span:
 async def _copied(connection: Any, form: Literal["text", "binary"]) -> None:
     """The bodies that the export reads, in its order."""
     query = "SELECT body FROM compiled_release WHERE NOT practice ORDER BY position"
-    await connection.copy_from_query(query, output=_throw_away, format=form, timeout=None)
+    await connection.copy_from_query(query, output=_throw_away, format=form, timeout=LONGEST)
 
 
 async def _throw_away(data: bytes) -> None:

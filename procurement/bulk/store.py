@@ -19,6 +19,7 @@ _KEPT_ALIVE = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; S
 _COMPLETE = """
     least((SELECT position FROM awards_seen), (SELECT min(position) FROM award_record WHERE sha256 IS NULL))
 """
+LONGEST = 86_400.0  # seconds that a copy may take: with none given, as long as any other statement
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +200,7 @@ async def copy_compiled(connection: Any, span: Span, output: Callable[[bytes], A
         )
         asked += [span.begins, span.ends, span.after]
     query += " ORDER BY position"
-    await connection.copy_from_query(query, *asked, output=output, format="binary", timeout=None)
+    await connection.copy_from_query(query, *asked, output=output, format="binary", timeout=LONGEST)
 
 
 async def list_records_of(connection: Any, span: Span, start: int, most: int) -> list[Kept]:

@@ -462,6 +462,23 @@ async def test_late_releases_are_in_the_next_days_file_once(dsn: str) -> None:
         await owner.close()
 
 
+async def test_whoever_writes_slowly_is_waited_for_longer_than_for_other_statements(dsn: str) -> None:
+    connection, came = await asyncpg.connect(dsn, command_timeout=0.2), list[bytes]()
+
+    async def slowly(piece: bytes) -> None:
+        await asyncio.sleep(0.3)
+        came.append(piece)
+
+    try:
+        noon = datetime(2026, 3, 2, 3, tzinfo=UTC)
+        await add_release(connection, 1, noon)
+        span = Span(practice=False, begins=None, ends=noon + A_DAY, position=2, after=0)
+        await store.copy_compiled(connection, span, slowly)
+        assert b'"position": 1' in b"".join(came)
+    finally:
+        await connection.close()
+
+
 async def exported(connection: Any, period: Period, after: int) -> list[int]:
     """The log indexes of what is in the file."""
     written = bytearray()
