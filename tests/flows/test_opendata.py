@@ -302,6 +302,43 @@ async def test_a_page_ends_with_its_count_its_size_or_what_is_released(
     assert [each.position for each in page] == expected
 
 
+@pytest.mark.parametrize(
+    ("at_once", "size", "expected"),
+    [
+        (100, 10**6, [[0, 100, 200, 300, 400]]),
+        (2, 10**6, [[0, 100], [200, 300], [400]]),
+        (100, 300, [[0, 100, 200], [300], [400]]),
+        (100, 1, [[0, 100], [200], [300], [400]]),
+    ],
+)
+async def test_a_tenders_releases_are_read_some_at_a_time(
+    seeded: "asyncpg.Pool[Any]",
+    at_once: int,
+    size: int,
+    expected: list[list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tender_id = store.id_of("ocds-0s3al1-0")
+    async with seeded.acquire() as connection, connection.transaction():
+        await feed.add_releases(
+            connection,
+            [
+                Released(
+                    tender_id=tender_id,
+                    seq=1 + number,
+                    position=100 + number,
+                    released_at=EPOCH,
+                    practice=True,
+                    body=b"x" * 100 * number,
+                )
+                for number in range(1, 6)
+            ],
+        )
+    monkeypatch.setattr(feed, "AT_ONCE", at_once)
+    found = [each async for each in feed.read_bodies(seeded, tender_id, 104, size)]
+    assert [[len(body) for body in some] for some in found] == expected
+
+
 async def test_the_service_changes_no_release(seeded: "asyncpg.Pool[Any]") -> None:
     for statement in ("DELETE FROM release", "UPDATE release SET body = ''", "DELETE FROM compiled_release"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -326,12 +363,14 @@ async def test_who_has_a_page_already_is_told_so_and_a_full_page_stays_as_it_is(
         assert other.json() == answer.json()
 
 
-async def test_an_answer_is_compressed_for_whoever_can_read_it(town: Town) -> None:
-    await town.publish(a_lot(), lead=600)
+@pytest.mark.parametrize("of_a_tender", [False, True])
+async def test_an_answer_is_compressed_for_whoever_can_read_it(town: Town, of_a_tender: bool) -> None:
+    tender = await town.publish(a_lot(), lead=600)
     await released(town)
-    async with town.http.stream("GET", FEED, headers={"Accept-Encoding": "gzip"}) as answer:
+    address = f"{tender.path}/ocds" if of_a_tender else FEED
+    async with town.http.stream("GET", address, headers={"Accept-Encoding": "gzip"}) as answer:
         packed = b"".join([each async for each in answer.aiter_raw()])
-    plain = await town.http.get(FEED, headers={"Accept-Encoding": "identity"})
+    plain = await town.http.get(address, headers={"Accept-Encoding": "identity"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in plain.headers
     assert gzip.decompress(packed) == plain.content
