@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import re
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -22,9 +24,12 @@ from ocdsmerge import Merger
 from procurement import publication, store
 from procurement.finding.search import Shown
 from procurement.history import Head
+from procurement.ocds import Release
+from procurement.opendata import publisher
 from procurement.opendata import store as feed
-from procurement.opendata.publisher import Publisher, StoppedError
+from procurement.opendata.publisher import BATCH, Publisher, StoppedError
 from procurement.opendata.store import Progress, Released
+from procurement.procedure import Procedure
 from procurement.service import House
 from procurement.store import TenderRow
 from procurement.tenders import Organisation
@@ -134,7 +139,8 @@ async def rows(town: Town) -> dict[str, list[asyncpg.Record]]:
 
 async def live(tender: PracticeTender) -> None:
     """From the first bid to the award."""
-    await tender.bid(await tender.town.bidder("Hanbit"), "900")
+    bidders = [await tender.town.bidder(each) for each in ("Hanbit", "Dasom", "Narae")]
+    await asyncio.gather(*(tender.bid(each, "900") for each in bidders))
     await tender.close()
     await tender.awarded()
 
@@ -198,20 +204,36 @@ async def as_seen(mirror: Mirror, tender: PracticeTender) -> list[Json]:
     return mirror.of(tender.ocid)
 
 
-async def test_from_the_beginning_the_same_is_released_again(town: Town) -> None:
-    """As at the first start on a log from before there was a feed."""
+@pytest.mark.parametrize("batch", [BATCH, 1, 2])
+async def test_from_the_beginning_the_same_is_released_again(
+    town: Town, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the first start on a log from before there was a feed, wherever batches cut what belongs
+    together: an opening's outcomes, of which nothing is released, or even made, before the last one's."""
     await released(town)
     before = await rows(town)
-    assert len(before["release"]) > 5
+    opened = next(each["tender_id"] for each in before["release"] if b'"bids"' in each["body"])
+    told, releases = Counter[UUID](), publication.releases
+
+    async def counted(procedure: Procedure, ocid: str) -> list[Release]:
+        told[store.id_of(ocid)] += 1
+        return await releases(procedure, ocid)
+
+    monkeypatch.setattr(publication, "releases", counted)
+    monkeypatch.setattr(publisher, "BATCH", batch)
     connection = await asyncpg.connect(town.dsn)
     async with connection.transaction():
         await connection.execute("SELECT FROM released FOR UPDATE")
         await connection.execute("DELETE FROM release")
         await connection.execute("DELETE FROM compiled_release")
         await connection.execute("UPDATE released SET position = 0")
-    await connection.close()
     await released(town)
     assert await rows(town) == before
+    entries = await store.load_entries(connection, opened)
+    await connection.close()
+    outcomes = [each for each in entries if b'"t":"bid:opened"' in each]
+    assert len(outcomes) == 3
+    assert 0 < told[opened] <= len(entries) - (len(outcomes) - 1)
 
 
 async def test_what_cannot_be_released_stops_the_feed_there_and_health_says_so(town: Town) -> None:
