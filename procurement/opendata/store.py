@@ -94,6 +94,20 @@ async def load_progress(connection: Any) -> Progress:
     return Progress(**await connection.fetchrow("SELECT position, stopped_by, stopped_at FROM released"))
 
 
+async def standing_since(connection: Any, late: datetime) -> datetime | None:
+    """Since when open data stands still: a tender stops it, or what comes next was witnessed before `late`
+    and is not released, for whatever reason. None where it goes on."""
+    query = """
+        SELECT coalesce(stopped_at, CASE WHEN since < $1 THEN since END)
+        FROM released LEFT JOIN LATERAL (
+            SELECT witnessed_at AS since FROM log_checkpoint WHERE size > released.position
+            ORDER BY size LIMIT 1
+        ) AS next ON true
+    """
+    since: datetime | None = await connection.fetchval(query, late)
+    return since
+
+
 async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: int) -> list[Released]:
     """Releases from that position on, in the order of the log: `most` at most, and no more after those whose
     bodies have `size` bytes together.

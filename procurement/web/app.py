@@ -1,6 +1,7 @@
 """The application: interface, log, beacon and pages over one procedure."""
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
 from procurement.login.passkeys import Passkeys
 from procurement.login.sessions import Sessions
-from procurement.opendata.store import load_progress
+from procurement.opendata.store import standing_since
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
@@ -160,11 +161,15 @@ def create_app(
     )
 
 
+LATE = timedelta(minutes=5)
+"""Behind the log, after which open data is in trouble whatever holds it up: within seconds is usual."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The state of the service. `troubles`, each with the time since when: the log is not `sequenced`, not
     `witnessed`, or `behind`, or its `clock` went back; open data is not `released` any further, since a
-    tender's releases cannot be made. `clock_in_doubt` says why nothing is closed or refused
-    as late."""
+    tender's releases cannot be made, or is minutes behind the log. `clock_in_doubt` says why nothing is
+    closed or refused as late."""
 
     status: str
     beacon_silent_since: Moment | None = None
@@ -177,8 +182,8 @@ async def health(procedure: NamedDependency[Procedure]) -> Health:
     """Whether the service and its database answer, since when the beacon does not (openings wait), and what
     is wrong meanwhile."""
     found = await procedure.log.troubles()
-    if stopped := (await load_progress(procedure.pool)).stopped_at:
-        found["released"] = stopped
+    if stands := await standing_since(procedure.pool, procedure.now() - LATE):
+        found["released"] = stands
     troubles = {what: moment(since) for what, since in found.items()}
     silent, doubt = procedure.beacon.silent_since, procedure.watch.trouble
     return Health(

@@ -33,6 +33,7 @@ from procurement.procedure import Procedure
 from procurement.service import House
 from procurement.store import TenderRow
 from procurement.tenders import Organisation
+from procurement.web import app
 from procurement.web.opendata import MOST
 from tests.builders import a_lot
 from tests.flows.doomed import doomed_service
@@ -258,6 +259,21 @@ async def test_what_cannot_be_released_stops_the_feed_there_and_health_says_so(t
     await connection.close()
     assert await troubles(town) == []
     assert mirror.place(mirror.of(broken.ocid)[1]) < mirror.place(mirror.of(after.ocid)[0])
+
+
+async def test_a_feed_that_stands_still_for_any_reason_is_a_trouble(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await released(town)
+    connection = await asyncpg.connect(town.dsn)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM released FOR UPDATE")
+        await town.publish(a_lot(), lead=600)
+        assert await troubles(town) == []
+        monkeypatch.setattr(app, "LATE", timedelta(0))
+        await until(partial(troubles, town), lambda found: found == ["released"])
+    await connection.close()
+    await until(partial(troubles, town), lambda found: found == [])
 
 
 async def troubles(town: Town) -> list[str]:
