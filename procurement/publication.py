@@ -376,34 +376,48 @@ async def award_record(procedure: Procedure, ocid: str) -> bytes:
 async def releases(procedure: Procedure, ocid: str) -> list[ocds.Release]:
     """Every OCDS release of the tender so far, oldest first. Raises TenderError for none such."""
     situation = await procedure.situation(ocid)
-    facts = await _told(procedure, situation)
-    return await asyncio.to_thread(ocds.tell, facts)
-
-
-async def _told(procedure: Procedure, situation: Situation) -> ocds.Facts:
-    """What releases are made of. The box is asked for what is opened only."""
-    tender_id, pool, entries = situation.row.tender_id, procedure.pool, situation.entries
-    bodies = await store.load_statements(pool, tender_id, ocds.called_for(entries))
-    statements = {id: Statement(body) for id, body in bodies.items()}
-    envelopes, withdrawers, contents = {}, {}, {}
-    if situation.has(EventType.OPENED):
-        closed = situation.of(EventType.CLOSED)[0]
-        closing = statements[closed.statement].read(Closing)
-        stored = {each.id: Statement(each.body) for each in await box.load_envelopes(pool, tender_id)}
-        envelopes = {id: stored[id].read(Envelope) for id in closing.counted()}
-        withdrawers = {id: stored[id].signer for id in closing.withdrawn()}
+    tender_id, pool = situation.row.tender_id, procedure.pool
+    bodies = await store.load_statements(pool, tender_id, ocds.called_for(situation.entries))
+    stored, contents = list[box.StoredEnvelope](), dict[tuple[str, Section], bytes | str]()
+    if situation.has(EventType.OPENED):  # the box is asked for what is opened only
+        stored = await box.load_envelopes(pool, tender_id)
         contents = await box.load_opened(pool, tender_id)
-    holders = bundle.signers_of(statements.values(), envelopes.values(), situation.tender.notice)
-    found = await registry.load_certificates(pool, holders | set(withdrawers.values()))
-    people = {each: Certificate(der) for each, der in found.items()}
-    return ocds.Facts(
-        history=entries,
+    # A tender of many bids takes seconds to read and to tell: beside the loop, which answers bidders.
+    said, holders = await asyncio.to_thread(_said, situation, bodies, stored, contents)
+    found = await registry.load_certificates(pool, holders)
+    return await asyncio.to_thread(_tell, said, found)
+
+
+def _said(
+    situation: Situation,
+    bodies: Mapping[str, bytes],
+    stored: Sequence[box.StoredEnvelope],
+    contents: Mapping[tuple[str, Section], bytes | str],
+) -> tuple[ocds.Facts, set[str]]:
+    """What releases are made of but for the people, and the certificates that say who they are."""
+    statements = {id: Statement(body) for id, body in bodies.items()}
+    envelopes, withdrawers = dict[str, Envelope](), dict[str, str]()
+    if situation.has(EventType.OPENED):
+        closing = statements[situation.of(EventType.CLOSED)[0].statement].read(Closing)
+        sealed = {each.id: each.body for each in stored}
+        envelopes = {id: Statement(sealed[id]).read(Envelope) for id in closing.counted()}
+        withdrawers = {id: Statement(sealed[id]).signer for id in closing.withdrawn()}
+    facts = ocds.Facts(
+        history=situation.entries,
         statements=statements,
         envelopes=envelopes,
         withdrawers=withdrawers,
         contents={key: result for key, result in contents.items() if isinstance(result, bytes)},
-        people={each: ocds.Person(held.registration, held.name) for each, held in people.items()},
+        people={},
     )
+    holders = bundle.signers_of(statements.values(), envelopes.values(), situation.tender.notice)
+    return facts, holders | set(withdrawers.values())
+
+
+def _tell(said: ocds.Facts, certificates: Mapping[str, bytes]) -> list[ocds.Release]:
+    held = {each: Certificate(der) for each, der in certificates.items()}
+    people = {each: ocds.Person(one.registration, one.name) for each, one in held.items()}
+    return ocds.tell(msgspec.structs.replace(said, people=people))
 
 
 def _check_given_out(situation: Situation, id: str) -> None:

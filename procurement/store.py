@@ -284,6 +284,13 @@ async def load_entries(connection: Any, tender_id: UUID) -> list[bytes]:
     return [bytes(row["entry"]) for row in await connection.fetch(query, tender_id)]
 
 
+async def load_entry(connection: Any, tender_id: UUID, seq: int) -> bytes | None:
+    """That entry of the tender's history; None while there is none."""
+    query = "SELECT entry FROM event WHERE tender_id = $1 AND seq = $2"
+    entry = await connection.fetchval(query, tender_id, seq)
+    return None if entry is None else bytes(entry)
+
+
 async def has_event(connection: Any, tender_id: UUID, type_: str) -> bool:
     """Whether the tender's history has an entry of that type."""
     query = "SELECT EXISTS (SELECT FROM event WHERE tender_id = $1 AND type = $2)"

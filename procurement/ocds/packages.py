@@ -56,12 +56,14 @@ def record_of(facts: Facts) -> bytes:
 
 
 def record_package(
-    ocid: str, releases: Sequence[Release], merged: bytes, *, base: str, uri: str, publisher: str
-) -> bytes:
-    """The tender of these releases and what they merge to (JSON), live, as the service at `base` (its origin)
-    serves it at `uri`."""
-    head = _served(base, uri, releases[-1].date, publisher)
-    return msgspec.json.encode({**head, "records": [msgspec.Raw(_record(ocid, releases, merged))]})
+    ocid: str, merged: bytes, *, base: str, uri: str, published: str, publisher: str
+) -> tuple[bytes, bytes]:
+    """A tender live, as the service at `base` (its origin) serves it at `uri`: what stands before and after
+    its releases (JSON, a comma between them), `merged` what they come to. Nobody need hold all of them."""
+    record = {"ocid": ocid, "compiledRelease": msgspec.Raw(merged), "releases": []}
+    package = {**_served(base, uri, published, publisher), "records": [record]}
+    end = b"]}]}"
+    return msgspec.json.encode(package).removesuffix(end), end
 
 
 def release_package(

@@ -20,18 +20,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from crypto.encoding import moment, parse_moment
 from procurement import ocds, publication
 from procurement.database import AWAY
-from procurement.history import EventType
+from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Release
 from procurement.opendata import store
 from procurement.opendata.store import Compiled, Progress, Released
 from procurement.procedure import Procedure
-from procurement.store import id_of
+from procurement.store import id_of, load_entry
 from procurement.troubles import Troubles
 
 TICK = 0.2  # seconds between looks whether the log has gone on
@@ -95,20 +96,29 @@ class Publisher:
         after = Progress(position=before.position + len(entries), stopped_by=None, stopped_at=None)
         return await self._save(before, after, releases, records)
 
-    async def _made(self, touched: Mapping[str, Mapping[int, int]]) -> tuple[list[Released], list[Compiled]]:
+    async def _made(self, touched: Mapping[str, "_Touched"]) -> tuple[list[Released], list[Compiled]]:
         """The releases of these tenders, and what all of each come to. Raises StoppedError for the first one
         whose releases cannot be made."""
         releases, records = list[Released](), list[Compiled]()
-        for ocid, places in touched.items():
+        for ocid, tender in touched.items():
             try:
-                new = await self._new(ocid, places)
+                new = [] if await self._goes_on(ocid, tender) else await self._new(ocid, tender.places)
                 records += [await self._record(ocid, new)] if new else []
             except AWAY:
                 raise
             except Exception as error:
-                raise StoppedError(ocid, min(places.values())) from error
+                raise StoppedError(ocid, min(tender.places.values())) from error
             releases += new
         return releases, records
+
+    async def _goes_on(self, ocid: str, tender: "_Touched") -> bool:
+        """Whether all of these are outcomes of one opening, and the history has another one right after them.
+        Bids appear together with the last outcome, so these complete nothing: an opening of many bids fills
+        many batches, and is told once."""
+        if len(tender.outcomes_of) > 1 or None in tender.outcomes_of:
+            return False
+        after = await load_entry(self._pool, id_of(ocid), max(tender.places) + 1)
+        return after is not None and _line(after).outcome_of in tender.outcomes_of
 
     async def _stop(self, before: Progress, ocid: str) -> None:
         if before.stopped_by != ocid:
@@ -161,19 +171,38 @@ class Publisher:
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """Of a log entry what tells whether it is a tender's, and where in its history it stands."""
+    """Of a log entry what tells whether it is a tender's, where in its history it stands, and of which part's
+    opening it is an outcome."""
 
     t: str
     tender: str = ""
     seq: int = 0
+    part: str | None = None
+
+    @property
+    def outcome_of(self) -> str | None:
+        """None where it is something else."""
+        return self.part if self.t in BID_EVENTS else None
 
 
-def _touched(entries: Sequence[bytes], first: int) -> dict[str, dict[int, int]]:
-    """By ocid, in the order of the log, the log index of each seq in the tender's history: the lowest, where
-    one stands there twice. `entries` stand from index `first` on."""
-    found: dict[str, dict[int, int]] = {}
-    for index, entry in enumerate(entries, start=first):
-        line = msgspec.json.decode(entry, type=_Line)
+class _Touched(NamedTuple):
+    """The entries of one tender: by their seq their log indexes, and of what they are outcomes."""
+
+    places: dict[int, int]
+    outcomes_of: set[str | None]
+
+
+def _line(entry: bytes) -> _Line:
+    return msgspec.json.decode(entry, type=_Line)
+
+
+def _touched(entries: Sequence[bytes], first: int) -> dict[str, _Touched]:
+    """By ocid, in the order of the log; of a seq that stands there twice the lowest log index. `entries`
+    stand from index `first` on."""
+    found: dict[str, _Touched] = {}
+    for index, line in enumerate(map(_line, entries), start=first):
         if line.t in _OF_TENDERS:
-            found.setdefault(line.tender, {}).setdefault(line.seq, index)
+            tender = found.setdefault(line.tender, _Touched({}, set()))
+            tender.places.setdefault(line.seq, index)
+            tender.outcomes_of.add(line.outcome_of)
     return found

@@ -1,6 +1,6 @@
 """SQL of open data: one function per statement. Positions are log indexes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,10 @@ from procurement.finding.search import Shown
 
 _RELEASE = "tender_id, seq, position, released_at, practice, body"
 _PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
+
+
+AT_ONCE = 100
+"""Releases of a tender that are read at once, at most."""
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +94,20 @@ async def load_progress(connection: Any) -> Progress:
     return Progress(**await connection.fetchrow("SELECT position, stopped_by, stopped_at FROM released"))
 
 
+async def standing_since(connection: Any, late: datetime) -> datetime | None:
+    """Since when open data stands still: a tender stops it, or what comes next was witnessed before `late`
+    and is not released, for whatever reason. None where it goes on."""
+    query = """
+        SELECT coalesce(stopped_at, CASE WHEN since < $1 THEN since END)
+        FROM released LEFT JOIN LATERAL (
+            SELECT witnessed_at AS since FROM log_checkpoint WHERE size > released.position
+            ORDER BY size LIMIT 1
+        ) AS next ON true
+    """
+    since: datetime | None = await connection.fetchval(query, late)
+    return since
+
+
 async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: int) -> list[Released]:
     """Releases from that position on, in the order of the log: `most` at most, and no more after those whose
     bodies have `size` bytes together.
@@ -131,15 +149,35 @@ async def load_releases(connection: Any, tender_id: UUID) -> list[Released]:
     return [Released(**row) for row in rows]
 
 
-async def load_record(pool: Any, tender_id: UUID) -> tuple[Compiled, list[Released]] | None:
-    """What the tender's releases come to, and just those; None where nothing of it is released yet."""
-    row = await pool.fetchrow(
-        "SELECT tender_id, ocid, position, practice, changed_at, body FROM compiled_release"
-        " WHERE tender_id = $1",
-        tender_id,
+async def newest(pool: Any, tender_id: UUID) -> int | None:
+    """The log index of the tender's newest release; None where nothing of it is released yet."""
+    query = "SELECT position FROM compiled_release WHERE tender_id = $1"
+    position: int | None = await pool.fetchval(query, tender_id)
+    return position
+
+
+async def load_compiled(pool: Any, tender_id: UUID) -> Compiled:
+    """What the tender's releases come to. The caller knows that there are any."""
+    return Compiled(
+        **await pool.fetchrow(
+            "SELECT tender_id, ocid, position, practice, changed_at, body FROM compiled_release"
+            " WHERE tender_id = $1",
+            tender_id,
+        )
     )
-    if row is None:
-        return None
-    compiled = Compiled(**row)
-    releases = await load_releases(pool, tender_id)
-    return compiled, [each for each in releases if each.position <= compiled.position]
+
+
+async def read_bodies(pool: Any, tender_id: UUID, position: int, size: int) -> AsyncIterator[list[bytes]]:
+    """The tender's releases up to that position, the oldest first: so many at once as have `size` bytes
+    together, or one that has more. No connection is held between them."""
+    query = (
+        "SELECT seq, body FROM ("
+        " SELECT seq, body, sum(octet_length(body)) OVER (ORDER BY seq) AS size FROM ("
+        "  SELECT seq, body FROM release WHERE tender_id = $1 AND seq > $2 AND position <= $3"
+        f"  ORDER BY seq LIMIT {AT_ONCE}) AS next) AS page"
+        " WHERE size - octet_length(body) = 0 OR size <= $4 ORDER BY seq"
+    )
+    rows = await pool.fetch(query, tender_id, -1, position, size)
+    while rows:
+        yield [row["body"] for row in rows]
+        rows = await pool.fetch(query, tender_id, rows[-1]["seq"], position, size)

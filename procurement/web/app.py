@@ -30,7 +30,7 @@ from procurement.handovers import Handovers
 from procurement.login.client import COOKIE
 from procurement.login.passkeys import Passkeys
 from procurement.login.sessions import Sessions
-from procurement.opendata.store import load_progress
+from procurement.opendata.store import standing_since
 from procurement.procedure import Procedure
 from procurement.reception import Reception
 from procurement.registry.office import Office
@@ -62,9 +62,6 @@ from procurement.web import live as live_pages
 from procurement.web.error_pages import HANDLERS
 from procurement.web.gate import UNGATED, Gate
 from procurement.web.live import Live
-
-PATIENCE = timedelta(minutes=5)
-"""That an award's record may take to be made without being a trouble."""
 
 HEADERS = [
     (
@@ -165,11 +162,17 @@ def create_app(
     )
 
 
+LATE = timedelta(minutes=5)
+"""Behind the log, after which releases and award records are in trouble, whatever holds them up: within seconds
+is usual."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The state of the service. `troubles`, each with the time since when: the log is not `sequenced`, not
     `witnessed`, or `behind`, or its `clock` went back; open data is not `released` any further, since a
-    tender's releases cannot be made; the list of award `records` has waited for the record of an award
-    of that time for over five minutes. `clock_in_doubt` says why nothing is closed or refused as late."""
+    tender's releases cannot be made, or is minutes behind the log; the list of award `records` has waited
+    for the record of an award of that time for over five minutes. `clock_in_doubt` says why nothing is
+    closed or refused as late."""
 
     status: str
     beacon_silent_since: Moment | None = None
@@ -182,10 +185,11 @@ async def health(procedure: NamedDependency[Procedure]) -> Health:
     """Whether the service and its database answer, since when the beacon does not (openings wait), and what
     is wrong meanwhile."""
     found = await procedure.log.troubles()
-    if stopped := (await load_progress(procedure.pool)).stopped_at:
-        found["released"] = stopped
+    now = procedure.now()
+    if stands := await standing_since(procedure.pool, now - LATE):
+        found["released"] = stands
     award = await held_up_since(procedure.pool)
-    if award and award < procedure.now() - PATIENCE:
+    if award and award < now - LATE:
         found["records"] = award
     troubles = {what: moment(since) for what, since in found.items()}
     silent, doubt = procedure.beacon.silent_since, procedure.watch.trouble

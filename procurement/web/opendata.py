@@ -2,7 +2,8 @@
 
 import asyncio
 import gzip
-from collections.abc import Sequence
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, SkipValidation
-from litestar.response import Template
+from litestar.response import Stream, Template
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from crypto.encoding import Moment, moment, sha256
@@ -24,9 +25,9 @@ from procurement.bulk.store import Published
 from procurement.errors import TenderError
 from procurement.finding.search import Shown
 from procurement.login.sessions import Sessions
-from procurement.ocds import Release
 from procurement.ocds.packages import PUBLISHED
 from procurement.opendata import store
+from procurement.opendata.store import Compiled
 from procurement.store import id_of, load_tender
 from procurement.web.api import PROBLEMS, Ocid, Steps
 from procurement.web.log import FOR_EVER, SHORTLY
@@ -177,22 +178,53 @@ async def list_releases(
     responses=_given(RecordPackage, "The record so far."),
     opt=AS_IT_IS,
 )
-async def read_ocds(ocid: Ocid, request: Asked, procedure: Steps, sessions: Here) -> Response[bytes]:
+async def read_ocds(ocid: Ocid, request: Asked, procedure: Steps, sessions: Here) -> Response[Any]:
     """The tender's OCDS record: every release so far, and what they merge to."""
-    await load_tender(procedure.pool, ocid)
-    found = await store.load_record(procedure.pool, id_of(ocid))
-    if found is None:
+    position = await store.newest(procedure.pool, id_of(ocid))
+    if position is None:
+        await load_tender(procedure.pool, ocid)
         raise TenderError("not-yet", "nothing of the tender is released yet")
-    compiled, releases = found
-    body = ocds.record_package(
-        ocid,
-        [Release(seq=each.seq, date=moment(each.released_at), body=each.body) for each in releases],
+    if _has(request.headers.get("If-None-Match", ""), _tag(position)):
+        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=_headers(_tag(position), SHORTLY))
+    compiled = await store.load_compiled(procedure.pool, id_of(ocid))
+    headers = _headers(_tag(compiled.position), SHORTLY)
+    pieces = _record_package(procedure.pool, compiled, sessions)
+    if _takes_gzip(request):
+        headers["Content-Encoding"] = "gzip"
+        pieces = _compressed(pieces)
+    return Stream(pieces, media_type="application/json", headers=headers)
+
+
+def _tag(position: int) -> str:
+    """Of a tender's record as of its newest release, which says all: releases stay as they are."""
+    return f'W/"{position}"'
+
+
+async def _record_package(pool: Any, compiled: Compiled, sessions: Sessions) -> AsyncIterator[bytes]:
+    """Piece by piece: a large tender read slowly is not held whole."""
+    start, end = await asyncio.to_thread(
+        ocds.record_package,
+        compiled.ocid,
         compiled.body,
         base=sessions.origin,
-        uri=f"{sessions.origin}/api/v1/tenders/{ocid}/ocds",
+        uri=f"{sessions.origin}/api/v1/tenders/{compiled.ocid}/ocds",
+        published=moment(compiled.changed_at),
         publisher=sessions.host,
     )
-    return await _answer(request, body, SHORTLY)
+    yield start
+    comma = b""
+    async for bodies in store.read_bodies(pool, compiled.tender_id, compiled.position, PAGE_SIZE):
+        yield comma + b",".join(bodies)
+        comma = b","
+    yield end
+
+
+async def _compressed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    packer = zlib.compressobj(LEVEL, wbits=zlib.MAX_WBITS | 16)  # as gzip has it
+    async for each in pieces:
+        if packed := await asyncio.to_thread(packer.compress, each):
+            yield packed
+    yield packer.flush()
 
 
 @get("/ocds/extensions/{name:str}/{file:str}", tags=["open data"], responses=_A_SCHEMA)
@@ -258,14 +290,23 @@ def _next(origin: str, offset: int, limit: int, practice: Shown) -> NextPage:
 
 async def _answer(request: Asked, body: bytes, kept: CacheControlHeader) -> Response[bytes]:
     """The package, or that it is as whoever asks has it, for so long."""
-    tag = f'W/"{sha256(body).hex()[:32]}"'  # weak: with and without compression it is the same
-    headers = {"ETag": tag, "Cache-Control": kept.to_header(), "Vary": "Accept-Encoding"} | ANYBODYS
+    tag = f'W/"{sha256(body).hex()[:32]}"'
+    headers = _headers(tag, kept)
     if _has(request.headers.get("If-None-Match", ""), tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    if len(body) > NOT_SMALLER and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(body) > NOT_SMALLER and _takes_gzip(request):
         body = await asyncio.to_thread(gzip.compress, body, LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, media_type="application/json", headers=headers)
+
+
+def _headers(tag: str, kept: CacheControlHeader) -> dict[str, str]:
+    """`tag` is a weak one: with and without compression it is the same."""
+    return {"ETag": tag, "Cache-Control": kept.to_header(), "Vary": "Accept-Encoding", **ANYBODYS}
+
+
+def _takes_gzip(request: Asked) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
 
 
 def _has(known: str, tag: str) -> bool:

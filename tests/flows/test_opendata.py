@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import re
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -22,12 +24,16 @@ from ocdsmerge import Merger
 from procurement import publication, store
 from procurement.finding.search import Shown
 from procurement.history import Head
+from procurement.ocds import Release
+from procurement.opendata import publisher
 from procurement.opendata import store as feed
-from procurement.opendata.publisher import Publisher, StoppedError
+from procurement.opendata.publisher import BATCH, Publisher, StoppedError
 from procurement.opendata.store import Progress, Released
+from procurement.procedure import Procedure
 from procurement.service import House
 from procurement.store import TenderRow
 from procurement.tenders import Organisation
+from procurement.web import app
 from procurement.web.opendata import MOST
 from tests.builders import a_lot
 from tests.flows.doomed import doomed_service
@@ -134,7 +140,8 @@ async def rows(town: Town) -> dict[str, list[asyncpg.Record]]:
 
 async def live(tender: PracticeTender) -> None:
     """From the first bid to the award."""
-    await tender.bid(await tender.town.bidder("Hanbit"), "900")
+    bidders = [await tender.town.bidder(each) for each in ("Hanbit", "Dasom", "Narae")]
+    await asyncio.gather(*(tender.bid(each, "900") for each in bidders))
     await tender.close()
     await tender.awarded()
 
@@ -198,20 +205,36 @@ async def as_seen(mirror: Mirror, tender: PracticeTender) -> list[Json]:
     return mirror.of(tender.ocid)
 
 
-async def test_from_the_beginning_the_same_is_released_again(town: Town) -> None:
-    """As at the first start on a log from before there was a feed."""
+@pytest.mark.parametrize("batch", [BATCH, 1, 2])
+async def test_from_the_beginning_the_same_is_released_again(
+    town: Town, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the first start on a log from before there was a feed, wherever batches cut what belongs
+    together: an opening's outcomes, of which nothing is released, or even made, before the last one's."""
     await released(town)
     before = await rows(town)
-    assert len(before["release"]) > 5
+    opened = next(each["tender_id"] for each in before["release"] if b'"bids"' in each["body"])
+    told, releases = Counter[UUID](), publication.releases
+
+    async def counted(procedure: Procedure, ocid: str) -> list[Release]:
+        told[store.id_of(ocid)] += 1
+        return await releases(procedure, ocid)
+
+    monkeypatch.setattr(publication, "releases", counted)
+    monkeypatch.setattr(publisher, "BATCH", batch)
     connection = await asyncpg.connect(town.dsn)
     async with connection.transaction():
         await connection.execute("SELECT FROM released FOR UPDATE")
         await connection.execute("DELETE FROM release")
         await connection.execute("DELETE FROM compiled_release")
         await connection.execute("UPDATE released SET position = 0")
-    await connection.close()
     await released(town)
     assert await rows(town) == before
+    entries = await store.load_entries(connection, opened)
+    await connection.close()
+    outcomes = [each for each in entries if b'"t":"bid:opened"' in each]
+    assert len(outcomes) == 3
+    assert 0 < told[opened] <= len(entries) - (len(outcomes) - 1)
 
 
 async def test_what_cannot_be_released_stops_the_feed_there_and_health_says_so(town: Town) -> None:
@@ -236,6 +259,21 @@ async def test_what_cannot_be_released_stops_the_feed_there_and_health_says_so(t
     await connection.close()
     assert await troubles(town) == []
     assert mirror.place(mirror.of(broken.ocid)[1]) < mirror.place(mirror.of(after.ocid)[0])
+
+
+async def test_a_feed_that_stands_still_for_any_reason_is_a_trouble(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await released(town)
+    connection = await asyncpg.connect(town.dsn)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM released FOR UPDATE")
+        await town.publish(a_lot(), lead=600)
+        assert await troubles(town) == []
+        monkeypatch.setattr(app, "LATE", timedelta(0))
+        await until(partial(troubles, town), lambda found: found == ["released"])
+    await connection.close()
+    await until(partial(troubles, town), lambda found: found == [])
 
 
 async def troubles(town: Town) -> list[str]:
@@ -302,6 +340,43 @@ async def test_a_page_ends_with_its_count_its_size_or_what_is_released(
     assert [each.position for each in page] == expected
 
 
+@pytest.mark.parametrize(
+    ("at_once", "size", "expected"),
+    [
+        (100, 10**6, [[0, 100, 200, 300, 400]]),
+        (2, 10**6, [[0, 100], [200, 300], [400]]),
+        (100, 300, [[0, 100, 200], [300], [400]]),
+        (100, 1, [[0, 100], [200], [300], [400]]),
+    ],
+)
+async def test_a_tenders_releases_are_read_some_at_a_time(
+    seeded: "asyncpg.Pool[Any]",
+    at_once: int,
+    size: int,
+    expected: list[list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tender_id = store.id_of("ocds-0s3al1-0")
+    async with seeded.acquire() as connection, connection.transaction():
+        await feed.add_releases(
+            connection,
+            [
+                Released(
+                    tender_id=tender_id,
+                    seq=1 + number,
+                    position=100 + number,
+                    released_at=EPOCH,
+                    practice=True,
+                    body=b"x" * 100 * number,
+                )
+                for number in range(1, 6)
+            ],
+        )
+    monkeypatch.setattr(feed, "AT_ONCE", at_once)
+    found = [each async for each in feed.read_bodies(seeded, tender_id, 104, size)]
+    assert [[len(body) for body in some] for some in found] == expected
+
+
 async def test_the_service_changes_no_release(seeded: "asyncpg.Pool[Any]") -> None:
     for statement in ("DELETE FROM release", "UPDATE release SET body = ''", "DELETE FROM compiled_release"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -326,12 +401,14 @@ async def test_who_has_a_page_already_is_told_so_and_a_full_page_stays_as_it_is(
         assert other.json() == answer.json()
 
 
-async def test_an_answer_is_compressed_for_whoever_can_read_it(town: Town) -> None:
-    await town.publish(a_lot(), lead=600)
+@pytest.mark.parametrize("of_a_tender", [False, True])
+async def test_an_answer_is_compressed_for_whoever_can_read_it(town: Town, of_a_tender: bool) -> None:
+    tender = await town.publish(a_lot(), lead=600)
     await released(town)
-    async with town.http.stream("GET", FEED, headers={"Accept-Encoding": "gzip"}) as answer:
+    address = f"{tender.path}/ocds" if of_a_tender else FEED
+    async with town.http.stream("GET", address, headers={"Accept-Encoding": "gzip"}) as answer:
         packed = b"".join([each async for each in answer.aiter_raw()])
-    plain = await town.http.get(FEED, headers={"Accept-Encoding": "identity"})
+    plain = await town.http.get(address, headers={"Accept-Encoding": "identity"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert "Content-Encoding" not in plain.headers
     assert gzip.decompress(packed) == plain.content

@@ -80,9 +80,11 @@ def packages(base: str) -> tuple[Json, Json]:
             for each in ocds.tell(told(life()))
         ]
         bodies += [each.body for each in releases]
-        record = json.loads(ocds.record_package(ocid, releases, ocds.compiled(releases), **about))
+        about["published"] = releases[-1].date
+        start, end = ocds.record_package(ocid, ocds.compiled(releases), **about)
+        record = json.loads(start + b",".join(each.body for each in releases) + end)
         records += record["records"]
-    page = json.loads(ocds.release_package(bodies, published=releases[-1].date, **about))
+    page = json.loads(ocds.release_package(bodies, **about))
     return at_hand(page, base), at_hand(record, base) | {"records": records}
 
 
