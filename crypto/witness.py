@@ -90,6 +90,11 @@ class Conflict(Value, frozen=True, tag_field="format", tag="openseal/witness-con
     proof: tuple[Base64, ...] = ()
 
     @property
+    def proves(self) -> bool:
+        """Whether it shows by itself that the log misbehaved, whoever sent it."""
+        return self.kind == "another-tree"
+
+    @property
     def name(self) -> str:
         """What tells it from others: the same note offered again has the same name."""
         new = _checkpoint_of(self.offered)

@@ -2,7 +2,7 @@
 
     FOLDER/witness.key     the secret key in a line, as Go's sumdb/note writes one; no passphrase, mode 0600
     FOLDER/state.json      per log the largest head that was co-signed (crypto.witness.WitnessState)
-    FOLDER/conflicts/      what logs signed that contradicts it, a file each (crypto.witness.Conflict)
+    FOLDER/conflicts/      what logs signed that contradicts it, or may, a file each (crypto.witness.Conflict)
 
 The key comes last: one without a memory beside it has lost it, and a witness that forgot must never go on
 under its name, for it would co-sign another past.
@@ -19,7 +19,9 @@ from crypto.witness import Conflict, WitnessState
 from procurement.errors import FolderError
 
 MOST_CONFLICTS = 1000
-"""Files of evidence kept of each kind: of two kinds anybody can make some who has a log's checkpoints."""
+"""Files kept of what proves that a log misbehaved."""
+MOST_NOTES = 100
+"""Files kept of each other kind, which anybody can make some of who has a log's checkpoints."""
 
 _KEY, _STATE, _CONFLICTS = "witness.key", "state.json", "conflicts"
 
@@ -60,10 +62,11 @@ class Memory:
         self.state = state
 
     def keep_conflict(self, conflict: Conflict) -> Path | None:
-        """The new file with that evidence; None where it is there already, or `MOST_CONFLICTS` of its kind.
+        """The new file with that evidence; None where it is there already, or enough of its kind are.
         Raises OSError."""
         path = self.folder / _CONFLICTS / f"{conflict.kind}-{conflict.name}.json"
-        if path.exists() or len(self.conflicts(conflict.kind)) >= MOST_CONFLICTS:
+        most = MOST_CONFLICTS if conflict.proves else MOST_NOTES
+        if path.exists() or len(self.conflicts(conflict.kind)) >= most:
             return None
         durable.replace(path, encode(conflict))
         return path

@@ -93,7 +93,7 @@ def run(
 @app.command
 def show(folder: Path, /) -> int:
     """Print the witness's key, what it has co-signed last of each log, and which logs contradicted
-    themselves. Exit status 1 where one did.
+    themselves. Exit status 1 where one did; notes of what anybody may have sent change nothing.
 
     Parameters
     ----------
@@ -112,8 +112,9 @@ def show(folder: Path, /) -> int:
     for head in memory.state.heads:
         out.print(_told(head, memory.key.verifier))
     for path, conflict in conflicts:
-        out.print(Text.assemble(("CONFLICT ", "bold red"), plain(f"{conflict}; kept as {path}")))
-    return FAILED if conflicts else 0
+        kind = ("CONFLICT ", "bold red") if conflict.proves else ("note: ", "dim")
+        out.print(Text.assemble(kind, plain(f"{conflict}; kept as {path}")))
+    return FAILED if any(conflict.proves for _, conflict in conflicts) else 0
 
 
 def _log(vkey: str) -> VerifyingKey:

@@ -35,6 +35,8 @@ class Kept:
         self.records: dict[str, bytes] = {}
         self.data: dict[str, bytes] = {}
         """By path, what a service has beside the log."""
+        self.missing: set[str] = set()
+        """What it knows that it has not yet."""
         self.seen: list[tuple[int, str]] = []
         """Sizes at moments, as witnesses saw them."""
 
@@ -43,6 +45,9 @@ class Kept:
 
     def entry(self, index: int) -> bytes:
         return self.log[index]
+
+    def lacks(self, id: str) -> bool:
+        return id in self.missing
 
     def statement(self, id: str) -> bytes | None:
         return self.statements.get(id)
@@ -160,12 +165,16 @@ def head_of(entries: list[bytes], key: SigningKey, witness: SigningKey | None, a
 
 
 class Served:
-    """What a service answers, by path. `lies` come before the truth: other bytes, or a status."""
+    """What a service answers, by path. `lies` come before the truth: other bytes, or a status; so do
+    `problems`: codes, with status 404."""
 
     def __init__(self, kept: Kept, world: World | None = None) -> None:
         self.world = world or the_world()
         self.lies: dict[str, bytes | int] = {}
+        self.problems: dict[str, str] = {}
         self.asked: list[str] = []
+        self.whole: list[str] = []
+        """Of these, what was not asked for in part."""
         self.truth: dict[str, bytes] = {}
         self.publish(kept)
 
@@ -196,6 +205,8 @@ class Served:
         self.asked.append(path)
         parts = path.split("/")
         known = f"/statements/{parts[-1]}" if parts[-2] in ("statements", "registry-statements") else path
+        if path in self.problems:
+            return 404, msgspec.json.encode({"code": self.problems[path]})
         said = self.lies.get(path, self.truth.get(known, 404))
         return (said, b'{"code":"no"}') if isinstance(said, int) else (200, said)
 
@@ -204,6 +215,8 @@ class Served:
 
         def handle(request: httpx.Request) -> httpx.Response:
             status, body = self.answer(request.url.path)
+            if "Range" not in request.headers:
+                self.whole.append(request.url.path)
             if not status:
                 raise httpx.ConnectError("nobody is there")
             return httpx.Response(status, headers=tagged(body), content=body)

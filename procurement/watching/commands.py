@@ -30,8 +30,10 @@ Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `openseal monitor --json` prints."""
+    """What `openseal monitor --json` prints. `copied` are the entries in the copy: where the summary has
+    fewer, a mirror has still to fetch what the rest of them names."""
 
+    copied: int
     findings: list[Finding]
     summary: Summary
     released: list[Released]
@@ -51,7 +53,8 @@ def mirror(
     """Keep a verifying copy of a service's log and of what the log names, and shout when it does not hold.
 
     Exit status 0: all is well; 1: there is an alarm, whose evidence is in FOLDER/alarms and which stands
-    until somebody takes it away from there; 2: unusable; 75: service or witnesses do not answer, try again.
+    until somebody takes it away from there; 2: unusable; 75: service or witnesses do not answer, or the
+    service has too much to do, try again.
 
     Parameters
     ----------
@@ -91,6 +94,8 @@ def monitor(
 ) -> int:
     """Look through a whole log for what no single award record shows, offline, in a folder of `mirror`.
 
+    It goes as far as the mirror has asked for what the entries name, and leaves out what is lacking still.
+
     Exit status 0: nothing was found; 1: something, named with the log entries that prove it; 2: no such copy.
 
     Parameters
@@ -106,14 +111,15 @@ def monitor(
     copy = Folder(folder, pinned)
     watching, told, away = Monitor(copy), _Told(json), False
     with refusing():
-        told.tell(watching.watch(_checked(copy, pinned)))
+        reached = _checked(copy, pinned)
+        told.tell(watching.watch(reached if copy.is_gathered else ""))
     if service:
         try:
             told.tell(asyncio.run(_pages(service, watching)))
         except (ServiceError, MalformedError) as error:
             away = True
             _shout(f"what the service's pages load could not be looked at: {error}")
-    told.sum_up(watching)
+    told.sum_up(watching, copy.head.size)
     return FAILED if told.count else LATER if away else 0
 
 
@@ -133,11 +139,13 @@ class _Told:
             else:
                 _show(each)
 
-    def sum_up(self, watching: Monitor) -> None:
+    def sum_up(self, watching: Monitor, copied: int) -> None:
         if not self._json:
-            _show_summary(watching, self.count)
+            _show_summary(watching, copied, self.count)
             return
-        report = Report(findings=self._kept, summary=watching.summary, released=watching.released)
+        report = Report(
+            copied=copied, findings=self._kept, summary=watching.summary, released=watching.released
+        )
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         sys.stdout.flush()
 
@@ -172,7 +180,8 @@ class _Keeper:
             self._quiet = str(error)
             return True
         if mirror.copied != before or self._quiet:
-            stdout().print(f"{mirror.size} entries, {mirror.copied - before} things new")
+            lacking = f", {mirror.lacking} still lacking" if mirror.lacking else ""
+            stdout().print(f"{mirror.size} entries, {mirror.copied - before} things new{lacking}")
         self._quiet = ""
         return False
 
@@ -220,8 +229,14 @@ def _show(finding: Finding) -> None:
     stdout().print(Text.assemble(code, plain(finding.sentence), (f" [{places}]", "dim")))
 
 
-def _show_summary(watching: Monitor, count: int) -> None:
+def _show_summary(watching: Monitor, copied: int, count: int) -> None:
     told, out = watching.summary, stdout()
+    if told.entries < copied:
+        out.print(
+            f"looked at the first {told.entries} of {copied} entries: what the others name is not here yet"
+        )
+    if told.lacking:
+        out.print(f"{len(told.lacking)} lacking of what these name, such as {told.lacking[0]}")
     out.print(
         f"{told.entries} entries, {told.tenders} tenders: {told.closed} closed, {told.awarded} awarded,"
     )

@@ -3,7 +3,7 @@ tlog-tiles), with what the log names beside it. Nothing here is verified but whe
 
 `checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`,
 `data/<sha256>.json`, which are lists of published files; `heads.jsonl` are heads that there were, `alarms/`
-is what a mirror shouted about, `mirror.json` what it has to remember.
+is what a mirror shouted about, `mirror.json` what it has to remember: how far all is here that entries name.
 """
 
 import os
@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -45,6 +46,37 @@ READABLE = 0o644
 
 _BUNDLES = 64
 """Entry bundles that are held parsed."""
+_MEMORY = "mirror.json"
+
+Kind = Literal["statement", "registry", "covers", "record", "data"]
+
+
+class Named(msgspec.Struct, frozen=True, array_like=True):
+    """Something that the log names: by the id of a statement, an award record by its tender and the award's
+    `time`, or a list of published files by its SHA-256."""
+
+    kind: Kind
+    id: str
+    tender: str = ""
+    time: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "data":
+            return f"the list of published files {self.id}"
+        about = f" of tender {self.tender}" if self.tender else ""
+        return f"the award record{about}" if self.kind == "record" else f"the statement {self.id}{about}"
+
+
+class State(msgspec.Struct, kw_only=True):
+    """What a mirror remembers beside its copy. `seen` is the newest head that it took for genuine; what the
+    entries before `named` name is here or in `lacking`; `sheets` are not given out yet, and of the lists
+    `unseen` no file was looked at yet."""
+
+    seen: str | None = None
+    named: int = 0
+    lacking: list[Named] = []
+    sheets: dict[str, list[str]] = {}
+    unseen: list[str] = []
 
 
 class Folder:
@@ -86,8 +118,10 @@ class Folder:
         return data
 
     def entries(self) -> Iterator[bytes]:
-        """Every entry below the head, in order. Raises LogError where one is missing."""
-        return self.entries_from(0, self.head.size)
+        """The entries below the head, in order: where a mirror fills the folder, as far as it has asked for
+        what they name. Raises LogError where one is missing, FolderError."""
+        reach = self._gathered.named if self._gathered else None
+        return islice(self.entries_from(0, self.head.size), reach)
 
     def entries_from(self, first: int, size: int) -> Iterator[bytes]:
         """The entries from index `first` on of the tree of `size` leaves."""
@@ -124,7 +158,7 @@ class Folder:
     def check_entries(self) -> None:
         """Raises LogError unless the entries lead to the head's root."""
         frontier = Frontier()
-        leaves = map(leaf_hash, self.entries())
+        leaves = map(leaf_hash, self.entries_from(0, self.head.size))
         while some := list(islice(leaves, TILE_WIDTH)):
             frontier, _ = frontier.extend(some)
         if (frontier.size, frontier.root) != (self.head.size, self.head.root):
@@ -158,6 +192,37 @@ class Folder:
     def published(self, digest: str) -> bytes | None:
         """The list of published files with that SHA-256 (hex)."""
         return self.read(f"data/{digest}.json")
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether `entries` are all that there are."""
+        return self._gathered is None or self._gathered.named >= self.head.size
+
+    def lacks(self, id: str) -> bool:
+        """Whether the mirror that fills the folder knows that this, as `entries` name it, is not here: a
+        statement's id, a tender whose record it is, or a list's SHA-256."""
+        return id in self._lacking
+
+    @cached_property
+    def _lacking(self) -> frozenset[str]:
+        return frozenset(each.id for each in self._gathered.lacking) if self._gathered else frozenset()
+
+    @cached_property
+    def _gathered(self) -> State | None:
+        """What the mirror remembered when this was first asked for: both of the above are of one moment."""
+        return self.memory()
+
+    def memory(self) -> State | None:
+        """What the mirror remembers that fills the folder; None where none does. Raises FolderError."""
+        data = self.read(_MEMORY)
+        try:
+            return msgspec.json.decode(data, type=State) if data is not None else None
+        except (ValueError, RecursionError) as error:
+            raise FolderError(f"{self.path}/{_MEMORY} is not what a mirror remembers: {error}") from error
+
+    def remember(self, state: State) -> None:
+        """Durable when this returns."""
+        self.write(_MEMORY, msgspec.json.encode(state))
 
     @cached_property
     def _covers(self) -> dict[str, bytes]:

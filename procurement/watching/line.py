@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from itertools import chain, repeat
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +18,15 @@ from crypto.errors import VerificationError
 AT_ONCE = 4
 """Requests under way at a time."""
 LONGEST_HEAD = 512 * 1024  # bytes
+_BUSY = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""Answers of who stands before a service: any stranger can bring them about by asking too much."""
 _SIZE = re.compile(r"[0-9]{1,18}")
 
 T = TypeVar("T")
@@ -132,7 +142,7 @@ class Line:
             return AwayError(str(trouble))
         if isinstance(trouble, VerificationError):
             return Alarm("wrong-bytes", f"What the service gives as {what} is wrong: {trouble}.", {})
-        if not answers:
+        if not answers or trouble.status in _BUSY:
             return AwayError(str(trouble))
         said = f"The service answers, and does not give {what}, which its log names."
         return Alarm("withheld", said, {"answer.txt": f"{trouble}\n".encode()})

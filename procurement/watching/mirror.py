@@ -18,9 +18,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice, repeat
-from typing import Literal
 
 import msgspec
 
@@ -28,7 +28,7 @@ from bids.client import PAUSES, ServiceError, lengthened, parse
 from bids.opening import open_in_parallel
 from bids.receipts import CoversEntry
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
-from crypto.encoding import Hex32, decode, encode, from_base64, moment, sha256
+from crypto.encoding import Hex32, decode, encode, from_base64, moment, parse_moment, sha256
 from crypto.errors import LogError, MalformedError, SignatureError, VerificationError
 from crypto.merkle import (
     ENTRIES,
@@ -48,18 +48,19 @@ from crypto.merkle import (
 from crypto.statements import LONGEST, Statement
 from crypto.trust import Trust
 from procurement import archive
-from procurement.errors import FolderError
 from procurement.history import BID_EVENTS, LONGEST_ENTRY, PRIVATE, Entry, EventType
 from procurement.record import verify
 from procurement.registry.statements import CertificateRevoked
-from procurement.watching.folder import Folder, beginning
+from procurement.watching.folder import Folder, Named, State, beginning
 from procurement.watching.line import LONGEST_HEAD, Alarm, AwayError, DoubtError, Line, NotYetError
 from procurement.watching.published import PUBLISHED, DataFile, DataList, DataPublished, is_list
 
 WINDOW = 8
 """Entry bundles under way at a time."""
 RECHECKED = 8
-"""Award records, of all that are kept, that are asked for again each time: which ones, nobody can know."""
+"""Award records, of all that are kept, that are asked about again each time: which ones, nobody can know."""
+OVERDUE = timedelta(hours=6)
+"""After an award a service may take so long to make its record, whatever else it has to do."""
 SPACING = timedelta(minutes=5)
 """Between two heads that are remembered for ever."""
 SOME = 16 * TILE_WIDTH
@@ -70,35 +71,6 @@ LONGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ENTRY)
 
 KEPT = 2
 """Of the publications of all tenders the newest ones, whose files stay."""
-
-Kind = Literal["statement", "registry", "covers", "record", "data"]
-
-
-class Named(msgspec.Struct, frozen=True, array_like=True):
-    """Something that the log names: by the id of a statement, an award record by its tender, or a list of
-    published files by its SHA-256."""
-
-    kind: Kind
-    id: str
-    tender: str = ""
-
-    def __str__(self) -> str:
-        if self.kind == "data":
-            return f"the list of published files {self.id}"
-        about = f" of tender {self.tender}" if self.tender else ""
-        return f"the award record{about}" if self.kind == "record" else f"the statement {self.id}{about}"
-
-
-class State(msgspec.Struct, kw_only=True):
-    """What a mirror remembers beside its copy. `seen` is the newest head that it took for genuine; what the
-    entries before `named` name is here or in `lacking`; `sheets` are not given out yet, and of the lists
-    `unseen` no file was looked at yet."""
-
-    seen: str | None = None
-    named: int = 0
-    lacking: list[Named] = []
-    sheets: dict[str, list[str]] = {}
-    unseen: list[str] = []
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,16 +104,22 @@ class Mirror:
         self._trust = trust
         self._log = VerifyingKey.parse(trust.log)
         self._tell = tell
-        self._state = _load(folder)
+        self._state = folder.memory() or State()
         note = folder.note()
         self._kept = verify_checkpoint(note, self._log) if note else None
         self._note = self._state.seen or note
         self._seen = verify_checkpoint(self._note, self._log) if self._note else None
+        self._reached: datetime | None = None
         self._remembered: datetime | None = None
         self._days: dict[str, str] = {}
         self._lacking: dict[Named, ServiceError | VerificationError] = dict.fromkeys(
             self._state.lacking, LogError("it was lacking before")
         )
+
+    @property
+    def lacking(self) -> int:
+        """How many things are still to come that the entries here name."""
+        return len(self._lacking)
 
     @property
     def size(self) -> int:
@@ -169,6 +147,7 @@ class Mirror:
 
     async def _copy_log(self) -> None:
         note, head = await self._line.persist("the log's head", self._head)
+        self._reached = self._trust.witnesses.reached(note)
         if self._kept == head:
             return
         since = self.size
@@ -179,14 +158,13 @@ class Mirror:
         await tree.copy(since)
         await asyncio.to_thread(self._folder.settle)
         self._folder.publish(note)
-        self._keep_head(note)
+        self._keep_head(note, self._reached)
         self._folder.drop_partial_tiles(head.size, since)
         self._kept = head
         self.copied += head.size - since
 
-    def _keep_head(self, note: str) -> None:
+    def _keep_head(self, note: str, reached: datetime) -> None:
         """Now and then, by the witnesses' clocks, which are the ones that count."""
-        reached = self._trust.witnesses.reached(note)
         if self._remembered is None or reached >= self._remembered + SPACING:
             self._folder.keep_head(note)
             self._remembered = reached
@@ -326,7 +304,7 @@ class Mirror:
         if entry.t in (EventType.SCORED, EventType.TERMINATED):
             sheets.pop(entry.tender, None)
         if entry.t is EventType.AWARDED:
-            yield Named("record", entry.tender, entry.tender)
+            yield Named("record", entry.tender, entry.tender, entry.time)
 
     async def _fetch_all(self, several: Iterable[Named]) -> None:
         """Each is lacking until it is here. Records are large: one at a time."""
@@ -424,37 +402,68 @@ class Mirror:
         """Asks again for what is lacking, and shouts about what still is. Raises AwayError."""
         end = time.monotonic() + self._line.patience
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
-            if not self._lacking or time.monotonic() + pause > end:
+            if not self._due() or time.monotonic() + pause > end:
                 break
             await asyncio.sleep(lengthened(pause))
             await self._try_again()
-        answers = bool(self._lacking) and await self._line.answers()
+        answers = bool(self._due()) and await self._line.answers()
         if answers:
             await self._try_again()  # the service may have come back just now
-        for each, why in self._lacking.items():
-            verdict = self._line.verdict(str(each), why, answers=answers)
+        verdicts = [
+            self._line.verdict(str(each), self._lacking[each], answers=answers) for each in self._due()
+        ]
+        for verdict in verdicts:
+            if isinstance(verdict, Alarm):
+                self._shout(verdict)
+        for verdict in verdicts:
             if isinstance(verdict, AwayError):
                 raise verdict
-            self._shout(verdict)
 
     async def _try_again(self) -> None:
-        await self._fetch_all(list(self._lacking))
+        await self._fetch_all(self._due())
         await asyncio.to_thread(self._folder.settle)
         self._save()
 
+    def _due(self) -> list[Named]:
+        """What is lacking and ought to be there: not a record that the service says it is still making, for
+        as long as that may take by the witnesses' clocks."""
+        return [each for each, why in self._lacking.items() if not self._in_the_making(each, why)]
+
+    def _in_the_making(self, named: Named, why: Exception) -> bool:
+        if not named.time or not isinstance(why, ServiceError) or why.code != "not-yet":
+            return False
+        return self._reached is None or self._reached < parse_moment(named.time) + OVERDUE
+
     async def _look_again(self) -> None:
-        """Records do not change: some of those that are kept are asked for again."""
+        """Records do not change: the service has to say of some of those that are kept that they are the
+        same. One, which it says to be another if there is such a one, is asked for as a whole."""
+        whole: str | None = None
         for ocid in _sample(self._folder, RECHECKED):
-            kept = self._folder.record(ocid)
+            try:
+                if await self._is_said_to_differ(ocid) or whole is None:
+                    whole = ocid
+            except Alarm as alarm:
+                self._shout(alarm)
+        if whole is not None:
+            await self._guarded(self._compare(whole))
 
-            async def again(ocid: str = ocid, kept: bytes | None = kept) -> None:
-                data = await self._line.get(_record_of(ocid), archive.LARGEST)
-                if data != kept:
-                    said = f"The award record of tender {ocid} changed after it was published."
-                    evidence = {"record.before.zip": kept or b"", "record.now.zip": data}
-                    raise DoubtError(Alarm("record-changed", said, evidence))
+    async def _is_said_to_differ(self, ocid: str) -> bool:
+        """By its ETag, which is its SHA-256. Raises Alarm, AwayError."""
+        glance = partial(self._line.glance, _record_of(ocid))
+        given = await self._line.persist(str(Named("record", ocid, ocid)), glance)
+        return given.tag != sha256(self._folder.record(ocid) or b"").hex()
 
-            await self._guarded(self._line.persist(str(Named("record", ocid, ocid)), again))
+    async def _compare(self, ocid: str) -> None:
+        kept = self._folder.record(ocid)
+
+        async def again() -> None:
+            data = await self._line.get(_record_of(ocid), archive.LARGEST)
+            if data != kept:
+                said = f"The award record of tender {ocid} changed after it was published."
+                evidence = {"record.before.zip": kept or b"", "record.now.zip": data}
+                raise DoubtError(Alarm("record-changed", said, evidence))
+
+        await self._line.persist(str(Named("record", ocid, ocid)), again)
 
     async def _look_at_files(self) -> None:
         """Published files are large and stay where they are: once, when their list is new here, the service
@@ -512,7 +521,7 @@ class Mirror:
 
     def _save(self) -> None:
         self._state.lacking = list(self._lacking)
-        self._folder.write(_STATE, msgspec.json.encode(self._state))
+        self._folder.remember(self._state)
 
 
 class _Tree:
@@ -626,7 +635,6 @@ class _Tree:
 
 _ROWS = 64
 """Tiles of a tree that are held."""
-_STATE = "mirror.json"
 _DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){2}")
 _EVENTS = frozenset(map(str, EventType))
 
@@ -693,14 +701,6 @@ def _newest_of_all(folder: Folder) -> set[str]:
             if listed.of_all:
                 found.setdefault(listed.practice, set()).add(listed.folder)
     return {path for several in found.values() for path in sorted(several)[-KEPT:]}
-
-
-def _load(folder: Folder) -> State:
-    data = folder.read(_STATE)
-    try:
-        return msgspec.json.decode(data, type=State) if data else State()
-    except (ValueError, RecursionError) as error:
-        raise FolderError(f"{folder.path}/{_STATE} is not what a mirror remembers: {error}") from error
 
 
 async def _all(several: Iterable[Awaitable[object]]) -> None:

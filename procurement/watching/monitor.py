@@ -65,7 +65,12 @@ class Copy(Protocol):
     """A copy of a log and of what the log names."""
 
     def entries(self) -> Iterator[bytes]:
-        """Every entry, in order."""
+        """Every entry, in order, as far as the copy has what they name."""
+        ...
+
+    def lacks(self, id: str) -> bool:
+        """Whether the copy itself knows that it has not yet what they name so: a statement by its id, an
+        award record by its tender, a list of published files by its SHA-256 (hex)."""
         ...
 
     def entry(self, index: int) -> bytes:
@@ -120,6 +125,8 @@ class Summary(msgspec.Struct, kw_only=True, rename="camel"):
     """Lists of open data."""
     unknown: dict[str, int] = {}
     """By type, entries that this program knows nothing of."""
+    lacking: list[str] = []
+    """What the copy itself says that it has not yet: statements, tenders' records, lists of open data."""
 
 
 class _ClientReleased(Value, frozen=True, kw_only=True, tag_field="t", tag="client:released"):
@@ -233,6 +240,8 @@ class Monitor:
         self._published: dict[str, int] = {}
         self._settled: dict[str, str] = {}
         """By the day on which tenders were published, when the last of them was closed."""
+        self._unread = False
+        """Whether a statement is lacking that may account for commitments."""
         self._ids = _Ids()
         self._days = _Days()
         self._clock = _Clock(copy.heads())
@@ -306,6 +315,8 @@ class Monitor:
         self.summary.published += 1
         digest = decode(data, DataPublished).sha256
         found = self._copy.published(digest)
+        if found is None and self._lacks(digest):
+            return
         if found is None or not is_list(found, digest):
             said = f"This copy does not have the list of published files that entry {index} names, {digest}."
             yield _found("list-missing", said, index)
@@ -327,6 +338,7 @@ class Monitor:
         id = decode(data, CoversEntry).statement
         said = yield from self._read(index, id, RevealedCovers)
         if said is None:
+            self._unread |= self._copy.lacks(id)
             return
         what = f"The statement about the made-up commitments of {said.day} (entry {index})"
         if (before := self._covered.setdefault(said.day, index)) != index:
@@ -480,6 +492,7 @@ class Monitor:
         try:
             closing = _genuine(data, entry.statement).read(Closing) if data is not None else None
             if closing is None:
+                self._unread |= self._copy.lacks(entry.statement)
                 return  # told with all statements that are missing
             check_about(entry, closing)
             claims = _claims(closing)
@@ -536,6 +549,8 @@ class Monitor:
     def _never_revealed(self, now: str) -> Iterator[Finding]:
         """Commitments that nothing accounts for, although all tenders are closed that were open then, and
         nothing holds up the statement about the made-up ones of their day."""
+        if self._unread:
+            return
         live = [each for each in self._tenders.values() if _open(each)]
         first_open = min((each.published for each in live), default=len(self._state))
         overdue: dict[str, list[int]] = defaultdict(list)
@@ -566,6 +581,8 @@ class Monitor:
 
     def _awarded(self, index: int, ocid: str, tender: _Tender) -> Iterator[Finding]:
         data = self._copy.record(ocid)
+        if data is None and self._lacks(ocid):
+            return
         if data is None:
             said = f"Tender {ocid} was awarded (entry {index}), and this copy has no award record of it."
             yield _found("record-missing", said, index, tender=ocid)
@@ -599,6 +616,8 @@ class Monitor:
         """The statement that entry `index` names; a finding where the copy has none, or another one."""
         data = self._copy.statement(id)
         about = f"Tender {tender}: " if tender else ""
+        if data is None and self._lacks(id):
+            return None
         if data is None:
             said = f"{about}this copy does not have the statement that entry {index} names, {id}."
             yield _found("statement-missing", said, index, tender=tender)
@@ -609,6 +628,13 @@ class Monitor:
             said = f"{about}what this copy has as the statement that entry {index} names is not it: {error}."
             yield _found("statement-wrong", said, index, tender=tender)
             return None
+
+    def _lacks(self, id: str) -> bool:
+        """Whether the copy says so itself, whose mirror asks for it again; then it is in the summary."""
+        lacks = self._copy.lacks(id)
+        if lacks and id not in self.summary.lacking:
+            self.summary.lacking.append(id)
+        return lacks
 
     def _read(self, index: int, id: str, type_: type[P]) -> Generator[Finding, None, P | None]:
         statement = yield from self._statement(index, id)

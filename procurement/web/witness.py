@@ -46,7 +46,8 @@ def create_witness(
             if after != memory.state:
                 memory.keep(after)
             if answer.conflict and (kept := memory.keep_conflict(answer.conflict)):
-                _tell(f"CONFLICT: {answer.conflict}; kept as {kept}")
+                kind = "CONFLICT" if answer.conflict.proves else "note"
+                _tell(f"{kind}: {answer.conflict}; kept as {kept}")
         return answer
 
     @post("/add-checkpoint", request_max_body_size=REQUEST_LIMIT, status_code=200)

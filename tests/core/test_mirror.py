@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,11 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids.receipts import commitment_entry
-from crypto.encoding import encode, moment, sha256
+from crypto.encoding import encode, moment, parse_moment, sha256
 from crypto.errors import SignatureError
 from procurement.__main__ import main
 from procurement.bulk.listing import DataPublished
 from procurement.errors import FolderError
+from procurement.watching import mirror
 from procurement.watching.folder import Folder
 from procurement.watching.line import AwayError
 from procurement.watching.mirror import alarms
@@ -304,7 +305,7 @@ async def test_a_wrong_co_signature_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["tile/0/000", "tile/entries/000", "tile/entries/001.p/"])
-@pytest.mark.parametrize("lie", [404, 503, b"", "garbled"])
+@pytest.mark.parametrize("lie", [404, 500, b"", "garbled"])
 async def test_a_tile_or_entries_that_are_withheld_or_wrong_are_noticed(
     tmp_path: Path, path: str, lie: Any
 ) -> None:
@@ -320,6 +321,54 @@ async def test_a_tile_or_entries_that_are_withheld_or_wrong_are_noticed(
     service.lies = {}
     assert await mirrored(service, tmp_path) == []
     Folder(tmp_path).check_entries()
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_a_gate_that_is_full_is_nobody_s_misconduct(tmp_path: Path, status: int) -> None:
+    """Any stranger fills it: for a tile, for what the log names, and for a record that is looked at again."""
+    service, [life] = served(), a_log().lives
+    tile = next(each for each in service.truth if each.startswith("/log/tile/entries/"))
+    notice = f"/api/v1/tenders/ocds-0s3al1-t1/statements/{life.notice_id}"
+    for path in (tile, notice, RECORD):
+        service.lies = {path: status}
+        with pytest.raises(AwayError):
+            await mirrored(service, tmp_path)
+    service.lies = {}
+    assert await mirrored(service, tmp_path) == []
+    service.lies = {RECORD: status}
+    with pytest.raises(AwayError):
+        await mirrored(service, tmp_path)
+    assert alarms(Folder(tmp_path)) == []
+
+
+async def test_what_is_withheld_behind_a_gate_that_is_full_is_noticed(tmp_path: Path) -> None:
+    service, [life] = served(), a_log().lives
+    notice = f"/api/v1/tenders/ocds-0s3al1-t1/statements/{life.notice_id}"
+    service.lies = {notice: 503, RECORD: 404}
+    with pytest.raises(AwayError):
+        await mirrored(service, tmp_path)
+    assert [kept.code for _, kept in alarms(Folder(tmp_path))] == ["withheld"]
+
+
+async def test_a_record_that_is_still_being_made_is_waited_for_until_it_is_overdue(tmp_path: Path) -> None:
+    service, log = served(), a_log()
+    service.problems[RECORD] = "not-yet"
+    awarded = parse_moment(msgspec.json.decode(log.entries[log.lives[0].history[-1]])["time"])
+
+    def seen(at: datetime) -> None:
+        head = head_of(log.entries, service.world.log, service.world.witness, at)
+        service.truth["/log/checkpoint"] = head
+
+    for hours in (1, 5):
+        seen(awarded + timedelta(hours=hours))
+        assert await mirrored(service, tmp_path, 60) == [], "and nobody asks for it all the time"
+    monitor = Monitor(Folder(tmp_path))
+    assert (list(monitor.watch()), monitor.summary.lacking) == ([], ["ocds-0s3al1-t1"])
+    seen(awarded + timedelta(hours=7))
+    assert await mirrored(service, tmp_path) == ["withheld"]
+    service.problems = {}
+    assert await mirrored(service, tmp_path) == []
+    assert (tmp_path / "records/ocds-0s3al1-t1.zip").exists()
 
 
 @pytest.mark.parametrize("what", ["notice", "closing", "covers", "record"])
@@ -422,6 +471,26 @@ async def test_a_record_that_changes_is_noticed(tmp_path: Path) -> None:
     await caught(service, tmp_path, "record-changed")
 
 
+async def test_records_are_looked_at_again_by_their_etags_and_one_as_a_whole(tmp_path: Path) -> None:
+    watched = Watched()
+    for number in (1, 2, 3):
+        ocid = f"ocds-0s3al1-t{number}"
+        life = watched.life(lambda ocid=ocid: Life(notice=a_notice(the_world(), tender=ocid)))  # type: ignore[misc]
+        life.submit(a_bidder(the_world(), 1))
+        life.to_award()
+    service = Served(watched.kept())
+    await mirrored(service, tmp_path)
+    paths = {path for path in service.truth if path.endswith("/record")}
+    service.asked, service.whole = [], []
+    assert await mirrored(service, tmp_path) == []
+    assert paths <= set(service.asked)
+    assert len([each for each in service.whole if each in paths]) == 1
+    for path in sorted(paths):
+        service.lies, service.whole = {path: service.truth[path] + b"\n"}, []
+        assert await mirrored(service, tmp_path) == ["record-changed"]
+        assert [each for each in service.whole if each in paths] == [path]
+
+
 @settings(max_examples=12)
 @given(st.data())
 def test_no_answer_stops_the_mirror_or_gets_into_the_copy(data: st.DataObject) -> None:
@@ -519,7 +588,12 @@ class Ending(Served):
         return super().answer(path)
 
 
-async def test_a_mirror_that_ends_at_any_request_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_mirror_that_ends_at_any_request_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the monitor, at any moment, holds nothing against anybody that is only not fetched yet."""
+    monkeypatch.setattr(mirror, "SOME", 16)
+    looked = set()
     kept = a_log().kept()
     kept.log += fillers(2000, "more")
     service = Served(kept)
@@ -527,6 +601,11 @@ async def test_a_mirror_that_ends_at_any_request_goes_on_where_it_was(tmp_path: 
     for stop in range(len(service.asked)):
         with suppress(KeyError):  # where little was left to ask for, it comes to its end
             await mirrored(Ending(kept, stop), tmp_path / "copy")
+        if (tmp_path / "copy/checkpoint").exists():
+            monitor = Monitor(Folder(tmp_path / "copy"))
+            assert list(monitor.watch()) == []
+            looked.add(monitor.summary.entries)
+    assert {0, len(kept.log)} < looked
     assert await mirrored(service, tmp_path / "copy") == []
     assert content(tmp_path / "copy") == content(tmp_path / "whole")
 
@@ -624,6 +703,17 @@ def test_the_monitor_command_tells_what_it_finds_and_refuses_what_is_no_copy(
     assert run("monitor", str(copy), "--trust", str(trust_beside(copy)), "--json") == 0
     report = msgspec.json.decode(capsysbinary.readouterr().out)
     assert (report["findings"], report["summary"]["awarded"]) == ([], 1)
+    assert report["copied"] == report["summary"]["entries"] == len(a_log().entries)
+    memory = msgspec.json.decode((copy / "mirror.json").read_bytes())
+    record = ["record", "ocds-0s3al1-t1", "ocds-0s3al1-t1", ""]
+    (copy / "mirror.json").write_bytes(msgspec.json.encode(memory | {"named": 40, "lacking": [record]}))
+    (copy / "records/ocds-0s3al1-t1.zip").rename(tmp_path / "record")
+    assert run("monitor", str(copy), "--trust", str(trust_beside(copy))) == 0
+    told = capsysbinary.readouterr().out.decode()
+    assert f"looked at the first 40 of {len(a_log().entries)} entries" in told
+    assert "1 lacking of what these name, such as ocds-0s3al1-t1" in told
+    (copy / "mirror.json").write_bytes(msgspec.json.encode(memory))
+    (tmp_path / "record").rename(copy / "records/ocds-0s3al1-t1.zip")
     (copy / "records/ocds-0s3al1-t1.zip").unlink()
     assert run("monitor", str(copy)) == 1
     told = capsysbinary.readouterr().out.decode()

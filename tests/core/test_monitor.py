@@ -109,6 +109,22 @@ def test_lists_of_published_files_are_here_and_one_for_each_period() -> None:
     assert codes(kept) == ["list-unreadable"]
 
 
+def test_what_a_copy_knows_that_it_has_not_yet_is_no_finding_and_is_told() -> None:
+    watched = Watched()
+    life = awarded(watched)
+    list_, covers = watched.publish("day", date(2026, 3, 1)), watched.cover(f"{NIGHT}T00:00:00.000Z")
+    said = watched.reveal(covers.time[:10])
+    kept, ids = watched.kept(), [life.notice_id, life.closing_id, said]
+    kept.records, kept.data = {}, {}
+    for id in ids:
+        del kept.statements[id]
+    assert codes(kept, AFTER) == ["list-missing", "never-revealed", "record-missing", "statement-missing"]
+    kept.missing = {"ocds-0s3al1-t1", list_, *ids}
+    monitor = Monitor(kept)
+    assert list(monitor.watch(AFTER)) == []
+    assert sorted(monitor.summary.lacking) == sorted(kept.missing)
+
+
 def test_a_cancelled_tender_is_closed_afterwards_and_that_is_all() -> None:
     watched = Watched()
     life = watched.life(begun)

@@ -19,6 +19,7 @@ from crypto.trust import Trust
 from procurement import bundle
 from procurement.pinning import identities
 from procurement.record import Verdict, verify
+from procurement.stamping import LONGEST_REST, Rest
 from tests.builders import DEADLINE, Life, a_bidder, a_lot, a_notice, the_world
 from tests.stamper import POLICY, UNTIL, TimeAuthority
 
@@ -238,3 +239,13 @@ def test_a_stamp_that_does_not_hold_refuses_the_record(
     verdict = judged(trusting(authority), lie(authority, impostor))
     assert (verdict.outcome, verdict.steps[-1].number) == ("refused", 4)
     assert "stamp" in verdict.steps[-1].findings[0]
+
+
+def test_an_authority_that_fails_is_asked_more_and_more_rarely() -> None:
+    rest, rests = Rest(), []
+    for _ in range(11):
+        rest, before = rest.longer(1000.0), rest
+        rests.append(rest.until - 1000.0)
+        assert rest.next >= before.next
+    assert rests[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert rests[-2:] == [LONGEST_REST, LONGEST_REST]

@@ -110,7 +110,8 @@ async def test_each_contradiction_is_told_once_and_kept_as_evidence(
     assert [each.status_code for each in answers] == [200, 409, 422, 409, 409, 409, 400]
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 3
-    assert all(line.startswith("witness: CONFLICT: log tenders.example/log1 ") for line in lines)
+    kinds = sorted(line.split(" log tenders.example/log1 ")[0] for line in lines)
+    assert kinds == ["witness: CONFLICT:", "witness: note:", "witness: note:"]
     kept = [decode(path.read_bytes(), Conflict) for path in (folder / "conflicts").iterdir()]
     assert {each.kind for each in kept} == {"another-tree", "unproven", "older"}
     [fork] = [each for each in kept if each.kind == "another-tree"]
@@ -121,13 +122,23 @@ async def test_each_contradiction_is_told_once_and_kept_as_evidence(
     shown = run("witness", "show", folder)
     assert shown.status == 1
     assert f"tenders.example/log1: 9 entries, root {seen.root.hex()}, co-signed 20" in shown.out
-    assert shown.out.count("CONFLICT log tenders.example/log1") == 3
+    assert shown.out.count("CONFLICT log tenders.example/log1") == 1
+    assert shown.out.count("note: log tenders.example/log1") == 2
+
+
+async def test_what_anybody_may_have_sent_is_shown_and_no_conflict(
+    folder: Path, run: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await asked(folder, request(0, 9), request(0, 7), request(9, 20, FORK))
+    assert "CONFLICT" not in capfd.readouterr().err
+    shown = run("witness", "show", folder)
+    assert (shown.status, shown.out.count("note: log"), shown.out.count("CONFLICT")) == (0, 2, 0)
 
 
 async def test_no_evidence_keeps_proof_of_another_kind_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witness, "MOST_CONFLICTS", 2)
+    monkeypatch.setattr(witness, "MOST_NOTES", 2)
     older = [request(0, size) for size in (5, 6, 7, 8)]
     await asked(folder, request(0, 9), *older, request(9, 9, FORK))
     names = [path.name.rsplit("-", 2)[0] for path in Memory(folder).conflicts()]
@@ -278,7 +289,7 @@ def test_a_client_that_knows_the_specification_alone_is_co_signed_and_then_contr
         assert (answer.status, answer.read() and None) == (405, None)
         second = run("witness", "run", folder, "--trust", trust, "--port", "0")
         told, refused = second.err.splitlines()  # what it says of the fork, and no word about the others
-        assert told.startswith("witness: CONFLICT: log other.example/log signed a tree of 7 entries")
+        assert told.startswith("witness: note: log other.example/log signed a tree of 7 entries")
         assert (second.status, refused) == (2, f"openseal: another command is at work in {folder}")
     assert [path.name.rsplit("-", 2)[0] for path in Memory(folder).conflicts()] == ["unproven"]
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from crypto.checkpoint import TlogProof
-from crypto.stamps import Token
-from procurement import archive
+from crypto.stamps import Token, request
+from procurement import archive, stamping
 from procurement.record import verify
 from procurement.service import House
 from procurement.settings import Settings
@@ -28,20 +28,23 @@ def authority(tmp_path: Path) -> TimeAuthority:
 
 
 async def test_closings_are_stamped_and_an_authority_that_is_away_holds_nothing_up(
-    dsn: str, house: House, authority: TimeAuthority, tmp_path: Path
+    dsn: str, house: House, authority: TimeAuthority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stamping, "LONGEST_REST", stamping.LOOK)
     impostor = TimeAuthority(tmp_path / "impostor")
     authority.answered = b""  # 503
     async with serving(authority) as url:
         setting = {"OPENSEAL_STAMPS": f"{authority.folder / 'root.pem'}@{url}/stamp"}
-        stamping = Settings.load(setting).stamping
-        async with running(dsn, house, stamping=stamping) as http:
+        by = Settings.load(setting).stamping
+        async with running(dsn, house, stamping=by) as http:
             town = await Town.settle(http, house, dsn)
             assert town.trust.stamping == authority.pinned
             never, late = [await town.publish(a_lot()) for _ in range(2)]
             for tender in (never, late):
                 await tender.bid(await town.bidder("Bidder"), "100")
             await asyncio.gather(never.close(), late.close())
+            for tender in (never, late):
+                await is_asked_about(tender, authority)
             unstamped = await never.awarded()
             assert (await never.get("stamp")).json()["code"] == "not-yet"
 
@@ -66,6 +69,16 @@ async def test_closings_are_stamped_and_an_authority_that_is_away_holds_nothing_
             )
             assert (await never.get("stamp")).status_code == 404
             assert "log/closing.tsr" not in archive.unpack(unstamped)
+
+
+async def is_asked_about(tender: PracticeTender, authority: TimeAuthority) -> None:
+    """Although what came about another closing is no good."""
+    query = request((await checkpoint_of(tender)).encode())
+
+    async def asked() -> bool:
+        return query in authority.asked
+
+    await until(asked, bool)
 
 
 async def is_not_kept(tender: PracticeTender, token: bytes, authority: TimeAuthority) -> None:

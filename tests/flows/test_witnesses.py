@@ -114,8 +114,8 @@ async def shows_a_rollback(witness: OurWitness, past: str) -> None:
         answer = await asked.add_checkpoint(Request(old_size=0, proof=(), checkpoint=past).encode())
     size = Checkpoint.parse(Note.parse(past).text).size
     status, shown = witness.do("show")
-    assert (answer.status, status) == (409, 1)
-    assert f"CONFLICT log openseal.local/log came with {size} entries after {int(answer.body)} were" in shown
+    assert (answer.status, status) == (409, 0), "anybody may have sent it"
+    assert f"note: log openseal.local/log came with {size} entries after {int(answer.body)} were" in shown
 
 
 async def test_no_order_is_taken_before_the_quorum_has_seen_the_closing(
