@@ -163,8 +163,8 @@ def create_app(
 
 
 LATE = timedelta(minutes=5)
-"""Behind the log, after which releases and award records are in trouble, whatever holds them up: within seconds
-is usual."""
+"""Behind the log, after which releases and award records are in trouble, whatever holds them up: usual are
+seconds."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
