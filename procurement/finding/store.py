@@ -1,6 +1,6 @@
 """SQL of the index: one function per statement. Reading takes no lock: a line is whole, or the one before."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,11 @@ _SHOWN = (
     " reserved_for, classifications, currency, value, practice, published, deadline, opens, phase, outcome,"
     " over"
 )
+WALKED = 10_000
+"""Lines that are looked through for words, in the order of the list. What fills no page from so many is rare,
+and looked up. PostgreSQL does not know that before: it takes all beginnings of words for equally frequent,
+and would walk through a million lines for the number of one tender."""
+
 _BY: dict[Order, tuple[str, str]] = {
     "newest": ("published", "DESC"),
     "closing-first": ("deadline", "ASC"),
@@ -202,17 +207,31 @@ async def find(pool: Any, search: Search, now: datetime, limit: int) -> Page:
     backwards = search.before is not None
     if backwards:
         direction = "ASC" if direction == "DESC" else "DESC"
-    conditions, values = _conditions(search, now)
+    times, others, values = _conditions(search, now)
     if cursor := search.after or search.before:
         values += [cursor.at, cursor.tender_id]
         sign = "<" if direction == "DESC" else ">"
-        conditions.append(f"({column}, tender_id) {sign} (${len(values) - 1}, ${len(values)})")
-    where = " AND ".join(conditions) or "true"
-    order = f"{column} {direction}, tender_id {direction}"
-    statement = f"SELECT {_SHOWN} FROM listing WHERE {where} ORDER BY {order} LIMIT {limit + 1}"
+        times.append(f"({column}, tender_id) {sign} (${len(values) - 1}, ${len(values)})")
+    ordered = f"ORDER BY {column} {direction}, tender_id {direction} LIMIT"
+    rows: list[Any] = []
     async with _reading(pool) as connection:
-        rows = await connection.fetch(statement, *values)
+        for statement in _ways(search, times, others, ordered, limit + 1):
+            if len(rows) <= limit:
+                rows = await connection.fetch(statement, *values)
     return _page([_line(row) for row in rows], search, limit)
+
+
+def _ways(
+    search: Search, times: Sequence[str], others: Sequence[str], ordered: str, most: int
+) -> Iterator[str]:
+    """The statements that find lines, each to be asked where those before it do not find `most`."""
+    found = f"SELECT {_SHOWN} FROM listing {_where([*times, *others])}"
+    if _terms(search) is None:
+        yield f"{found} {ordered} {most}"
+        return
+    walked = f"SELECT * FROM listing {_where(times)} {ordered} {WALKED}"
+    yield f"SELECT {_SHOWN} FROM ({walked}) AS walked {_where(others)} {ordered} {most}"
+    yield f"WITH found AS MATERIALIZED ({found}) SELECT * FROM found {ordered} {most}"
 
 
 async def load_lines(pool: Any, tender_ids: Iterable[UUID]) -> dict[UUID, Line]:
@@ -313,33 +332,45 @@ async def has_awards(pool: Any, supplier: str, *, practice: bool) -> bool:
 
 @asynccontextmanager
 async def _reading(pool: Any) -> AsyncIterator[Any]:
-    """A connection on which every search is planned by what is searched for: rare words are looked up, for
-    frequent ones the list is walked."""
+    """A connection on which every search is planned by what is searched for."""
     async with pool.acquire() as connection, connection.transaction(readonly=True):
         await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         yield connection
 
 
-def _conditions(search: Search, now: datetime) -> tuple[list[str], list[Any]]:
-    """What the lines have to be like, with the values that it names from $1 on."""
-    asked: list[tuple[str, list[Any]]] = [
+def _conditions(search: Search, now: datetime) -> tuple[list[str], list[str], list[Any]]:
+    """What the lines have to be like: stage and times, for which there are indexes in the orders of lists;
+    all else; and the values that both name from $1 on."""
+    times = [
         *_stage(search, now),
-        *_equal("entity", search.entity),
-        *_equal("procedure", search.procedure),
-        *_value(search),
         *_days("deadline", search.since, search.until),
         *_days("published", search.published_since, search.published_until),
     ]
+    others: list[tuple[str, list[Any]]] = [
+        *_equal("entity", search.entity),
+        *_equal("procedure", search.procedure),
+        *_value(search),
+    ]
     if search.practice != "shown":
-        asked.append(("practice" if search.practice == "only" else "NOT practice", []))
+        others.append(("practice" if search.practice == "only" else "NOT practice", []))
     if (terms := _terms(search)) is not None:
-        asked.append(("lexemes @@ {}::tsquery", [terms]))
-    conditions, values = [], list[Any]()
+        others.append(("lexemes @@ {}::tsquery", [terms]))
+    values = list[Any]()
+    return _numbered(times, values), _numbered(others, values), values
+
+
+def _numbered(asked: Iterable[tuple[str, list[Any]]], values: list[Any]) -> list[str]:
+    """The conditions, whose own values are put behind `values`."""
+    conditions = []
     for condition, own in asked:
         numbers = range(len(values) + 1, len(values) + len(own) + 1)
         conditions.append(condition.format(*(f"${number}" for number in numbers)))
         values += own
-    return conditions, values
+    return conditions
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _stage(search: Search, now: datetime) -> list[tuple[str, list[Any]]]:

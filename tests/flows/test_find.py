@@ -333,6 +333,17 @@ async def test_pages_neither_skip_nor_repeat_while_tenders_are_published(town: T
     assert [ocid for page in reversed(backwards) for ocid in page] == [o for page in still for o in page]
 
 
+async def test_words_are_found_in_order_however_many_lines_are_looked_through_for_them(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entity, other = f"KR-{secrets.token_hex(4)}", f"KR-{secrets.token_hex(4)}"
+    made = [await seed(town, (entity, other)[number % 2], number) for number in range(110)]
+    for walked in (lines.WALKED, 60, 1):
+        monkeypatch.setattr(lines, "WALKED", walked)
+        pages = await walk(town, f"/tenders?text={entity}&order=newest")
+        assert [ocid for page in pages for ocid in page] == made[::2][::-1], walked
+
+
 async def walk(town: Town, address: str, *, back: bool = False) -> list[list[str]]:
     """The ocids of each page, following the links."""
     pages, link = [], "prev" if back else "next"
