@@ -11,13 +11,14 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from procurement import database
 from procurement.embedded import EmbeddedPostgres
 from tests.commands import Run, in_this_process
 
-settings.register_profile("unhurried", deadline=None)  # how fast a machine is, no test says
+# How fast a machine is, no test says.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
