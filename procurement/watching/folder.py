@@ -87,6 +87,7 @@ class Folder:
         self.path = path
         self._trust = trust
         self._bundles: OrderedDict[Tile, list[bytes]] = OrderedDict()
+        self._unsettled: set[Path] = set()
 
     # ── the log ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,17 +256,20 @@ class Folder:
         durable.sync_upwards(target.parent, self.path)
 
     def put(self, path: str, data: bytes) -> None:
-        """Puts a file there that nobody relies on before `settle`. A power cut may leave it torn until then;
-        one at a time they would cost a hundred times as much."""
+        """Puts a file there that nobody relies on before `settle`; until then a power cut may tear it."""
         target = self._place(path)
         aside = target.with_name(target.name + ".new")
         aside.write_bytes(data)
         aside.chmod(READABLE)
         aside.replace(target)
+        self._unsettled.add(target)
 
     def settle(self) -> None:
         """Makes durable what was put."""
-        os.sync()
+        put, self._unsettled = self._unsettled, set()
+        folders = {above for each in put for above in each.parents if above.is_relative_to(self.path)}
+        for each in (*put, *folders):
+            durable.sync(each)
 
     def _place(self, path: str) -> Path:
         target = self.path / path
