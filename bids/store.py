@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from bids.envelope import Section
@@ -358,9 +360,10 @@ async def is_latest(connection: Any, tender_id: UUID, envelope: str) -> bool:
     return bool(await connection.fetchval(query, tender_id, bytes.fromhex(envelope)))
 
 
-async def add_upload(connection: Any, tender_id: UUID, upload: StoredUpload) -> StoredUpload:
+async def add_upload(pool: Any, tender_id: UUID, upload: StoredUpload) -> StoredUpload:
     """The upload as it stands: where it was there before, only its token is another from now on."""
-    received = await connection.fetchval(
+    add = partial(
+        pool.fetchval,
         "INSERT INTO upload (tender_id, id, envelope_id, number, sha256, size, token_hash, received)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
         " ON CONFLICT (tender_id, id) DO UPDATE SET token_hash = excluded.token_hash RETURNING received",
@@ -373,6 +376,10 @@ async def add_upload(connection: Any, tender_id: UUID, upload: StoredUpload) -> 
         bytes.fromhex(upload.token_hash),
         upload.received,
     )
+    try:
+        received = await add()
+    except asyncpg.UniqueViolationError:  # made at this moment: envelope and number are seen before the id
+        received = await add()
     return msgspec.structs.replace(upload, received=received)
 
 

@@ -212,6 +212,10 @@ class Log:
             raise LogError("nothing is published yet")
         return head["published_size"], head["published_note"]
 
+    async def size(self) -> int:
+        """How many entries are under the published checkpoint: none before the first."""
+        return int(await self.pool.fetchval("SELECT published_size FROM log_head"))
+
     async def witnessed(self, size: int) -> str | None:
         """The earliest checkpoint of at least `size` leaves that the quorum co-signed, if any."""
         query = "SELECT note FROM log_checkpoint WHERE size >= $1 ORDER BY size LIMIT 1"

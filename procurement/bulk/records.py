@@ -91,7 +91,7 @@ class Records:
 
     async def _see(self) -> None:
         """Which awards the published log has, a piece further."""
-        size, _ = await self._procedure.log.head()
+        size = await self._procedure.log.size()
         async with self._procedure.pool.acquire() as connection, connection.transaction():
             start = await store.claim_awards(connection)
             if (end := min(size, start + WINDOW)) > start:

@@ -145,6 +145,7 @@ async def test_every_answer_of_a_tenders_life_is_as_described(town: Town, tmp_pa
         "/api/v1/covers/{day}",
         "/data/{period}/{name}",
         "/data/practice/{period}/{name}",
+        "/api/v1/data/{digest}",
         "/api/v1/tenders/{ocid}/stamp",
     }
     assert given - read == {f"GET {each}" for each in later}
