@@ -29,10 +29,11 @@ _SHOWN = (
     " reserved_for, classifications, currency, value, practice, published, deadline, opens, phase, outcome,"
     " over"
 )
-WALKED = 10_000
+WALKED = 8_000
 """Lines that are looked through for words, in the order of the list. What fills no page from so many is rare,
 and looked up. PostgreSQL does not know that before: it takes all beginnings of words for equally frequent,
-and would walk through a million lines for the number of one tender."""
+and would walk through a million lines for the number of one tender. With fewer, more is looked up that
+others have as well, and each of that is a page of the table."""
 
 _BY: dict[Order, tuple[str, str]] = {
     "newest": ("published", "DESC"),
@@ -225,13 +226,17 @@ def _ways(
     search: Search, times: Sequence[str], others: Sequence[str], ordered: str, most: int
 ) -> Iterator[str]:
     """The statements that find lines, each to be asked where those before it do not find `most`."""
-    found = f"SELECT {_SHOWN} FROM listing {_where([*times, *others])}"
     if _terms(search) is None:
-        yield f"{found} {ordered} {most}"
+        yield f"SELECT {_SHOWN} FROM listing {_where([*times, *others])} {ordered} {most}"
         return
     walked = f"SELECT * FROM listing {_where(times)} {ordered} {WALKED}"
     yield f"SELECT {_SHOWN} FROM ({walked}) AS walked {_where(others)} {ordered} {most}"
-    yield f"WITH found AS MATERIALIZED ({found}) SELECT * FROM found {ordered} {most}"
+    yield (
+        "WITH found AS MATERIALIZED"
+        f" (SELECT tender_id, outcome, deadline, published FROM listing {_where(others)})"
+        f" SELECT {_SHOWN} FROM listing WHERE tender_id IN"
+        f" (SELECT tender_id FROM found {_where(times)} {ordered} {most}) {ordered} {most}"
+    )
 
 
 async def load_lines(pool: Any, tender_ids: Iterable[UUID]) -> dict[UUID, Line]:
@@ -340,11 +345,16 @@ async def _reading(pool: Any) -> AsyncIterator[Any]:
 
 def _conditions(search: Search, now: datetime) -> tuple[list[str], list[str], list[Any]]:
     """What the lines have to be like: stage and times, for which there are indexes in the orders of lists;
-    all else; and the values that both name from $1 on."""
+    all else; and the values that both name from $1 on.
+
+    A tender is published before its deadline: said, that tells where in either order some days begin.
+    """
     times = [
         *_stage(search, now),
         *_days("deadline", search.since, search.until),
         *_days("published", search.published_since, search.published_until),
+        *_bound("published < {}", _end(search.until)),
+        *_bound("deadline > {}", _beginning(search.published_since)),
     ]
     others: list[tuple[str, list[Any]]] = [
         *_equal("entity", search.entity),
@@ -396,10 +406,15 @@ def _value(search: Search) -> list[tuple[str, list[Any]]]:
 
 def _days(column: str, since: date | None, until: date | None) -> list[tuple[str, list[Any]]]:
     """From the first of them to the last one's end."""
-    return [
-        *_bound(f"{column} >= {{}}", begins(since) if since else None),
-        *_bound(f"{column} < {{}}", begins(until) + timedelta(days=1) if until else None),
-    ]
+    return [*_bound(f"{column} >= {{}}", _beginning(since)), *_bound(f"{column} < {{}}", _end(until))]
+
+
+def _beginning(day: date | None) -> datetime | None:
+    return begins(day) if day else None
+
+
+def _end(day: date | None) -> datetime | None:
+    return begins(day) + timedelta(days=1) if day else None
 
 
 def _equal(column: str, value: Any) -> list[tuple[str, list[Any]]]:

@@ -54,6 +54,16 @@ async def test_data_and_owner_survive_a_restart(folder: Path) -> None:
         assert await ask(server.dsn, "SHOW data_checksums") == "on"
 
 
+async def test_it_keeps_tables_in_a_part_of_the_memory(folder: Path) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with EmbeddedPostgres(folder) as server:
+        kept = await ask(
+            server.dsn,
+            "SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'",
+        )
+    assert 128 << 20 <= kept <= max(128 << 20, min(memory // 8, 1 << 30))
+
+
 async def test_a_stopped_server_leaves_no_process_and_no_socket(folder: Path) -> None:
     with EmbeddedPostgres(folder) as server:
         idle = await asyncpg.connect(server.dsn)

@@ -231,6 +231,8 @@ async def test_filters_find_what_they_say_and_practice_is_hidden_until_asked_for
         assert await ocids(town, text=text, entity=entity.id) == [each.ocid for each in found], text
     day = korean.notice.closes.astimezone(UTC) + timedelta(hours=9)
     first, last = (parse_moment(each.notice.published) + timedelta(hours=9) for each in (korean, other))
+    published = {"published_since": f"{first:%Y-%m-%d}", "published_until": f"{last:%Y-%m-%d}"}
+    closing = {"since": f"{day:%Y-%m-%d}", "until": f"{day + timedelta(days=1):%Y-%m-%d}"}
     for given, found in (
         ({"classification": "5610"}, [korean]),
         ({"classification": "unspsc 56101703"}, [korean]),
@@ -244,9 +246,12 @@ async def test_filters_find_what_they_say_and_practice_is_hidden_until_asked_for
         ({"most": "12000000", "currency": "EUR"}, []),
         ({"since": f"{day:%Y-%m-%d}"}, [other, korean]),
         ({"until": f"{day - timedelta(days=1):%Y-%m-%d}"}, []),
-        ({"published_since": f"{first:%Y-%m-%d}", "published_until": f"{last:%Y-%m-%d}"}, [other, korean]),
+        (published, [other, korean]),
         ({"published_since": f"{last + timedelta(days=1):%Y-%m-%d}"}, []),
         ({"published_until": f"{first - timedelta(days=1):%Y-%m-%d}"}, []),
+        *(({**days, "order": "newest"}, [other, korean]) for days in (published, closing)),
+        *(({**days, "order": "closing-first"}, [korean, other]) for days in (published, closing)),
+        *(({**days, "order": "closing-last"}, [other, korean]) for days in (published, closing)),
         ({"practice": "only"}, [other, korean]),
         ({"practice": "hidden"}, []),
         ({"order": "closing-first"}, [korean, other]),
