@@ -155,11 +155,12 @@ class Maker:
         async with asyncio.timeout(PATIENCE):
             while await store.complete_until(self._pool) < span.position:  # noqa: ASYNC110  # it is another's
                 await asyncio.sleep(LOOK)
-        shelf, size, digest = Shelf(self._pool, self._depot), 0, hashlib.sha256()
+        shelf, rows, size, digest = Shelf(self._pool, self._depot), 0, 0, hashlib.sha256()
         async for piece in tarred(shelf.belonging(span), shelf.read):
             size += len(piece)
             digest.update(piece)
-        rows = sum([1 async for _ in shelf.belonging(span)])
+        async for _ in shelf.belonging(span):
+            rows += 1
         name = job.period.file("records")
         return DataFile(name=name, kind="records", rows=rows, sha256=digest.hexdigest(), size=size)
 

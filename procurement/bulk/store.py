@@ -9,9 +9,8 @@ import msgspec
 
 from crypto.encoding import decode
 from procurement.bulk.listing import DataList, Kind
-from procurement.finding.search import Shown
+from procurement.finding.search import PRACTICE, Shown
 
-_PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
 _KEPT = "tender_id, ocid, position, awarded_at, practice, sha256, manifest, size"
 _PUBLISHED = "path, kind, practice, last_day, position, list, sha256, room, published_at, superseded_at"
 _PUBLISHING = 0x6F70656E64617461  # "opendata"; advisory locks are per node: this table is the coordinator's
@@ -152,7 +151,7 @@ async def list_records(connection: Any, offset: int, practice: Shown, most: int)
     )
     rows = await connection.fetch(
         f"SELECT {_KEPT} FROM ("
-        + " UNION ALL ".join(one.format(each) for each in _PRACTICE[practice])
+        + " UNION ALL ".join(one.format(each) for each in PRACTICE[practice])
         + ") AS one ORDER BY position LIMIT $2",
         offset,
         most,
@@ -278,7 +277,7 @@ async def list_publications(
         WHERE last_day IN (SELECT DISTINCT last_day FROM there ORDER BY 1 DESC LIMIT $3)
         ORDER BY last_day DESC, kind, practice
         """,
-        _PRACTICE[practice],
+        PRACTICE[practice],
         before,
         days,
     )

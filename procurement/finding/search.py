@@ -20,6 +20,8 @@ Stage = Literal["open", "closing", "underway", "awarded", "ended"]
 end without an award."""
 Shown = Literal["hidden", "shown", "only"]
 """Practice tenders, among the others."""
+PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
+"""Whether those that are to be shown are for practice."""
 Order = Literal["newest", "closing-first", "closing-last"]
 """By publication, the latest first; by deadline, the earliest or the latest first."""
 

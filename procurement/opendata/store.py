@@ -7,10 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from procurement.finding.search import Shown
+from procurement.finding.search import PRACTICE, Shown
 
 _RELEASE = "tender_id, seq, position, released_at, practice, body"
-_PRACTICE: dict[Shown, tuple[bool, ...]] = {"hidden": (False,), "shown": (False, True), "only": (True,)}
 
 
 AT_ONCE = 100
@@ -123,7 +122,7 @@ async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: in
     rows = await pool.fetch(
         f"SELECT {_RELEASE} FROM ("
         " SELECT *, sum(octet_length(body)) OVER (ORDER BY position) - octet_length(body) AS before FROM ("
-        + " UNION ALL ".join(one.format(each) for each in _PRACTICE[practice])
+        + " UNION ALL ".join(one.format(each) for each in PRACTICE[practice])
         + f") AS one ORDER BY position LIMIT {most}) AS page WHERE before < $2 ORDER BY position",
         offset,
         size,
@@ -134,7 +133,7 @@ async def load_page(pool: Any, offset: int, practice: Shown, most: int, size: in
 async def last_before(pool: Any, offset: int) -> datetime | None:
     """The time of the last release before that position; None where there is none."""
     one = "(SELECT * FROM release WHERE practice = {} AND position < $1 ORDER BY position DESC LIMIT 1)"
-    both = " UNION ALL ".join(one.format(each) for each in _PRACTICE["shown"])
+    both = " UNION ALL ".join(one.format(each) for each in PRACTICE["shown"])
     at: datetime | None = await pool.fetchval(
         f"SELECT released_at FROM ({both}) AS last ORDER BY position DESC LIMIT 1", offset
     )

@@ -75,6 +75,7 @@ SEARCHED: dict[str, tuple[str, str | tuple[str, ...]]] = {
 }
 """By parameter of a search: what it asks for, and its form."""
 
+Asked = Request[Any, Any, Any]
 Steps = NamedDependency[Procedure]
 Take = Callable[[Procedure, str, bytes], Awaitable[str]]
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
@@ -17,7 +17,17 @@ from litestar.openapi.datastructures import ResponseSpec
 from crypto.encoding import to_base64
 from crypto.errors import StatusError, VerificationError
 from procurement.reception import Accepted, Kept, Promised, Reception, Room
-from procurement.web.api import PROBLEMS, STATEMENT_LIMIT, Hash, Ocid, Received, Signed, problems, read_bids
+from procurement.web.api import (
+    PROBLEMS,
+    STATEMENT_LIMIT,
+    Asked,
+    Hash,
+    Ocid,
+    Received,
+    Signed,
+    problems,
+    read_bids,
+)
 from procurement.web.gate import MEASURED, UNGATED, RequestTimeoutException
 from procurement.web.problems import problem, status_of
 
@@ -27,7 +37,6 @@ POLL = 5
 """Seconds after which whoever holds a promise asks for the receipt."""
 
 Door = NamedDependency[Reception]
-Asked = Request[Any, Any, Any]
 Take = Callable[[str, bytes], Awaitable[Kept]]
 
 

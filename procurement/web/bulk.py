@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
-from litestar import Request, Response, Router, get
+from litestar import Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, SkipValidation
@@ -26,12 +26,12 @@ from procurement.bulk.published import A_PAGE, Publications
 from procurement.bulk.records import Records
 from procurement.bulk.store import Kept, Published
 from procurement.downloads import begun
-from procurement.web.api import PROBLEMS, Ocid, problems
+from procurement.web.api import PROBLEMS, Asked, Ocid, problems
 from procurement.web.documents import AS_IT_IS, LATER, OCTETS
-from procurement.web.opendata import ANYBODYS, Here, NextPage, Practice
+from procurement.web.log import FOR_EVER
+from procurement.web.opendata import ANYBODYS, Files, Here, NextPage, Practice
 from procurement.web.problems import problem
 
-FOR_EVER = "public, max-age=31536000, immutable"
 BESIDE = (LIST, PROOF, SUMS)
 TYPES: dict[Format, str] = {
     "jsonl": "application/gzip",
@@ -43,9 +43,7 @@ MOST_LISTED = 1000
 """Award records of one answer."""
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
-Asked = Request[Any, Any, Any]
 Given = NamedDependency[SkipValidation[Records]]
-Found = NamedDependency[SkipValidation[Publications]]
 Offset = Annotated[int, QueryParameter(ge=0, lt=2**53, description="A log index: from there on.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="As many at most.")]
 PeriodName = Annotated[
@@ -172,7 +170,7 @@ class PublicationList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 @get("/data", tags=["open data"], responses=PROBLEMS)
 async def list_data(
-    publications: Found, practice: Practice = "hidden", before: Before = None
+    publications: Files, practice: Practice = "hidden", before: Before = None
 ) -> PublicationList:
     """The published files of 31 days: of each day, each month, and the newest of all tenders."""
     found = await publications.latest(practice, before)
@@ -190,7 +188,7 @@ async def list_data(
     exception_handlers=LATER,
     opt=AS_IT_IS,
 )
-async def read_list(digest: Digest, publications: Found, request: Asked) -> Response[Any]:
+async def read_list(digest: Digest, publications: Files, request: Asked) -> Response[Any]:
     """The list that an entry `data:published` of the log names by its SHA-256. It stays for ever, also where
     the files are superseded."""
     data = await publications.list_named(digest)
@@ -204,7 +202,7 @@ async def read_list(digest: Digest, publications: Found, request: Asked) -> Resp
     exception_handlers=LATER,
     opt=AS_IT_IS,
 )
-async def read_file(period: PeriodName, name: FileName, publications: Found, request: Asked) -> Response[Any]:
+async def read_file(period: PeriodName, name: FileName, publications: Files, request: Asked) -> Response[Any]:
     """A published file, `list.json`, `list.proof` (c2sp.org/tlog-proof@v1), or `SHA256SUMS`."""
     return await _published(publications, period, name, request)
 
@@ -217,7 +215,7 @@ async def read_file(period: PeriodName, name: FileName, publications: Found, req
     opt=AS_IT_IS,
 )
 async def read_practice_file(
-    period: PeriodName, name: FileName, publications: Found, request: Asked
+    period: PeriodName, name: FileName, publications: Files, request: Asked
 ) -> Response[Any]:
     """The same of practice tenders, which are in no other file."""
     return await _published(publications, f"practice/{period}", name, request)
@@ -266,7 +264,12 @@ async def served(
 ) -> Response[Any]:
     """A file that never changes, or the part of it that the request is for (RFC 9110)."""
     tag = f'"{digest}"'
-    headers: dict[str, Any] = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": FOR_EVER, **ANYBODYS}
+    headers: dict[str, Any] = {
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": FOR_EVER.to_header(),
+        **ANYBODYS,
+    }
     if tag in request.headers.get("If-None-Match", ""):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     part = request.headers.get("Range") if request.headers.get("If-Range", tag) == tag else None

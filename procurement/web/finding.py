@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
-from litestar import Request, Router, get
+from litestar import Router, get
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 from litestar.response import Template
@@ -15,7 +15,7 @@ from procurement.evaluation.explain import Language
 from procurement.finding import store
 from procurement.finding.search import SOON, Search, SearchError, read, read_award_cursor
 from procurement.finding.store import Line, Page, Prize
-from procurement.web.api import Steps, parameters
+from procurement.web.api import Asked, Steps, parameters
 from procurement.web.look import N_, language_of
 from procurement.web.wording import STATES
 
@@ -25,7 +25,6 @@ FEW = 5
 ENTITIES = 50
 """On a page."""
 
-Asked = Request[Any, Any, Any]
 Registered = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$", description="An id.")]
 
 STAGES = {

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
-from litestar import Request, Response, Router, get
+from litestar import Response, Router, get
 from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
@@ -29,7 +29,7 @@ from procurement.ocds.packages import PUBLISHED
 from procurement.opendata import store
 from procurement.opendata.store import Compiled
 from procurement.store import id_of, load_tender
-from procurement.web.api import PROBLEMS, Ocid, Steps
+from procurement.web.api import PROBLEMS, Asked, Ocid, Steps
 from procurement.web.log import FOR_EVER, SHORTLY
 from procurement.web.look import N_
 
@@ -57,7 +57,6 @@ KINDS: dict[Format, str] = {
     "records": N_("award records"),
 }
 
-Asked = Request[Any, Any, Any]
 Here = NamedDependency[Sessions]
 Files = NamedDependency[SkipValidation[Publications]]
 Offset = Annotated[

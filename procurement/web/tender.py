@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 
-from litestar import Request, Response, Router, get
+from litestar import Response, Router, get
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Template
@@ -26,7 +26,7 @@ from procurement.procedure import Procedure
 from procurement.publication import PublishedEdition
 from procurement.tenders import Item, Lot, Notice
 from procurement.web import charts
-from procurement.web.api import Ocid, Steps
+from procurement.web.api import Asked, Ocid, Steps
 from procurement.web.look import N_, WORDS, language_of, number, when
 from procurement.web.results import EXCERPT, Result, candidates, offered, page_of, results, said
 from procurement.web.timeline import shown
@@ -53,7 +53,6 @@ TICKETS = 100
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)")
 
-Asked = Request[Any, Any, Any]
 Number = Annotated[int, QueryParameter(description="From 1.", ge=1, le=10**6)]
 LotId = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$", description="The lot's id.")]
 Scheme = Annotated[str, QueryParameter(description="`dark`, or else light.")]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from email.utils import format_datetime
 from typing import Any
 
-from litestar import Request, Response, Router, delete, get, head, patch, post, route
+from litestar import Response, Router, delete, get, head, patch, post, route
 from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import NamedDependency
@@ -23,7 +23,7 @@ from crypto.encoding import from_base64, to_base64
 from crypto.errors import MalformedError
 from procurement.tenders import LARGEST_DOCUMENT
 from procurement.uploads import Upload, Uploads
-from procurement.web.api import PROBLEMS, Hash, Ocid, Received, problems
+from procurement.web.api import PROBLEMS, Asked, Hash, Ocid, Received, problems
 from procurement.web.gate import MEASURED, UNGATED
 from procurement.web.problems import UNSEEN, Problem, problem
 
@@ -68,7 +68,6 @@ ANSWERS: dict[str, dict[str, str]] = {
 """Headers that come with it."""
 
 Files = NamedDependency[Uploads]
-Asked = Request[Any, Any, Any]
 
 UPLOAD_PROBLEMS = PROBLEMS | problems(
     {
