@@ -10,6 +10,7 @@ the last one does, since all ocids begin alike.
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import chain
 
 MOST = 2000
 """Lexemes of one tender."""
@@ -32,12 +33,18 @@ def lexemes(texts: Iterable[str]) -> tuple[str, ...]:
 def query(text: str) -> str:
     """The tsquery that finds what has all of the words in `text`; empty where there is nothing in it that a
     text could have."""
-    return all_of(dict.fromkeys(_asked(_plain(text))))
+    return " & ".join(chain.from_iterable(terms(text)))
 
 
-def all_of(terms: Iterable[str]) -> str:
-    """The tsquery for all of these, of very many the first."""
-    return " & ".join(list(terms)[:MOST_ASKED])
+def terms(text: str) -> tuple[tuple[str, ...], ...]:
+    """A tsquery for each part of each word in `text`: of very many the first."""
+    found, left = [], MOST_ASKED
+    for word in dict.fromkeys(_asked(_plain(text))):
+        found.append(word[:left])
+        left -= len(word)
+        if left <= 0:
+            break
+    return tuple(found)
 
 
 def exactly(lexeme: str) -> str:
@@ -62,15 +69,16 @@ def _of_text(text: str) -> Iterable[str]:
         yield from [*_pairs(paired), paired[-1]] if paired else [word[:LONGEST]]
 
 
-def _asked(text: str) -> Iterable[str]:
+def _asked(text: str) -> Iterable[tuple[str, ...]]:
+    """By word what a text that has it has, all of it."""
     for found in _RUN.finditer(text):
         paired, word = found.groups()
         if paired:
-            yield from map(exactly, _pairs(paired)) if len(paired) > 1 else [beginning(paired)]
+            yield tuple(map(exactly, _pairs(paired))) if len(paired) > 1 else (beginning(paired),)
         elif len(word) == 1 or _JOINED.match(text, found.end()):  # one letter begins every other word
-            yield exactly(word[:LONGEST])
+            yield (exactly(word[:LONGEST]),)
         else:
-            yield beginning(word[:LONGEST])
+            yield (beginning(word[:LONGEST]),)
 
 
 def _pairs(run: str) -> list[str]:

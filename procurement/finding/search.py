@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from crypto.errors import MalformedError
-from procurement.finding.lexemes import query
+from procurement.finding.lexemes import terms
 from procurement.money import parse as parse_amount
 from procurement.money import places_of
 from procurement.notices import ProcedureName, SetAside
@@ -101,9 +101,10 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     before: Cursor | None = None
 
     @property
-    def words(self) -> str | None:
-        """The tsquery for the text; empty where it has nothing in it that could be found."""
-        return query(self.text) if self.text else None
+    def terms(self) -> tuple[tuple[str, ...], ...]:
+        """By word of the text a tsquery for each of its parts: none where there is no text, or nothing in it
+        that could be found."""
+        return terms(self.text) if self.text else ()
 
 
 def read(parameters: Mapping[str, str], practice: Shown = "hidden", order: Order | None = None) -> Search:

@@ -2,25 +2,20 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
+from math import ceil, prod, sqrt
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from procurement.finding.lexemes import all_of, beginning, exactly, lexemes, query
-from procurement.finding.listing import (
-    VERSION,
-    Listing,
-    Outcome,
-    Phase,
-    Status,
-    of_classification,
-    of_set_aside,
-    status_at,
-)
-from procurement.finding.search import SOON, AwardCursor, Cursor, Order, Search, begins
+from procurement.finding import conditions
+from procurement.finding.conditions import Condition, where
+from procurement.finding.lexemes import lexemes, query
+from procurement.finding.listing import VERSION, Listing, Outcome, Phase, Status, status_at
+from procurement.finding.search import AwardCursor, Cursor, Order, Search
 from procurement.tenders import Contact
 
 _COLUMNS = tuple(each for each in Listing.__struct_fields__ if each != "won")
@@ -29,11 +24,8 @@ _SHOWN = (
     " reserved_for, classifications, currency, value, practice, published, deadline, opens, phase, outcome,"
     " over"
 )
-WALKED = 8_000
-"""Lines that are looked through for words, in the order of the list. What fills no page from so many is rare,
-and looked up. PostgreSQL does not know that before: it takes all beginnings of words for equally frequent,
-and would walk through a million lines for the number of one tender. With fewer, more is looked up that
-others have as well, and each of that is a page of the table."""
+WALKED = 3
+"""Lines that are walked past in the time in which one is looked up: those lie anywhere in the table."""
 
 _BY: dict[Order, tuple[str, str]] = {
     "newest": ("published", "DESC"),
@@ -202,40 +194,71 @@ async def find(pool: Any, search: Search, now: datetime, limit: int) -> Page:
     Whoever follows the cursors sees each tender once that was there from the beginning and whose time has
     not moved, whatever is published meanwhile.
     """
-    if search.words == "":
+    if search.text and not search.terms:
         return Page(lines=[], after=None, before=None)
     column, direction = _BY[search.order]
-    backwards = search.before is not None
-    if backwards:
+    if search.before is not None:
         direction = "ASC" if direction == "DESC" else "DESC"
-    times, others, values = _conditions(search, now)
+    times, others = conditions.times(search, now), [*conditions.facets(search), *conditions.words(search)]
     if cursor := search.after or search.before:
-        values += [cursor.at, cursor.tender_id]
         sign = "<" if direction == "DESC" else ">"
-        times.append(f"({column}, tender_id) {sign} (${len(values) - 1}, ${len(values)})")
+        times.append((f"({column}, tender_id) {sign} ({{}}, {{}})", [cursor.at, cursor.tender_id]))
     ordered = f"ORDER BY {column} {direction}, tender_id {direction} LIMIT"
     rows: list[Any] = []
     async with _reading(pool) as connection:
-        for statement in _ways(search, times, others, ordered, limit + 1):
+        walked = await _worth_walking(connection, search) if conditions.by_lexemes(search) else None
+        for statement in _ways(times, others, walked, ordered, limit + 1):
             if len(rows) <= limit:
-                rows = await connection.fetch(statement, *values)
+                rows = await connection.fetch(*statement)
     return _page([_line(row) for row in rows], search, limit)
 
 
+async def _worth_walking(connection: Any, search: Search) -> int:
+    """Through how many lines of the list to look for what has some lexemes, before that is looked up.
+
+    PostgreSQL takes parts of a word for independent, and would look up frequent ones among all there are;
+    and the first lines of a list for ones like any others, and would walk through a million for a few. So it
+    is asked how many lines each part alone is in. To walk for as long as looking them up would take, and then
+    to look them up, is at most twice as long as whichever of both is better.
+    """
+    words, facets = search.terms, conditions.facets(search)
+    parts = [conditions.having(each) for word in words for each in word]
+    everything, *found = await _estimated(connection, [("true", []), *parts, *facets])
+    shares = iter([each / everything for each in found])
+    of_words = [min(islice(shares, len(word))) for word in words]
+    # Words may stand together by chance or always: what is between both is wrong by little either way.
+    together = sqrt(prod(of_words) * min(of_words, default=1))
+    return WALKED * ceil(everything * together * prod(shares))
+
+
+async def _estimated(connection: Any, each: Iterable[Condition]) -> list[float]:
+    """How many lines meet each condition by what PostgreSQL knows of the table; at least one."""
+    values = list[Any]()
+    alone = [f"SELECT FROM listing {where([condition], values)}" for condition in each]
+    explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {' UNION ALL '.join(alone)}", *values)
+    [explanation] = msgspec.json.decode(explained)
+    return [max(1.0, plan["Plan Rows"]) for plan in explanation["Plan"]["Plans"]]
+
+
 def _ways(
-    search: Search, times: Sequence[str], others: Sequence[str], ordered: str, most: int
-) -> Iterator[str]:
-    """The statements that find lines, each to be asked where those before it do not find `most`."""
-    if _terms(search) is None:
-        yield f"SELECT {_SHOWN} FROM listing {_where([*times, *others])} {ordered} {most}"
+    times: Sequence[Condition], others: Sequence[Condition], walked: int | None, ordered: str, most: int
+) -> Iterator[tuple[Any, ...]]:
+    """Statements with their values that find lines, each to be asked where the one before does not find
+    `most`. Where nothing says how far to walk, PostgreSQL knows the way."""
+    values = list[Any]()
+    if walked is None:
+        yield f"SELECT {_SHOWN} FROM listing {where([*times, *others], values)} {ordered} {most}", *values
         return
-    walked = f"SELECT * FROM listing {_where(times)} {ordered} {WALKED}"
-    yield f"SELECT {_SHOWN} FROM ({walked}) AS walked {_where(others)} {ordered} {most}"
+    early, late = where(times, values), where(others, values)
+    if walked >= most:
+        lines = f"SELECT * FROM listing {early} {ordered} {walked}"
+        yield f"SELECT {_SHOWN} FROM ({lines}) AS walked {late} {ordered} {most}", *values
+    found = f"SELECT tender_id, outcome, deadline, published FROM listing {late}"
+    ids = f"SELECT tender_id FROM found {early} {ordered} {most}"
     yield (
-        "WITH found AS MATERIALIZED"
-        f" (SELECT tender_id, outcome, deadline, published FROM listing {_where(others)})"
-        f" SELECT {_SHOWN} FROM listing WHERE tender_id IN"
-        f" (SELECT tender_id FROM found {_where(times)} {ordered} {most}) {ordered} {most}"
+        f"WITH found AS MATERIALIZED ({found})"
+        f" SELECT {_SHOWN} FROM listing WHERE tender_id IN ({ids}) {ordered} {most}",
+        *values,
     )
 
 
@@ -337,103 +360,12 @@ async def has_awards(pool: Any, supplier: str, *, practice: bool) -> bool:
 
 @asynccontextmanager
 async def _reading(pool: Any) -> AsyncIterator[Any]:
-    """A connection on which every search is planned by what is searched for."""
+    """A connection on which every search is planned by what is searched for, and made by one process."""
     async with pool.acquire() as connection, connection.transaction(readonly=True):
-        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        await connection.execute(
+            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL max_parallel_workers_per_gather = 0"
+        )
         yield connection
-
-
-def _conditions(search: Search, now: datetime) -> tuple[list[str], list[str], list[Any]]:
-    """What the lines have to be like: stage and times, for which there are indexes in the orders of lists;
-    all else; and the values that both name from $1 on.
-
-    A tender is published before its deadline: said, that tells where in either order some days begin.
-    """
-    times = [
-        *_stage(search, now),
-        *_days("deadline", search.since, search.until),
-        *_days("published", search.published_since, search.published_until),
-        *_bound("published < {}", _end(search.until)),
-        *_bound("deadline > {}", _beginning(search.published_since)),
-    ]
-    others: list[tuple[str, list[Any]]] = [
-        *_equal("entity", search.entity),
-        *_equal("procedure", search.procedure),
-        *_value(search),
-    ]
-    if search.practice != "shown":
-        others.append(("practice" if search.practice == "only" else "NOT practice", []))
-    if (terms := _terms(search)) is not None:
-        others.append(("lexemes @@ {}::tsquery", [terms]))
-    values = list[Any]()
-    return _numbered(times, values), _numbered(others, values), values
-
-
-def _numbered(asked: Iterable[tuple[str, list[Any]]], values: list[Any]) -> list[str]:
-    """The conditions, whose own values are put behind `values`."""
-    conditions = []
-    for condition, own in asked:
-        numbers = range(len(values) + 1, len(values) + len(own) + 1)
-        conditions.append(condition.format(*(f"${number}" for number in numbers)))
-        values += own
-    return conditions
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
-
-
-def _stage(search: Search, now: datetime) -> list[tuple[str, list[Any]]]:
-    match search.stage:
-        case None:
-            return []
-        case "open":
-            return [("outcome IS NULL AND deadline > {}", [now])]
-        case "closing":
-            return [("outcome IS NULL AND deadline > {} AND deadline <= {}", [now, now + SOON])]
-        case "underway":
-            return [("outcome IS NULL AND deadline <= {}", [now])]
-        case "awarded":
-            return [("outcome = 'awarded'", [])]
-        case "ended":
-            return [("outcome IN ('unsuccessful', 'cancelled')", [])]
-
-
-def _value(search: Search) -> list[tuple[str, list[Any]]]:
-    bounds = [*_bound("value >= {}", search.least), *_bound("value <= {}", search.most)]
-    return [*_equal("currency", search.currency), *bounds] if bounds else []
-
-
-def _days(column: str, since: date | None, until: date | None) -> list[tuple[str, list[Any]]]:
-    """From the first of them to the last one's end."""
-    return [*_bound(f"{column} >= {{}}", _beginning(since)), *_bound(f"{column} < {{}}", _end(until))]
-
-
-def _beginning(day: date | None) -> datetime | None:
-    return begins(day) if day else None
-
-
-def _end(day: date | None) -> datetime | None:
-    return begins(day) + timedelta(days=1) if day else None
-
-
-def _equal(column: str, value: Any) -> list[tuple[str, list[Any]]]:
-    return _bound(f"{column} = {{}}", value)
-
-
-def _bound(condition: str, value: Any) -> list[tuple[str, list[Any]]]:
-    return [] if value is None else [(condition, [value])]
-
-
-def _terms(search: Search) -> str | None:
-    """The tsquery for all that the index of lexemes knows, if any of that is asked for."""
-    terms = [search.words] if search.words else []
-    if search.classification:
-        scheme, code = search.classification
-        terms.append(beginning(of_classification(code, scheme)))
-    if search.reserved:
-        terms.append(exactly(of_set_aside(search.reserved)))
-    return all_of(terms) if terms else None
 
 
 def _page(lines: list[Line], search: Search, limit: int) -> Page:
