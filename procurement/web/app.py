@@ -107,6 +107,7 @@ def create_app(
         "downloads": downloads,
         "records": records,
         "publications": publications,
+        "pages": opendata.Pages(),
         "live": live,
         "ground": ground,
         "handovers": Handovers(procedure.pool, procedure.now, secrets.token_bytes),

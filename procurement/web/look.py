@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -43,12 +44,22 @@ _DATES: dict[Language, str] = {
     "ko": "y년 M월 d일(EEE) HH:mm",
     "es": "d 'de' MMMM 'de' y (EEE), HH:mm",
 }
+OFTEN = 20_000
+"""Moments and numbers that are remembered as they are written: lists and pages have the same ones again."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _CODINGS = {"br": ".br", "gzip": ".gz"}
 
 
 def language_of(request: Request[Any, Any, Any]) -> Language:
-    """The reader's language: chosen in the address, or before, or the browser's, or English."""
+    """The reader's language: chosen in the address, or before, or the browser's, or English. A page asks for
+    it with each of its words, so the request remembers it."""
+    kept = request.scope["state"]
+    if "language" not in kept:
+        kept["language"] = _negotiated(request)
+    return cast(Language, kept["language"])
+
+
+def _negotiated(request: Request[Any, Any, Any]) -> Language:
     chosen = [request.query_params.get(CHOSEN), request.cookies.get(CHOSEN)]
     accepted = [each.split(";")[0].strip() for each in request.headers.get("Accept-Language", "").split(",")]
     wanted = [str(each) for each in [*chosen, *accepted] if each and each != "*"]
@@ -123,6 +134,7 @@ def N_(message: str) -> str:
     return message
 
 
+@lru_cache(OFTEN)
 def when(language: Language, time: datetime | str, *, seconds: bool = False) -> Markup:
     """A moment as people in Korea read it, with the zone printed, as a `time` element."""
     moment = parse_moment(time) if isinstance(time, str) else time
@@ -135,6 +147,11 @@ def when(language: Language, time: datetime | str, *, seconds: bool = False) -> 
 
 def number(language: Language, value: int | str | Decimal) -> str:
     """A number as written in that language: every digit of it, grouped."""
+    return _grouped(language, str(value))
+
+
+@lru_cache(OFTEN)
+def _grouped(language: Language, value: str) -> str:
     exact = Decimal(value)
     places = max(0, -cast(int, exact.as_tuple().exponent))
     return format_decimal(exact, "#,##0." + "0" * places if places else "#,##0", locale=language)

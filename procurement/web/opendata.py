@@ -3,8 +3,9 @@
 import asyncio
 import gzip
 import zlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -39,8 +40,8 @@ PAGE_SIZE = 1 << 20
 """Bytes of releases after which a page ends."""
 LEVEL = 5
 """Of compression: more of it makes a page of numbers hardly smaller, and takes twice the time."""
-NOT_SMALLER = 1000
-"""Bytes up to which nothing is compressed."""
+KEPT = 32 << 20
+"""Bytes of full pages that a process keeps."""
 BEGINNING = "1970-01-01T00:00:00.000Z"
 """When a feed was published that has nothing yet."""
 ANYBODYS = {"Access-Control-Allow-Origin": "*"}
@@ -123,6 +124,37 @@ class RecordPackage(Package, frozen=True, kw_only=True, rename="camel"):
     records: list[Record]
 
 
+class Page(NamedTuple):
+    """A page of the feed as it is sent: its ETag and its bytes, gzip."""
+
+    tag: str
+    packed: bytes
+
+
+class Pages:
+    """Full pages, which never change: whoever copies the feed walks the same ones. Those that nobody has
+    asked for the longest make room for others."""
+
+    def __init__(self, room: int = KEPT) -> None:
+        self._room = room
+        self._pages = OrderedDict[str, Page]()
+
+    def find(self, path: str) -> Page | None:
+        """The page at that address, if it is kept."""
+        if path in self._pages:
+            self._pages.move_to_end(path)
+        return self._pages.get(path)
+
+    def keep(self, path: str, page: Page) -> None:
+        """It has to be full."""
+        self._pages[path] = page
+        while sum(len(each.packed) for each in self._pages.values()) > self._room:
+            self._pages.popitem(last=False)
+
+
+Known = NamedDependency[SkipValidation[Pages]]
+
+
 def _given(container: type[Any], text: str) -> dict[int, ResponseSpec]:
     """How a route answers that serves a package."""
     unchanged = ResponseSpec(None, description="Nothing has changed.", generate_examples=False)
@@ -146,6 +178,7 @@ async def list_releases(
     request: Asked,
     procedure: Steps,
     sessions: Here,
+    pages: Known,
     offset: Offset = 0,
     limit: Limit = USUAL,
     practice: Practice = "hidden",
@@ -154,21 +187,27 @@ async def list_releases(
     `limit` says or as a page holds. Whoever goes on at `next_page` misses none and gets none twice, for ever;
     at the end it is where one asks again. Beyond the end there is nothing to ask for: who comes to be there
     follows another log."""
+    path = _feed(offset, limit, practice)
+    if page := pages.find(path):
+        return await _answer(request, page, FOR_EVER)
     progress = await store.load_progress(procedure.pool)
     if offset > progress.position:
         raise TenderError("offset-beyond-end", f"the log is released up to {progress.position}")
-    page = await store.load_page(procedure.pool, offset, practice, limit, PAGE_SIZE)
-    dated = page[-1].released_at if page else await store.last_before(procedure.pool, offset)
-    body = ocds.release_package(
-        [each.body for each in page],
+    found = await store.load_page(procedure.pool, offset, practice, limit, PAGE_SIZE)
+    dated = found[-1].released_at if found else await store.last_before(procedure.pool, offset)
+    page = await asyncio.to_thread(
+        _packed,
+        [each.body for each in found],
         base=sessions.origin,
-        uri=sessions.origin + _feed(offset, limit, practice),
+        uri=sessions.origin + path,
         published=moment(dated) if dated else BEGINNING,
         publisher=sessions.host,
-        next_page=_next(sessions.origin, page[-1].position + 1 if page else offset, limit, practice),
+        next_page=_next(sessions.origin, found[-1].position + 1 if found else offset, limit, practice),
     )
-    full = len(page) == limit or sum(len(each.body) for each in page) >= PAGE_SIZE
-    return await _answer(request, body, FOR_EVER if full else SHORTLY)
+    full = len(found) == limit or sum(len(each.body) for each in found) >= PAGE_SIZE
+    if full:
+        pages.keep(path, page)
+    return await _answer(request, page, FOR_EVER if full else SHORTLY)
 
 
 @get(
@@ -287,15 +326,21 @@ def _next(origin: str, offset: int, limit: int, practice: Shown) -> NextPage:
     return NextPage(offset=offset, path=path, uri=origin + path)
 
 
-async def _answer(request: Asked, body: bytes, kept: CacheControlHeader) -> Response[bytes]:
-    """The package, or that it is as whoever asks has it, for so long."""
-    tag = f'W/"{sha256(body).hex()[:32]}"'
-    headers = _headers(tag, kept)
-    if _has(request.headers.get("If-None-Match", ""), tag):
+def _packed(releases: Sequence[bytes], **said: Any) -> Page:
+    body = ocds.release_package(releases, **said)
+    return Page(f'W/"{sha256(body).hex()[:32]}"', gzip.compress(body, LEVEL, mtime=0))
+
+
+async def _answer(request: Asked, page: Page, kept: CacheControlHeader) -> Response[bytes]:
+    """The page, or that it is as whoever asks has it, for so long."""
+    headers = _headers(page.tag, kept)
+    if _has(request.headers.get("If-None-Match", ""), page.tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    if len(body) > NOT_SMALLER and _takes_gzip(request):
-        body = await asyncio.to_thread(gzip.compress, body, LEVEL, mtime=0)
+    body = page.packed
+    if _takes_gzip(request):
         headers["Content-Encoding"] = "gzip"
+    else:
+        body = await asyncio.to_thread(gzip.decompress, body)
     return Response(body, media_type="application/json", headers=headers)
 
 

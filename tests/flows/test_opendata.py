@@ -34,7 +34,7 @@ from procurement.service import House
 from procurement.store import TenderRow
 from procurement.tenders import Organisation
 from procurement.web import app
-from procurement.web.opendata import MOST
+from procurement.web.opendata import MOST, Page, Pages
 from tests.builders import a_lot
 from tests.flows.doomed import doomed_service
 from tests.flows.people import PracticeTender, Town, until
@@ -415,6 +415,17 @@ async def test_an_answer_is_compressed_for_whoever_can_read_it(town: Town, of_a_
     assert len(packed) < len(plain.content) / 2
     assert answer.headers["ETag"] == plain.headers["ETag"]
     assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def test_pages_that_nobody_asked_for_the_longest_make_room() -> None:
+    pages = Pages(room=25)
+    for name in ("/a", "/b"):
+        pages.keep(name, Page(tag=name, packed=bytes(10)))
+    assert pages.find("/a") == Page(tag="/a", packed=bytes(10))
+    pages.keep("/c", Page(tag="/c", packed=bytes(10)))
+    assert [bool(pages.find(each)) for each in ("/a", "/b", "/c")] == [True, False, True]
+    pages.keep("/large", Page(tag="/large", packed=bytes(26)))
+    assert not any(map(pages.find, ("/a", "/b", "/c", "/large")))
 
 
 async def test_the_end_of_the_feed_is_where_one_asks_again(town: Town) -> None:
