@@ -303,9 +303,9 @@ class Record:
             if entry.statement not in bids or entry.section not in self.notice.sections:
                 raise RecordError("a bid was opened that does not count")
             content = self.file(content_path(entry.statement, entry.section))
-            notice = self.edition(entry.statement).notice
-            said = read_part(entry.section, content, notice)
-            bids[entry.statement] = with_part(bids[entry.statement], said)
+            notice, bid = self.edition(entry.statement).notice, bids[entry.statement]
+            said = read_part(entry.section, content, notice, bid.envelope.consortium)
+            bids[entry.statement] = with_part(bid, said)
         return list(bids.values())
 
     @cached_property

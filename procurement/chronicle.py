@@ -479,5 +479,5 @@ def opened_bid(stored: StoredEnvelope, parts: Mapping[str, bytes | str | None], 
     for name in tender.terms.sections:
         content = parts.get(name)
         if isinstance(content, bytes):
-            bid = with_part(bid, read_part(name, content, notice))
+            bid = with_part(bid, read_part(name, content, notice, envelope.consortium))
     return bid

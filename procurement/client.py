@@ -251,7 +251,7 @@ async def seal_bid(
     """
     _check_open(service, tender, key)
     withheld = dict(restricted or {})
-    check_before_sealing(tender.notice, contents, withheld, documents)
+    check_before_sealing(tender.notice, contents, withheld, documents, consortium)
     entropy = secrets.token_bytes(entropy_size(tender.terms))
     sealed = seal_restricted(withheld, tender.terms, key.fingerprint, entropy)
     files = {len(documents) + i: (name, sealed[name]) for i, name in enumerate(sealed, start=1)}
@@ -284,7 +284,9 @@ async def co_sign(service: Service, tender: Stated, key: SigningKey, sealed: Sea
     await asyncio.to_thread(
         verify_sealed, envelope, sealed.contents, tender.terms, sealed.entropy, sealed.restricted
     )
-    check_before_sealing(tender.notice, sealed.contents, sealed.restricted, envelope.documents)
+    check_before_sealing(
+        tender.notice, sealed.contents, sealed.restricted, envelope.documents, envelope.consortium
+    )
     word = CoSignature(
         signer=key.fingerprint,
         tender=tender.notice.tender,

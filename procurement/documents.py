@@ -68,14 +68,16 @@ def check_before_sealing(
     contents: Mapping[Section, bytes],
     restricted: Mapping[Section, bytes],
     files: Sequence[SealedFile],
+    partners: Sequence[str] = (),
 ) -> None:
     """What a bidder's machine asks before it seals: everything that will be asked after the opening.
 
     `restricted` are the parts' restricted contents, `files` the documents with keys of their own, as the
-    envelope will list them. Raises Unopenable for content that would not count, EnvelopeError for documents
-    that nobody could read.
+    envelope will list them, `partners` the certificates of a joint bid's. Raises Unopenable for content that
+    would not count, EnvelopeError for documents that nobody could read.
     """
-    opened = [read_part(name, contents[name], notice) for name in notice.sections if name in contents]
+    given = [(name, contents[name]) for name in notice.sections if name in contents]
+    opened = [read_part(name, content, notice, partners) for name, content in given]
     withheld = [read_restricted(restricted[name]) for name in notice.sections if name in restricted]
     public = [document for each in opened for document in each.documents]
     for each in enclosed(files, public, documents_of(withheld)):

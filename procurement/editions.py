@@ -67,6 +67,7 @@ AMENDABLE = (
     "contact",
     "lots",
     "declarations",
+    "owners_asked",
     "deadline",
     "standstill",
     "round",

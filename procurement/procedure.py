@@ -480,7 +480,7 @@ class Procedure(Proceedings):
         ]
         results = await asyncio.to_thread(open_in_parallel, parts)
         return [
-            (each, outcome(result, each.section, edition.notice)[1] or result)
+            (each, outcome(result, each.section, edition.notice, each.bid.envelope.consortium)[1] or result)
             for each, edition, result in zip(chosen, editions, results, strict=True)
         ]
 

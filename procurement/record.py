@@ -1030,7 +1030,8 @@ class _Check:
         """Whether `result` is what the history says. What was published as opened was read by `counted`."""
         if entry.content is None:
             notice = self.record.edition(entry.statement).notice
-            return outcome(result, entry.section, notice) == (None, entry.reason)
+            partners = self.record.envelopes[entry.statement].consortium
+            return outcome(result, entry.section, notice, partners) == (None, entry.reason)
         published = self.record.file(content_path(entry.statement, entry.section))
         return result == published and sha256(published).hex() == entry.content
 

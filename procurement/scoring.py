@@ -56,10 +56,15 @@ class Chosen(NamedTuple):
         return Subject(self.bid.envelope.context.bid, self.lot) if self.part == "price" else Subject()
 
 
-def read_part(section: Section, content: bytes, notice: Notice) -> Proposal | Bid:
-    """The decoded content of one section. Raises Unopenable."""
+def read_part(
+    section: Section, content: bytes, notice: Notice, partners: Sequence[str] = ()
+) -> Proposal | Bid:
+    """The decoded content of one section of an envelope with these `partners` (its `consortium`). Raises
+    Unopenable."""
     part, lot = place(section)
-    return read_proposal(content, notice) if part == "technical" else read_bid(content, notice, lot)
+    if part == "technical":
+        return read_proposal(content, notice, partners)
+    return read_bid(content, notice, lot, partners)
 
 
 def read_opened(section: Section, content: bytes) -> Proposal | Bid:
@@ -80,12 +85,15 @@ def with_part(opened: OpenedBid, content: Proposal | Bid) -> OpenedBid:
     return msgspec.structs.replace(opened, bid=bid)
 
 
-def outcome(result: bytes | str, section: Section, notice: Notice) -> tuple[str | None, str | None]:
-    """What is said of an opened section: the SHA-256 of its content, or the reason why there is none."""
+def outcome(
+    result: bytes | str, section: Section, notice: Notice, partners: Sequence[str] = ()
+) -> tuple[str | None, str | None]:
+    """What is said of an opened section of an envelope with these `partners`: the SHA-256 of its content, or
+    the reason why there is none."""
     try:
         if isinstance(result, str):
             raise Unopenable(result)
-        read_part(section, result, notice)
+        read_part(section, result, notice, partners)
     except Unopenable as error:
         return None, error.code
     return sha256(result).hex(), None

@@ -68,6 +68,7 @@ from procurement.notices import (
     check_security,
     check_translations,
 )
+from procurement.owners import Ownership, check_owners
 from procurement.periods import Purchase
 
 CONTENT_LIMIT = 64 * 1024
@@ -81,7 +82,6 @@ PROMPT = timedelta(minutes=5)
 """How far from its stated time a notice is published at most."""
 
 C = TypeVar("C", "Proposal", "Bid", "Restricted")
-D = TypeVar("D", "Proposal", "Bid")
 
 
 class Organisation(Value, frozen=True, kw_only=True):
@@ -169,6 +169,9 @@ class Notice(Payload, frozen=True, kw_only=True, tag_field="protocol", tag="open
     currency: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
     lots: Annotated[tuple[Lot, ...], msgspec.Meta(min_length=1, max_length=MOST_LOTS)]
     declarations: tuple[Declaration, ...] = ()
+    owners_asked: bool = False
+    """Whether who bids names the persons who in the end own or control it, for everybody to read after the
+    opening."""
     published: Moment
     deadline: Moment
     standstill: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_STANDSTILL)]
@@ -282,6 +285,8 @@ class LotOffer(Value, frozen=True, kw_only=True):
 
 Padding = Annotated[str, msgspec.Meta(pattern=r"\A *\Z")]
 """Spaces that hide how long the rest is."""
+Owners = Annotated[tuple[Ownership, ...], msgspec.Meta(max_length=1 + MOST_PARTNERS)]
+"""Of each business that bids by whom it is owned, where the notice asks."""
 
 
 class Document(Value, frozen=True, kw_only=True):
@@ -301,6 +306,7 @@ class Proposal(Value, frozen=True, kw_only=True):
 
     proposal: Text
     declarations: tuple[Identifier, ...] = ()
+    owners: Owners = ()
     documents: Annotated[tuple[Document, ...], msgspec.Meta(max_length=MOST_DOCUMENTS)] = ()
     """Those that are public after the opening."""
     padding: Padding | None = None
@@ -311,6 +317,7 @@ class Bid(Value, frozen=True, kw_only=True):
 
     offers: Annotated[tuple[LotOffer, ...], msgspec.Meta(min_length=1, max_length=100)]
     declarations: tuple[Identifier, ...] = ()
+    owners: Owners = ()
     documents: Annotated[tuple[Document, ...], msgspec.Meta(max_length=MOST_DOCUMENTS)] = ()
     padding: Padding | None = None
 
@@ -473,24 +480,28 @@ def check_periods(notice: Notice) -> None:
         periods.check(asked, notice.closes, notice.standstill)
 
 
-def read_proposal(content: bytes, notice: Notice) -> Proposal:
-    """A technical part. Raises Unopenable with the first reason in a fixed order of checks."""
-    proposal = _declared(_content(content, Proposal), notice)
+def read_proposal(content: bytes, notice: Notice, partners: Sequence[str] = ()) -> Proposal:
+    """A technical part of an envelope with these `partners` (certificates). Raises Unopenable with the first
+    reason in a fixed order of checks."""
+    proposal = _content(content, Proposal)
+    _check_stated(proposal, notice, partners)
     _check_documents(proposal.documents)
     return proposal
 
 
-def read_bid(content: bytes, notice: Notice, lot: str | None = None) -> Bid:
-    """A bid or price part, or that of one `lot`, which offers for no other. Raises Unopenable with the first
-    reason in a fixed order of checks.
+def read_bid(content: bytes, notice: Notice, lot: str | None = None, partners: Sequence[str] = ()) -> Bid:
+    """A bid or price part, or that of one `lot`, which offers for no other; `partners` are the envelope's
+    (certificates). Raises Unopenable with the first reason in a fixed order of checks.
 
-    Declarations stand in the first part, and in no other.
+    Declarations and owners stand in the first part, and in no other.
     """
     bid = _content(content, Bid)
     if notice.parts == ("bid",):
-        _declared(bid, notice)
+        _check_stated(bid, notice, partners)
     elif bid.declarations:
         raise Unopenable("declarations-wrong")
+    elif bid.owners:
+        raise Unopenable("owners-unasked")
     lots = {each.id: each for each in notice.lots if lot in (None, each.id)}
     offered = [offer.lot for offer in bid.offers]
     if len(set(offered)) != len(offered) or not set(offered) <= set(lots):
@@ -525,10 +536,11 @@ def _content(content: bytes, type_: type[C]) -> C:
         raise Unopenable("content-malformed") from error
 
 
-def _declared(content: D, notice: Notice) -> D:
-    if sorted(content.declarations) != sorted(each.id for each in notice.declarations):
+def _check_stated(first: Proposal | Bid, notice: Notice, partners: Sequence[str]) -> None:
+    """What the first part states of whoever bids."""
+    if sorted(first.declarations) != sorted(each.id for each in notice.declarations):
         raise Unopenable("declarations-wrong")
-    return content
+    check_owners(first.owners, partners, asked=notice.owners_asked)
 
 
 def _check_documents(documents: Sequence[Document]) -> None:

@@ -206,6 +206,8 @@ def _how(notice: Notice, language: Language) -> Facts:
         said = document_in_words(document, language)
         facts.append(_fact(language, "document", id=document.id, document=said))
     facts += [_fact(language, "declaration", id=each.id, text=each.text) for each in notice.declarations]
+    if notice.owners_asked:
+        facts.append(_fact(language, "owners", owners=PHRASES[language]["owners"]))
     return facts
 
 

@@ -40,6 +40,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "security": ("Bid security", "{security}"),
     "document": ("Tender document {id}", "{document}"),
     "declaration": ("Declaration {id}", "{text}"),
+    "owners": ("Owners", "{owners}"),
     "lot": ("Lot {id}", "{title}"),
     "item": ("  item {id}", "{item}"),
     "translation": ("In {language}", "{said}"),
@@ -84,6 +85,10 @@ PHRASES: dict[str, str] = {
     "joint": "joint bids: by at most {most} businesses",
     "no-joint": "joint bids: none are taken",
     "no-variants": "alternatives are not taken",
+    "owners": (
+        "whoever bids names the natural persons who in the end own or control the business,"
+        " and their nationalities; both are published at the opening"
+    ),
     "document": "{title} ({type}, {format}, {language}, {size} bytes, SHA-256 {sha256})",
     "tenderNotice": "notice",
     "biddingDocuments": "bidding documents",

@@ -47,6 +47,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "security": ("Garantía de la oferta", "{security}"),
     "document": ("Documento {id} de la licitación", "{document}"),
     "declaration": ("Declaración {id}", "{text}"),
+    "owners": ("Beneficiarios finales", "{owners}"),
     "lot": ("Lote {id}", "{title}"),
     "item": ("  artículo {id}", "{item}"),
     "translation": ("En {language}", "{said}"),
@@ -91,6 +92,10 @@ PHRASES: dict[str, str] = {
     "joint": "ofertas conjuntas: de {most} empresas como máximo",
     "no-joint": "ofertas conjuntas: no se admiten",
     "no-variants": "no se admiten alternativas",
+    "owners": (
+        "quien oferta nombra a las personas físicas que en último término poseen o controlan"
+        " la empresa, con su nacionalidad; ambos datos se publican con la apertura"
+    ),
     "document": "{title} ({type}, {format}, {language}, {size} bytes, SHA-256 {sha256})",
     "tenderNotice": "anuncio",
     "biddingDocuments": "pliego de licitación",

@@ -91,6 +91,7 @@ from procurement.evaluation import (
 )
 from procurement.evaluation.reserve_prices import commitment as commitment_to_prices
 from procurement.history import Event, EventType, Head
+from procurement.owners import Ownership
 from procurement.panels import DrawRequest, PanelDraw, tickets
 from procurement.practice import convene
 from procurement.scoring import (
@@ -462,14 +463,19 @@ class Life:
         }
 
     def contents_for(
-        self, amount: str, picks: tuple[int, int] | None, lots: Sequence[str]
+        self,
+        amount: str,
+        picks: tuple[int, int] | None,
+        lots: Sequence[str],
+        owners: Sequence[Ownership] = (),
     ) -> dict[Section, bytes]:
         offers = tuple(LotOffer(lot=lot, amount=amount, picks=picks) for lot in lots)
         prices = by_section(offers, self.notice).items()
-        found: dict[Section, bytes] = {name: encode(Bid(offers=each)) for name, each in prices}
+        owned = tuple(owners)
         if self.notice.parts == ("bid",):
-            return found
-        return {"technical": encode(Proposal(proposal="We have done this before.")), **found}
+            return {name: encode(Bid(offers=each, owners=owned)) for name, each in prices}
+        proposal = Proposal(proposal="We have done this before.", owners=owned)
+        return {"technical": encode(proposal), **{name: encode(Bid(offers=each)) for name, each in prices}}
 
     def submit(
         self,
@@ -482,9 +488,11 @@ class Life:
         previous: str | None = None,
         partners: Sequence[SigningKey] = (),
         documents: Sequence[SealedFile] = (),
+        owners: Sequence[Ownership] = (),
     ) -> str:
         self.now = max(self.now, START + timedelta(days=7)) + timedelta(seconds=1)
-        contents = contents or self.contents_for(amount, picks, lots or [lot.id for lot in self.notice.lots])
+        lots = lots or [lot.id for lot in self.notice.lots]
+        contents = contents or self.contents_for(amount, picks, lots, owners)
         entropy = self.world.entropy(entropy_size(self.terms))
         named = [each.fingerprint for each in partners]
         data = compose(contents, self.terms, bidder, entropy, previous, named, documents)
@@ -646,7 +654,8 @@ class Life:
         return RoundKeys(round=round, beacon=beacon, keys=keys)
 
     def opened_event(self, name: Section, id: str, result: bytes | str) -> Event:
-        content, reason = outcome(result, name, self.edition(id).notice)
+        partners = Statement(self.bids[id]).read(Envelope).consortium
+        content, reason = outcome(result, name, self.edition(id).notice, partners)
         part, lot = place(name)
         return Event(
             t=EventType.BID_OPENED if content else EventType.BID_UNOPENABLE,
@@ -659,11 +668,13 @@ class Life:
         )
 
     def with_result(self, each: Chosen, bid: OpenedBid, result: bytes | str) -> OpenedBid:
-        notice, name = self.edition(bid.id).notice, each.section
-        if bid.id != each.bid.id or isinstance(result, str) or outcome(result, name, notice)[0] is None:
+        if bid.id != each.bid.id or isinstance(result, str):
+            return bid
+        name, under = each.section, (self.edition(bid.id).notice, bid.envelope.consortium)
+        if outcome(result, name, *under)[0] is None:
             return bid
         self.contents[bid.id, name] = result
-        return with_part(bid, read_part(name, result, notice))
+        return with_part(bid, read_part(name, result, *under))
 
     def request_draw(
         self, ahead: timedelta = timedelta(minutes=10), seen: timedelta = timedelta(seconds=1), **changes: Any

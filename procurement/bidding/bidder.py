@@ -83,11 +83,11 @@ async def compose(service: Service, holding: Holding, file: Path, path: Path, oc
     return folder
 
 
-def check(folder: Folder) -> list[str]:
-    """What is missing or wrong in the draft, in words."""
+def check(folder: Folder, partners: Sequence[str] = ()) -> list[str]:
+    """What is missing or wrong in the draft of a bid jointly with these `partners`, in words."""
     draft = folder.draft
     sizes = {each.file: _size(folder, each) for each in draft.documents}
-    return faults(draft, folder.tender.notice, sizes)
+    return faults(draft, folder.tender.notice, sizes, partners)
 
 
 def check_sealable(folder: Folder, replace: bool) -> None:

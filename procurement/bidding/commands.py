@@ -13,11 +13,12 @@ from rich.markup import escape
 from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from bids.client import BrokenPromiseError, RefusedError, Service
-from bids.envelope import SealedFile
+from bids.envelope import Envelope, SealedFile
 from bids.receipts import Promise, Receipt
 from crypto import stamping
 from crypto.certificates import Role, SigningKey
 from crypto.encoding import moment
+from crypto.statements import Statement
 from procurement.bidding import bidder, draft
 from procurement.bidding.bidder import Fate
 from procurement.bidding.folder import Element, Folder, read_shown
@@ -36,6 +37,7 @@ from procurement.words import notice_in_words
 Key = Annotated[
     Path | None, Parameter(help="The file that `openseal enrol` made, where it is not any more where it was.")
 ]
+Partner = Annotated[tuple[str, ...], Parameter(negative=())]
 Act = Callable[[Service, Folder], Awaitable[None]]
 Signed = Callable[[Service, Folder, SigningKey], Awaitable[None]]
 
@@ -97,11 +99,17 @@ def compose(folder: Path, /, *, key: Path, tender: str) -> int:
 
 
 @app.command
-def check(folder: Path, /) -> int:
-    """Ask of the draft what the opening will ask, without a line to anybody. Status 1: something is wrong."""
+def check(folder: Path, /, *, partner: Partner = ()) -> int:
+    """Ask of the draft what the opening will ask, without a line to anybody. Status 1: something is wrong.
+
+    Parameters
+    ----------
+    partner
+        In a joint bid, the fingerprint of a partner's certificate; once for each.
+    """
     found = _found(folder)
     with refusing():
-        faults = bidder.check(found)
+        faults = bidder.check(found, partner)
     for each in faults:
         say(each)
     if faults:
@@ -115,7 +123,7 @@ def seal(
     folder: Path,
     /,
     *,
-    partner: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    partner: Partner = (),
     replace: Annotated[bool, Parameter(negative=())] = False,
     key: Key = None,
     yes: Yes = False,
@@ -132,7 +140,7 @@ def seal(
     found = _found(folder)
     with refusing():
         bidder.check_sealable(found, replace)
-        if faults := bidder.check(found):
+        if faults := bidder.check(found, partner):
             raise Stop(FAILED, f"{faults[0]}; openseal bid check {folder} names every fault")
 
     async def work(line: Service, found: Folder, signing: SigningKey) -> None:
@@ -363,12 +371,16 @@ def _words(found: Folder, question: str, yes: bool) -> None:
             say(f"  {name}: {text}")
     for declaration in filled.declarations:
         say(f"  declared: {draft.declaration_text(notice, declaration.id)}")
+    for owned in filled.owners:
+        label, text = draft.owners_in_words(draft.ownership(owned))
+        say(f"  {label}, public after the opening: {text}")
     confirm(question, yes)
 
 
 def _show_sealed(sealed: Sealed, notice: Notice) -> None:
+    partners = Statement(sealed.envelope).read(Envelope).consortium
     for name, content in sealed.contents.items():
-        _facts([("Part", name), *draft.in_words(read_part(name, content, notice), notice)])
+        _facts([("Part", name), *draft.in_words(read_part(name, content, notice, partners), notice)])
     for name, content in sealed.restricted.items():
         _facts([("Restricted", name), *draft.in_words(read_restricted(content), notice)])
 

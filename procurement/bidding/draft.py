@@ -5,6 +5,7 @@ Whether it would open as a bid is asked of the functions that the opening asks.
 
 import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
@@ -17,6 +18,7 @@ from procurement import evaluation
 from procurement.evaluation import KrPriceFloor, LifeCycleCost
 from procurement.evaluation.explain import Facts
 from procurement.money import grouped
+from procurement.owners import COUNTRIES, Ownership, Unnamed
 from procurement.scoring import read_part
 from procurement.tenders import (
     Bid,
@@ -35,11 +37,19 @@ from procurement.tenders import (
 WORDS = {
     "content-malformed": "something is too long, empty, or holds a sign that cannot be sealed",
     "declarations-wrong": "not exactly the declarations of the notice are made",
+    "owners-unasked": "owners are named, and the notice does not ask for them",
+    "owners-wrong": "of each business of the bid it is said once who owns it, or why nobody is named",
     "lots-wrong": "a lot is offered twice, or is none of the notice's",
     "offer-wrong": "a price, its picks or its costs cannot be read under the lot's rules",
     "documents-wrong": "two documents have one number",
 }
 """Why a bid would not open (docs/formats.md), for its bidder."""
+UNNAMED: dict[Unnamed, str] = {
+    "listed": "listed on a regulated market",
+    "public": "it belongs to a public body",
+    "dispersed": "no person owns or controls enough of it",
+}
+"""Why a business has no owners to name."""
 _NOT_PLAIN = "is no plain number: digits, no separators, a point before decimals"
 
 
@@ -73,6 +83,22 @@ class DraftDeclaration(_Edited, frozen=True, kw_only=True):
     declared: bool = False
 
 
+class DraftOwner(_Edited, frozen=True, kw_only=True):
+    """A natural person who in the end owns or controls a business; `nationalities` like ["KR", "US"]."""
+
+    name: str = ""
+    nationalities: tuple[str, ...] = ()
+
+
+class DraftOwnership(_Edited, frozen=True, kw_only=True):
+    """Who owns a business of the bid: your own, or that of the `partner` with this certificate (fingerprint).
+    Where nobody is named, `unnamed` says why: "listed", "public" or "dispersed" (docs/formats.md)."""
+
+    partner: str = ""
+    persons: tuple[DraftOwner, ...] = ()
+    unnamed: str = ""
+
+
 class DraftDocument(_Edited, frozen=True, kw_only=True):
     """A file beside the draft, or anywhere. `restricted`: never published, for officials alone. `part` is the
     one with which it opens, by default the first; `lot` whose price part it is, where each lot has one."""
@@ -91,6 +117,7 @@ class Draft(_Edited, frozen=True, kw_only=True):
     offers: tuple[DraftOffer, ...] = ()
     proposal: str = ""
     declarations: tuple[DraftDeclaration, ...] = ()
+    owners: tuple[DraftOwnership, ...] = ()
     documents: tuple[DraftDocument, ...] = ()
     restricted: str = ""
 
@@ -110,6 +137,7 @@ def template(notice: Notice) -> Draft:
     return Draft(
         offers=tuple(DraftOffer(lot=lot.id, title=lot.title, costs=_asked(lot.rules)) for lot in notice.lots),
         declarations=tuple(DraftDeclaration(id=each.id, text=each.text) for each in notice.declarations),
+        owners=(DraftOwnership(persons=(DraftOwner(),)),) if notice.owners_asked else (),
     )
 
 
@@ -126,18 +154,22 @@ def read(data: bytes) -> Draft:
         raise MalformedError(f"the draft cannot be read: {error}") from error
 
 
-def faults(draft: Draft, notice: Notice, sizes: Mapping[str, int | None]) -> list[str]:
+def faults(
+    draft: Draft, notice: Notice, sizes: Mapping[str, int | None], partners: Sequence[str] = ()
+) -> list[str]:
     """Everything because of which the bid would not open, or not be taken; nothing where it is in order.
 
-    `sizes` are the documents' in bytes, none where there is no such file.
+    `sizes` are the documents' in bytes, none where there is no such file; `partners` the certificates
+    (fingerprints) of those who bid jointly with whoever signs.
     """
     found = [
         *_offer_faults(draft, notice),
         *_declaration_faults(draft, notice),
+        *_owner_faults(draft, notice, partners),
         *_document_faults(draft, notice, sizes),
         *_proposal_faults(draft, notice),
     ]
-    return found or list(_content_faults(draft, notice))
+    return found or list(_content_faults(draft, notice, partners))
 
 
 def contents(draft: Draft, notice: Notice, documents: Sequence[Document]) -> Contents:
@@ -147,6 +179,7 @@ def contents(draft: Draft, notice: Notice, documents: Sequence[Document]) -> Con
     """
     first = notice.parts[0]
     declared = tuple(each.id for each in draft.declarations if each.declared)
+    owners = tuple(map(ownership, draft.owners))
     given = list(zip(draft.documents, documents, strict=True))
 
     def of(name: Section, restricted: bool) -> tuple[Document, ...]:
@@ -158,11 +191,16 @@ def contents(draft: Draft, notice: Notice, documents: Sequence[Document]) -> Con
 
     found: dict[Section, bytes] = {}
     if first == "technical":
-        proposal = Proposal(proposal=draft.proposal, declarations=declared, documents=of(first, False))
-        found[first] = padded(proposal)
+        found[first] = padded(
+            Proposal(
+                proposal=draft.proposal, declarations=declared, owners=owners, documents=of(first, False)
+            )
+        )
     for name, offers in by_section([_offer(each) for each in draft.offers], notice).items():
-        made = declared if name == first else ()
-        found[name] = padded(Bid(offers=offers, declarations=made, documents=of(name, False)))
+        bid = Bid(offers=offers, documents=of(name, False))
+        if name == first:
+            bid = msgspec.structs.replace(bid, declarations=declared, owners=owners)
+        found[name] = padded(bid)
     withheld = {
         name: Restricted(text=draft.restricted if name == first else "", documents=of(name, True))
         for name in found
@@ -194,11 +232,29 @@ def media_type(document: DraftDocument) -> str:
     return document.format or mimetypes.guess_type(document.file)[0] or "application/octet-stream"
 
 
+def ownership(owned: DraftOwnership) -> Ownership:
+    """Who owns a business, as it is sealed. Raises MalformedError for what no content can say."""
+    said = {"partner": owned.partner or None, "unnamed": owned.unnamed or None}
+    persons = [{"name": each.name, "nationalities": each.nationalities} for each in owned.persons]
+    try:
+        return msgspec.convert({**said, "persons": persons}, Ownership)
+    except ValueError as error:
+        raise MalformedError(f"owners: {error}") from error
+
+
 def price(offer: DraftOffer | LotOffer, notice: Notice) -> str:
     """What is asked for a lot, in words."""
     picks = f", picks {offer.picks[0]} and {offer.picks[1]}" if offer.picks else ""
     costs = "".join(f"; {each.id} {grouped(each.amount)} {notice.currency}" for each in offer.costs)
     return f"{grouped(offer.amount)} {notice.currency}{picks}{costs}"
+
+
+def owners_in_words(owned: Ownership) -> tuple[str, str]:
+    """Of which business, and the persons with their nationalities, or why there are none."""
+    label = f"Owners of {_business(owned.partner or '')}"
+    if owned.unnamed:
+        return label, f"nobody is named: {UNNAMED[owned.unnamed]}"
+    return label, "; ".join(f"{each.name} ({', '.join(each.nationalities)})" for each in owned.persons)
 
 
 def in_words(content: Bid | Proposal | Restricted, notice: Notice) -> Facts:
@@ -212,6 +268,7 @@ def in_words(content: Bid | Proposal | Restricted, notice: Notice) -> Facts:
         facts.append(("For officials alone", content.text or "documents"))
     else:
         facts += [("Declares", f"{each}: {declaration_text(notice, each)}") for each in content.declarations]
+        facts += map(owners_in_words, content.owners)
     for each in content.documents:
         facts.append((f"Document {each.number}", f"{each.title}, {each.format}, {each.size:,} bytes"))
     return facts
@@ -243,9 +300,13 @@ def _offer_faults(draft: Draft, notice: Notice) -> Iterator[str]:
 
 
 def _fault(offer: DraftOffer, notice: Notice) -> Iterator[str]:
-    declared = tuple(each.id for each in notice.declarations) if notice.parts == ("bid",) else ()
+    bid = Bid(offers=(_offer(offer),))
+    if notice.parts == ("bid",):
+        declared = tuple(each.id for each in notice.declarations)
+        owners = (Ownership(unnamed="dispersed"),) if notice.owners_asked else ()
+        bid = msgspec.structs.replace(bid, declarations=declared, owners=owners)
     try:
-        read_bid(encode(Bid(offers=(_offer(offer),), declarations=declared)), notice)
+        read_bid(encode(bid), notice)
     except Unopenable as error:
         because = error.__cause__ if error.code == "offer-wrong" else None
         malformed = error.code == "content-malformed"
@@ -265,6 +326,40 @@ def _declaration_faults(draft: Draft, notice: Notice) -> Iterator[str]:
         yield f"declaration {missing} is missing"
     for twice in sorted({each for each in made if made.count(each) > 1}):
         yield f"declaration {twice} stands twice"
+
+
+def _owner_faults(draft: Draft, notice: Notice, partners: Sequence[str]) -> Iterator[str]:
+    """Each business by itself; what cannot be read is found with the whole content."""
+    if not notice.owners_asked:
+        if draft.owners:
+            yield WORDS["owners-unasked"]
+        return
+    stated = [each.partner for each in draft.owners]
+    for business in ("", *partners):
+        if stated.count(business) != 1:
+            said = "stand twice" if business in stated else "are missing"
+            yield f"owners of {_business(business)} {said}"
+    for each in draft.owners:
+        whose = f"owners of {_business(each.partner)}"
+        if each.partner not in ("", *partners):
+            yield f"{whose}: that is no partner in this bid (--partner names them)"
+        elif bool(each.persons) == bool(each.unnamed):
+            yield f"{whose}: either persons, or why nobody is named ({', '.join(get_args(Unnamed))})"
+        elif each.unnamed and each.unnamed not in get_args(Unnamed):
+            yield f"{whose}: unnamed is one of {', '.join(get_args(Unnamed))}"
+        for person in each.persons:
+            yield from (f"{whose}: {fault}" for fault in _person_faults(person))
+
+
+def _person_faults(person: DraftOwner) -> Iterator[str]:
+    if not person.name:
+        yield "a person has no name"
+    elif not person.nationalities:
+        yield f'{person.name} has no nationality; two letters for each, like ["KR"]'
+    for each in sorted(set(person.nationalities) - set(COUNTRIES)):
+        yield f"{person.name}: {each} is no country's two letters of ISO 3166-1"
+    if len(set(person.nationalities)) < len(person.nationalities):
+        yield f"{person.name}: a nationality stands twice"
 
 
 def _document_faults(draft: Draft, notice: Notice, sizes: Mapping[str, int | None]) -> Iterator[str]:
@@ -303,7 +398,7 @@ def _proposal_faults(draft: Draft, notice: Notice) -> Iterator[str]:
         yield "the proposal is empty"
 
 
-def _content_faults(draft: Draft, notice: Notice) -> Iterator[str]:
+def _content_faults(draft: Draft, notice: Notice, partners: Sequence[str]) -> Iterator[str]:
     """The contents as a whole, as the opening reads them, with stand-ins for documents not yet sealed."""
     stand_ins = [
         Document(
@@ -322,7 +417,7 @@ def _content_faults(draft: Draft, notice: Notice) -> Iterator[str]:
             size = sum(len(content) for name, content in found.open.items() if place(name)[0] == part)
             yield from _too_long(part, size, notice.content_limit)
         for name, content in found.open.items():
-            read_part(name, content, notice)
+            read_part(name, content, notice, partners)
         for name, content in found.restricted.items():
             most = min(LARGEST_RESTRICTED, notice.document_size - TAG)
             yield from _too_long(f"restricted {name}", len(content), most)
@@ -346,6 +441,10 @@ def _asked(rules: evaluation.Rules) -> tuple[DraftCost, ...]:
 def _section(document: DraftDocument, notice: Notice) -> Section:
     """With what the document opens."""
     return section(document.part or notice.parts[0], document.lot)
+
+
+def _business(partner: str) -> str:
+    return f"partner {partner}" if partner else "the business that signs"
 
 
 def _offer(offer: DraftOffer) -> LotOffer:

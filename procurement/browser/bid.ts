@@ -7,6 +7,7 @@ import {
   type Content,
   ENVELOPE,
   MOST_DOCUMENTS,
+  MOST_PARTNERS,
   type SealedFile,
   compose,
   documentNumber,
@@ -41,6 +42,7 @@ import {
 } from "../../crypto/browser/values.ts";
 import currencies from "../currencies.json" with { type: "json" };
 import { type Lot, type Notice, amount, line, mediaType, partsOf, single } from "./notice.ts";
+import { checkOwners, ownership } from "./owners.ts";
 import { type Announced, checkOpen } from "./tender.ts";
 
 const LARGEST_CONTENT = 1024 * 1024;
@@ -60,12 +62,13 @@ const document = struct({
 export type Document = Of<typeof document>;
 
 const declarations = defaulted(list(identifier), []);
+const owners = defaulted(list(ownership, 0, 1 + MOST_PARTNERS), []);
 const documents = defaulted(list(document, 0, MOST_DOCUMENTS), []);
 /** Spaces that hide how long the rest is. */
 const padding = maybe(pattern(/^ *$/, "spaces"));
 
 /** Content of a technical part; its documents are public after the opening. */
-export const proposal = struct({ proposal: longText, declarations, documents, padding });
+export const proposal = struct({ proposal: longText, declarations, owners, documents, padding });
 export type Proposal = Of<typeof proposal>;
 
 const picks: Type<readonly number[]> = list(integer(), 2, 2);
@@ -80,7 +83,7 @@ const lotOffer = struct({
 export type LotOffer = Of<typeof lotOffer>;
 
 /** Content of a bid or price part. */
-export const bid = struct({ offers: list(lotOffer, 1, 100), declarations, documents, padding });
+export const bid = struct({ offers: list(lotOffer, 1, 100), declarations, owners, documents, padding });
 export type Bid = Of<typeof bid>;
 
 /** Restricted content of a part, for officials alone: what is personal, documents that are not public. */
@@ -136,20 +139,22 @@ export function padded<T extends { readonly padding?: string | undefined }>(cont
   return encodeAs({ ...content, padding: " ".repeat((PADDED_TO - (bare % PADDED_TO)) % PADDED_TO) }, type);
 }
 
-/** A technical part. Throws Unopenable with the first reason in a fixed order of checks. */
-export function readProposal(content: Uint8Array, notice: Notice): Proposal {
+/** A technical part of an envelope with these `partners` (certificates). Throws Unopenable with the first reason in a
+ * fixed order of checks. */
+export function readProposal(content: Uint8Array, notice: Notice, partners: readonly string[]): Proposal {
   const found = decoded(content, proposal);
-  checkDeclared(found.declarations, notice);
+  checkStated(found, notice, partners);
   checkNumbers(found.documents);
   return found;
 }
 
-/** A bid or price part, or that of one `lot`, which offers for no other. Throws Unopenable with the first reason in a
- * fixed order of checks. Declarations stand in the first part, and in no other. */
-export function readBid(content: Uint8Array, notice: Notice, lot?: string): Bid {
+/** A bid or price part, or that of one `lot`, which offers for no other; `partners` are the envelope's. Throws Unopenable
+ * with the first reason in a fixed order of checks. Declarations and owners stand in the first part, and in no other. */
+export function readBid(content: Uint8Array, notice: Notice, partners: readonly string[], lot?: string): Bid {
   const found = decoded(content, bid);
-  if (partsOf(notice).length === 1) checkDeclared(found.declarations, notice);
+  if (partsOf(notice).length === 1) checkStated(found, notice, partners);
   else if (found.declarations.length) throw new Unopenable("declarations-wrong");
+  else if (found.owners.length) throw new Unopenable("owners-unasked");
   const within = notice.lots.filter(({ id }) => lot === undefined || id === lot);
   const lots = new Map(within.map((each) => [each.id, each]));
   const offered = found.offers.map((offer) => offer.lot);
@@ -197,18 +202,19 @@ export function faultOf(offer: LotOffer, { rules }: Lot, currency: string): Offe
 }
 
 /** What a bidder's machine asks before it seals: everything that will be asked after the opening. `files` are the
- * documents with keys of their own, as the envelope will list them. Throws Unopenable for content that would not
- * count, EnvelopeError for documents that nobody could read. */
+ * documents with keys of their own, as the envelope will list them, `partners` the certificates of a joint bid's. Throws
+ * Unopenable for content that would not count, EnvelopeError for documents that nobody could read. */
 export function checkBeforeSealing(
   notice: Notice,
   contents: readonly Content[],
   withheld: readonly Content[],
   files: readonly SealedFile[],
+  partners: readonly string[],
 ): void {
   const inOrder = (given: readonly Content[]) =>
     partsOf(notice).flatMap((place) => given.filter((each) => isSame(each, place)));
   const opened = inOrder(contents).map(({ part, lot, content }) =>
-    part === "technical" ? readProposal(content, notice) : readBid(content, notice, lot),
+    part === "technical" ? readProposal(content, notice, partners) : readBid(content, notice, partners, lot),
   );
   const secret = inOrder(withheld).map(({ content }) => readRestricted(content));
   const named = [...opened, ...secret].flatMap((each) => each.documents);
@@ -223,7 +229,7 @@ export function checkBeforeSealing(
 export async function sealBid(service: Service, tender: Announced, key: Signer, drafted: Drafted): Promise<Sealed> {
   checkOpen(service, tender, key);
   const { contents, documents = [], restricted = [], consortium = [], previous } = drafted;
-  checkBeforeSealing(tender.notice, contents, restricted, documents);
+  checkBeforeSealing(tender.notice, contents, restricted, documents, consortium);
   const entropy = freshEntropy(tender.terms);
   const files = sealRestricted(restricted, tender.terms, key.fingerprint, entropy).map(({ file, ...place }, i) => ({
     listed: { number: documents.length + i + 1, sha256: toHex(sha256(file)), size: file.length, ...place },
@@ -252,7 +258,7 @@ export async function coSign(
     throw new EnvelopeError("not-a-partner", "the envelope does not name this certificate as a partner's");
   }
   verifySealed(envelope, sealed.contents, tender.terms, sealed.entropy, sealed.restricted);
-  checkBeforeSealing(tender.notice, sealed.contents, sealed.restricted, envelope.documents);
+  checkBeforeSealing(tender.notice, sealed.contents, sealed.restricted, envelope.documents, envelope.consortium);
   const word = {
     signer: key.fingerprint,
     tender: tender.notice.tender,
@@ -273,9 +279,11 @@ function decoded<T>(content: Uint8Array, type: Type<T>): T {
   }
 }
 
-function checkDeclared(declared: readonly string[], { declarations }: Notice): void {
-  const asked = declarations.map(({ id }) => id);
-  if ([...declared].sort().join("\n") !== asked.sort().join("\n")) throw new Unopenable("declarations-wrong");
+/** What the first part states of whoever bids. */
+function checkStated(first: Proposal | Bid, notice: Notice, partners: readonly string[]): void {
+  const asked = notice.declarations.map(({ id }) => id);
+  if ([...first.declarations].sort().join("\n") !== asked.sort().join("\n")) throw new Unopenable("declarations-wrong");
+  checkOwners(first.owners, partners, notice.ownersAsked);
 }
 
 /** What a number names is not asked here: a file that is missing costs its bidder that file, no more. */

@@ -14,6 +14,7 @@ from procurement.history import Entry, EventType
 from procurement.ocds.facts import Facts, Person
 from procurement.ocds.merging import Json
 from procurement.ocds.notice import present, value
+from procurement.owners import Ownership
 from procurement.scoring import lots_of, read_opened
 from procurement.tenders import Bid, Document, LotOffer, Notice, Proposal
 
@@ -64,6 +65,16 @@ class Bids:
         envelope = self._facts.envelopes.get(id)
         holders = (envelope.signer, *envelope.consortium) if envelope else (self._facts.withdrawers[id],)
         return [self._facts.people[each] for each in holders]
+
+    def owners(self, outcomes: Outcomes) -> dict[str, Ownership]:
+        """By registration number what the opened first parts say of who owns whom. No business is in two bids
+        of a tender."""
+        part, found = self._notice.parts[0], dict[str, Ownership]()
+        for id in self.counted:
+            envelope, content = self._facts.envelopes[id], self._content(outcomes.get((id, part)))
+            for each in content.owners if content else ():
+                found[self._facts.people[each.partner or envelope.signer].registration] = each
+        return found
 
     def expected(self, opening: Opening) -> set[tuple[str, Section]]:
         """The envelopes and sections whose outcome the opening of a part calls for: of prices those that have
@@ -161,6 +172,16 @@ class Bids:
 def _news(bids: Iterable[Json]) -> list[Json]:
     """Those of which there is more to say than their ids."""
     return [each for each in bids if len(each) > 1]
+
+
+def owned(ownership: Ownership) -> Json:
+    """What a party says of its owners. Persons are numbered: nothing else of them is told."""
+    persons = [
+        {"id": str(number), "name": each.name, "nationalities": list(each.nationalities)}
+        for number, each in enumerate(ownership.persons, start=1)
+    ]
+    listed = {"listedOnRegulatedMarket": True} if ownership.unnamed == "listed" else {}
+    return present(beneficialOwners=persons, details=listed)
 
 
 def reference(person: Person) -> Json:

@@ -20,7 +20,7 @@ from procurement.evaluation import (
 from procurement.notices import Budget, LegalBasis, TenderDocument, Translation
 from procurement.ocds.merging import Json
 from procurement.tenders import Item, Lot, Notice, Organisation
-from procurement.words import eligibility_in_words, joint_in_words, legal_in_words, security_in_words
+from procurement.words import PHRASES, eligibility_in_words, joint_in_words, legal_in_words, security_in_words
 
 PRACTICE = "practice tender, exempt from the legal periods"
 METHODS = {"small-value": "limited"}
@@ -153,9 +153,11 @@ def _eligibility(notice: Notice) -> str | None:
     return "; ".join(eligibility_in_words(notice.eligibility)) if notice.eligibility else None
 
 
-def _submission(notice: Notice) -> str | None:
-    """Who may bid together, which no field says; nothing where the notice leaves that to the default."""
-    return joint_in_words(notice) if notice.partner_limit != MOST_PARTNERS else None
+def _submission(notice: Notice) -> str:
+    """What no field says: who may bid together, where the notice does not leave that to the default, and that
+    owners are to be named."""
+    joint = [joint_in_words(notice)] if notice.partner_limit != MOST_PARTNERS else []
+    return "; ".join([*joint, *([PHRASES["en"]["owners"]] if notice.owners_asked else [])])
 
 
 def _submission_terms(notice: Notice) -> Json:

@@ -15,9 +15,9 @@ from procurement.ocds.releases import Release, compiled, tell
 FOLDER = Path(__file__).parent / "extensions"
 EXTENSIONS = tuple(
     f"https://raw.githubusercontent.com/open-contracting-extensions/ocds_{name}_extension/v1.1.5/extension.json"
-    for name in ("bid", "bidOpening", "enquiry", "location", "lots", "submissionTerms")
+    for name in ("beneficialOwners", "bid", "bidOpening", "enquiry", "location", "lots", "submissionTerms")
 )
-"""The extensions of others that every tender uses; bidOpening calls for location."""
+"""The extensions of others that tenders use; bidOpening calls for location."""
 OURS = ("evaluation", "sealing")
 """Our own that every tender uses. `complaints` is none of them until a complaint can be filed."""
 PUBLISHED = (*OURS, "complaints")
@@ -40,13 +40,14 @@ def record_of(facts: Facts) -> bytes:
     it depends on no host and no clock.
     """
     releases = tell(facts)
-    record = _record(facts.history[0].tender, releases, compiled(releases))
+    merged = compiled(releases)
+    record = _record(facts.history[0].tender, releases, merged)
     head = msgspec.json.decode(releases[0].body, type=Json)["tender"]["procuringEntity"]
     return msgspec.json.encode(
         {
             "uri": "ni:///sha-256;" + base64.urlsafe_b64encode(sha256(record)).decode().rstrip("="),
             "version": "1.1",
-            "extensions": [*EXTENSIONS, *(f"urn:openseal:ocds:{name}:1" for name in OURS)],
+            "extensions": [*_used(merged), *(f"urn:openseal:ocds:{name}:1" for name in OURS)],
             "publishedDate": releases[-1].date,
             "publisher": {"name": head["name"], "uid": head["id"]},
             "license": LICENSE,
@@ -85,6 +86,13 @@ def _served(base: str, uri: str, published: str, publisher: str) -> Json:
         "license": LICENSE,
         "publicationPolicy": f"{base}/data/policy",
     }
+
+
+def _used(merged: bytes) -> list[str]:
+    """The extensions of others that a record uses: what says who owns a business, only where it is said."""
+    parties = msgspec.json.decode(merged, type=Json)["parties"]
+    owned = any({"beneficialOwners", "details"} & set(each) for each in parties)
+    return [each for each in EXTENSIONS if owned or "beneficialOwners" not in each]
 
 
 def _record(ocid: str, releases: Sequence[Release], merged: bytes) -> bytes:

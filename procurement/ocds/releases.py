@@ -5,7 +5,7 @@ release stays as it is however the tender goes on; and each says only what is ne
 bids costs no more than it has to say.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -34,10 +34,11 @@ from procurement.enquiries import Answer
 from procurement.errors import TenderError
 from procurement.history import Entry, EventType
 from procurement.ocds import evaluation, sealing
-from procurement.ocds.bids import Bids, reference
+from procurement.ocds.bids import Bids, owned, reference
 from procurement.ocds.facts import Facts, Person
 from procurement.ocds.merging import Json, changes, merge
 from procurement.ocds.notice import announced, present, roles, value
+from procurement.owners import Ownership
 from procurement.panels import PanelDraw
 from procurement.selection import ExaminationRequest, ExaminationResult, NegotiationResult, SupplementRequest
 from procurement.tenders import Notice, appointed
@@ -258,17 +259,20 @@ class _Teller:
         details = self._bids.opened(entry.part or "", self._outcomes)
         details += self._bids.withdrawals() if first else []
         return {
-            **(self._tenderers() if first else {}),
+            **(self._tenderers(self._bids.owners(self._outcomes)) if first else {}),
             **present(bids=present(statistics=self._statistics(last), details=details)),
             **present(sealing=sealing.outcomes([*self._outcomes.values()])),
         }
 
-    def _tenderers(self) -> Json:
-        """Who bids: nobody knows before."""
+    def _tenderers(self, owners: Mapping[str, Ownership]) -> Json:
+        """Who bids, and by registration number who owns them: nobody knows before."""
         people = {each.registration: each for each in self._bids.people}
         found = [reference(each) for each in people.values()]
         tender = present(numberOfTenderers=len(found), tenderers=found)
-        return {**present(parties=self._as(people.values(), "tenderer")), "tender": tender}
+        parties = self._as(people.values(), "tenderer")
+        for each in parties:
+            each |= owned(owners[each["id"]]) if each["id"] in owners else {}
+        return {**present(parties=parties), "tender": tender}
 
     def _statistics(self, last: bool) -> list[Json]:
         """Businesses and consortia; and, once everybody's lots are known, bids."""

@@ -712,8 +712,26 @@ DOCUMENTS = st.lists(
     min_size=1,
     max_size=3,
 )
+PARTNER = "ab" * 32
+OWNERSHIPS = st.fixed_dictionaries(
+    {},
+    optional={
+        "partner": st.sampled_from([PARTNER, "cd" * 32, ""]),
+        "persons": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "name": st.sampled_from(["Kim", ""]),
+                    "nationalities": st.lists(st.sampled_from(["KR", "XK", "XX"]), max_size=2),
+                }
+            ),
+            max_size=2,
+        ),
+        "unnamed": st.sampled_from(["listed", "nobody"]),
+    },
+)
 COMMON: dict[str, st.SearchStrategy[Any]] = {
     "declarations": st.lists(st.sampled_from(["honest", "paid", "other"]), min_size=1, max_size=3),
+    "owners": st.lists(OWNERSHIPS, min_size=1, max_size=3),
     "documents": DOCUMENTS,
     "padding": st.sampled_from(["  ", "", "x"]),
     "surplus": st.just("1"),
@@ -735,6 +753,8 @@ FILES = st.integers(0, 3)
     FILES,
     st.booleans(),
     st.booleans(),
+    st.booleans(),
+    st.sampled_from([[], [PARTNER]]),
 )
 def test_both_ask_the_same_before_sealing(
     twins: Twins,
@@ -747,19 +767,28 @@ def test_both_ask_the_same_before_sealing(
     listed: int,
     well: bool,
     several: bool,
+    owned: bool,
+    partners: list[str],
 ) -> None:
     lots = [a_lot(ALL_RULES[rules]), *([a_lot(ALL_RULES[rules], "2")] if several else [])]
     declared = (Declaration(id="honest", text="…"), Declaration(id="paid", text="…")) if declares else ()
-    notice = a_notice(the_world(), *lots, currency=currency, declarations=declared)
+    notice = a_notice(the_world(), *lots, currency=currency, declarations=declared, owners_asked=owned)
     if well:  # what is asked for stands, so that later checks have their turn
         first = proposal if len(notice.parts) > 1 else bid
         for each in (bid, proposal):
             each.pop("surplus", None)
             each.pop("declarations", None)
+            if not owned or each is not first or not listed % 2:
+                each.pop("owners", None)
             if each.get("padding") == "x":
                 each.pop("padding")
         if declares:
             first["declarations"] = ["paid", "honest"]
+        if owned and not listed % 2:
+            first["owners"] = [
+                {"unnamed": "listed"},
+                *({"partner": each, "unnamed": "public"} for each in partners),
+            ]
     contents = {name: encode(proposal if name == "technical" else bid) for name in notice.sections}
     if well and notice.priced_apart:  # each lot's offer by itself, or none
         for name in notice.sections[1:]:
@@ -771,12 +800,13 @@ def test_both_ask_the_same_before_sealing(
     files = [
         SealedFile(number=i, sha256="22" * 32, size=stream.sealed_size(100)) for i in range(1, listed + 1)
     ]
-    expected = verdict(lambda: check_before_sealing(notice, contents, restricted, files))
+    expected = verdict(lambda: check_before_sealing(notice, contents, restricted, files, partners))
     given = {
         "notice": encode(notice).hex(),
         "contents": handed_contents(contents),
         "restricted": handed_contents(restricted),
         "files": msgspec.to_builtins(files),
+        "partners": partners,
     }
     assert twins.code("checkBeforeSealing", **given) == expected
 

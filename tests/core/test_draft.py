@@ -18,6 +18,8 @@ from procurement.bidding.draft import (
     DraftDeclaration,
     DraftDocument,
     DraftOffer,
+    DraftOwner,
+    DraftOwnership,
     contents,
     faults,
     in_words,
@@ -161,6 +163,74 @@ def test_declarations_are_exactly_those_of_the_notice() -> None:
         "declaration other: the notice asks for no such declaration"
     ]
     assert found(filled(declarations=(*made, made[0]))) == ["declaration clean stands twice"]
+
+
+PARTNER = "ab" * 32
+KIM = DraftOwner(name="Kim Yu-na", nationalities=("KR", "US"))
+
+
+@pytest.mark.parametrize(
+    ("owners", "said"),
+    [
+        ([], "owners of the business that signs are missing"),
+        ([DraftOwnership(persons=(KIM,))] * 2, "owners of the business that signs stand twice"),
+        ([DraftOwnership()], "owners of the business that signs: either persons, or why nobody is named"),
+        ([DraftOwnership(persons=(KIM,), unnamed="listed")], "owners of the business that signs: either"),
+        ([DraftOwnership(unnamed="rich")], "owners of the business that signs: unnamed is one of listed"),
+        (
+            [DraftOwnership(persons=(DraftOwner(),))],
+            "owners of the business that signs: a person has no name",
+        ),
+        (
+            [DraftOwnership(persons=(DraftOwner(name="Kim"),))],
+            "owners of the business that signs: Kim has no",
+        ),
+        (
+            [DraftOwnership(persons=(DraftOwner(name="Kim", nationalities=("XX",)),))],
+            "owners of the business that signs: Kim: XX is no country's two letters",
+        ),
+        (
+            [DraftOwnership(persons=(DraftOwner(name="Kim", nationalities=("KR", "KR")),))],
+            "owners of the business that signs: Kim: a nationality stands twice",
+        ),
+        (
+            [DraftOwnership(unnamed="listed"), DraftOwnership(partner=PARTNER, unnamed="listed")],
+            f"owners of partner {PARTNER}: that is no partner in this bid",
+        ),
+        ([DraftOwnership(persons=(KIM,) * 26)], "owners: "),
+    ],
+)
+def test_what_is_wrong_with_owners_is_said_in_words(owners: list[DraftOwnership], said: str) -> None:
+    (fault,) = found(filled(owners=tuple(owners)), notice(owners_asked=True))
+    assert fault.startswith(said)
+
+
+def test_owners_are_named_of_each_business_where_the_notice_asks() -> None:
+    asking, own = notice(owners_asked=True), DraftOwnership(persons=(KIM,))
+    assert template(asking).owners == (DraftOwnership(persons=(DraftOwner(),)),)
+    assert template(notice()).owners == ()
+    assert found(filled(owners=(own,))) == ["owners are named, and the notice does not ask for them"]
+    assert found(filled(owners=(own,)), asking) == []
+    assert faults(filled(owners=(own,)), asking, {}, [PARTNER]) == [
+        f"owners of partner {PARTNER} are missing"
+    ]
+    joint = filled(owners=(own, DraftOwnership(partner=PARTNER, unnamed="public")))
+    assert faults(joint, asking, {}, [PARTNER]) == []
+    bid = read_part("bid", contents(joint, asking, []).open["bid"], asking, [PARTNER])
+    assert in_words(bid, asking)[-2:] == [
+        ("Owners of the business that signs", "Kim Yu-na (KR, US)"),
+        (f"Owners of partner {PARTNER}", "nobody is named: it belongs to a public body"),
+    ]
+
+
+def test_owners_are_in_the_technical_part_where_there_is_one() -> None:
+    under = a_notice(the_world(), a_lot(panel_rules()), owners_asked=True)
+    draft = Draft(offers=(DraftOffer(lot="1", amount="900"),), proposal="Well.")
+    assert found(draft, under) == ["owners of the business that signs are missing"]
+    stated = msgspec.structs.replace(draft, owners=(DraftOwnership(unnamed="listed"),))
+    assert found(stated, under) == []
+    proposal, bid = (read_part(name, each, under) for name, each in contents(stated, under, []).open.items())
+    assert [len(proposal.owners), len(bid.owners)] == [1, 0]
 
 
 def test_documents_are_there_and_not_too_many_or_too_large() -> None:
@@ -352,26 +422,44 @@ DRAFTS = some.builds(
         max_size=3,
     ).map(tuple),
     restricted=TEXTS,
+    owners=some.lists(
+        some.builds(
+            DraftOwnership,
+            partner=some.sampled_from(["", "ab" * 32, "x"]),
+            persons=some.lists(
+                some.builds(
+                    DraftOwner,
+                    name=TEXTS,
+                    nationalities=some.lists(some.sampled_from(["KR", "XK", "XX"])).map(tuple),
+                ),
+                max_size=2,
+            ).map(tuple),
+            unnamed=some.sampled_from(["", "listed", "x"]),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 UNDER: list[Callable[[], Notice]] = [
     notice,
     lambda: a_notice(the_world(), a_lot(panel_rules()), **TAKES),
     lambda: a_notice(the_world(), a_lot(a_price_floor())),
     lots_apart,
+    lambda: notice(owners_asked=True),
 ]
 
 
 @settings(max_examples=150, deadline=None)
-@given(draft=DRAFTS, which=some.integers(0, 3))
-def test_a_draft_without_a_fault_opens_and_no_other_passes(draft: Draft, which: int) -> None:
+@given(draft=DRAFTS, which=some.integers(0, 4), joint=some.booleans())
+def test_a_draft_without_a_fault_opens_and_no_other_passes(draft: Draft, which: int, joint: bool) -> None:
     """Whatever somebody writes into it: faults are words, and without any the opening reads every part, and
     every document is named in one of them."""
     under = UNDER[which]()
-    said = faults(draft, under, {each.file: 10 for each in draft.documents})
+    partners = [PARTNER] if joint else []
+    said = faults(draft, under, {each.file: 10 for each in draft.documents}, partners)
     given_ = [a_document(i, each) for i, each in enumerate(draft.documents, start=1)]
     try:
         sealed = contents(draft, under, given_)
-        opened = [read_part(name, content, under) for name, content in sealed.open.items()]
+        opened = [read_part(name, content, under, partners) for name, content in sealed.open.items()]
         withheld = [decode(content, Restricted) for content in sealed.restricted.values()]
         named = [each.number for part in (*opened, *withheld) for each in part.documents]
         assert said or sorted(named) == [each.number for each in given_]

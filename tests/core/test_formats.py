@@ -28,6 +28,7 @@ import bids.envelope
 import crypto.encoding
 import procurement.money
 import procurement.notices
+import procurement.owners
 import procurement.tenders
 from bids.envelope import Envelope, SubmissionTerms, bid_id, check, compose, open_part
 from bids.errors import EnvelopeError
@@ -456,7 +457,7 @@ def _code(cell: str) -> str:
 
 MODULES = (
     *("awards", "bundle", "editions", "enquiries", "evaluation", "history"),
-    *("notices", "panels", "selection", "tenders"),
+    *("notices", "owners", "panels", "selection", "tenders"),
 )
 FORMATS = (
     "crypto.",
@@ -657,7 +658,7 @@ def test_every_reason_code_stands_in_the_document_in_the_order_of_checks() -> No
     assert [order for order, _ in rows] == [str(i + 1) for i in range(len(rows))]
     raised = [
         code
-        for module in (bids.envelope, procurement.tenders)
+        for module in (bids.envelope, procurement.tenders, procurement.owners)
         for code in re.findall(r'Unopenable\("([a-z-]+)"\)', Path(module.__file__ or "").read_text())
     ]
     assert sorted(code for _, code in rows) == sorted(set(raised))

@@ -36,6 +36,7 @@ from procurement.evaluation import (
 )
 from procurement.history import BID_EVENTS, EventType
 from procurement.ocds import Facts, extension_file, record_of
+from procurement.owners import Owner, Ownership
 from procurement.tenders import Bid, LotOffer, Proposal, StatedCost
 from tests.builders import OCID, Life, a_bidder, a_lot, a_notice, panel_rules, the_world
 from tests.lies.test_selection import NEGOTIATED, Ranked
@@ -117,6 +118,33 @@ def jointly() -> Life:
     return life.to_award()
 
 
+KIM = Owner(name="Kim Yu-na", nationalities=("KR",))
+ROSSI = Owner(name="Ada Rossi", nationalities=("IT", "CH"))
+
+
+@cache
+def owned() -> Life:
+    """Owners are asked for. Two businesses bid jointly, of one bid nobody is named, one is listed, and of the
+    last the bid does not open, since it says nothing of its partner."""
+    life = a_life(LowestPrice(), owners_asked=True)
+    one, two, *others = (a_bidder(life.world, number) for number in range(1, 7))
+    joint = Ownership(persons=(KIM,)), Ownership(partner=two.fingerprint, persons=(ROSSI, KIM))
+    life.submit(one, "900", partners=[two], owners=joint)
+    life.submit(others[0], "910", owners=(Ownership(unnamed="public"),))
+    life.submit(others[1], "920", owners=(Ownership(unnamed="listed"),))
+    life.submit(others[2], "930", partners=[others[3]], owners=joint[:1])
+    return life.to_award()
+
+
+@cache
+def owned_apart() -> Life:
+    """Owners are named in the technical part; one bid's does not open, since it names none."""
+    life = a_life(panel_rules(), owners_asked=True)
+    life.submit(a_bidder(life.world, 1), "98000000", owners=(Ownership(persons=(KIM, ROSSI)),))
+    life.submit(a_bidder(life.world, 2), "97000000")
+    return life.to_award()
+
+
 @cache
 def two_envelopes() -> Life:
     """Two bidders, of whom one fails; its price stays closed."""
@@ -164,7 +192,7 @@ def negotiated() -> Life:
 
 LIVES = (
     *(lowest_price, price_floor, negotiation, unattended, jointly, two_envelopes, framework),
-    *(examined, negotiated),
+    *(examined, negotiated, owned, owned_apart),
 )
 
 
@@ -494,6 +522,38 @@ def test_whoever_bids_jointly_is_a_tenderer_of_the_bid_and_a_supplier_of_the_awa
     assert roles["123-45-00002"] == ["tenderer", "supplier"]
     assert roles["123-45-00003"] == ["tenderer"]
     assert [each["id"] for each in release["tender"]["tenderers"]] == [f"123-45-0000{i}" for i in (1, 2, 3)]
+
+
+def test_each_business_says_who_owns_it_once_its_bid_is_open() -> None:
+    parties = by_id(compiled(owned())["parties"])
+    kim = {"id": "1", "name": "Kim Yu-na", "nationalities": ["KR"]}
+    rossi = {"id": "1", "name": "Ada Rossi", "nationalities": ["IT", "CH"]}
+    stated = {id: (each.get("beneficialOwners"), each.get("details")) for id, each in parties.items()}
+    assert stated == {
+        "KR-1234": (None, None),
+        "123-45-00001": ([kim], None),
+        "123-45-00002": ([rossi, {**kim, "id": "2"}], None),
+        "123-45-00003": (None, None),
+        "123-45-00004": (None, {"listedOnRegulatedMarket": True}),
+        "123-45-00005": (None, None),
+        "123-45-00006": (None, None),
+    }
+    assert statuses(compiled(owned()))[-1] == ("123-45-00005", ["1"], None, "disqualified")
+
+
+def test_the_extension_is_declared_where_owners_are_told() -> None:
+    declaring = [life.__name__ for life in LIVES if "beneficialOwners" in str(package(life())["extensions"])]
+    assert declaring == ["owned", "owned_apart"]
+
+
+def test_owners_come_with_the_first_part_and_the_tender_says_that_they_will() -> None:
+    releases = record(owned_apart())["releases"]
+    telling = [each for each in releases if "beneficialOwners" in json.dumps(each, default=str)]
+    [first] = [each for each in releases if "bids" in each][:1]
+    assert telling == [first]
+    said = "names the natural persons who in the end own or control the business"
+    assert said in releases[0]["tender"]["submissionMethodDetails"]
+    assert "submissionMethodDetails" not in compiled(negotiation())["tender"]
 
 
 def test_a_price_outside_the_rules_is_a_disqualified_bid_with_a_value() -> None:

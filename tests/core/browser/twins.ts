@@ -379,8 +379,10 @@ const calls: { [name: string]: (given: Arguments) => unknown } = {
     notice.checkNotice(read);
     return notice.termsOf(read, "00".repeat(32));
   },
-  checkBeforeSealing: ({ notice: data, contents, restricted, files }) =>
-    bid.checkBeforeSealing(decodeAs(fromHex(data), notice.notice), contentsOf(contents), contentsOf(restricted), files),
+  checkBeforeSealing: ({ notice: data, contents, restricted, files, partners }) => {
+    const read = decodeAs(fromHex(data), notice.notice);
+    bid.checkBeforeSealing(read, contentsOf(contents), contentsOf(restricted), files, partners);
+  },
   padded: ({ data }) => toHex(bid.padded(decodeAs(fromHex(data), bid.bid), bid.bid)),
 };
 

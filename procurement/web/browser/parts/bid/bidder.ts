@@ -29,7 +29,7 @@ export type Tell = (word: string, values?: Readonly<Record<string, string>>) => 
 /** Why the contents would not open as a bid, by the opener's own checks; null where they would. */
 export function whyUnopenable(tender: Announced, draft: Draft, contents: Contents): string | null {
   try {
-    checkBeforeSealing(tender.notice, contents.open, contents.restricted, sealedFiles(draft));
+    checkBeforeSealing(tender.notice, contents.open, contents.restricted, sealedFiles(draft), partners(draft.fields));
     return null;
   } catch (error) {
     if (error instanceof VerificationError) return error.code;
