@@ -20,6 +20,7 @@ from procurement.publication import status
 from procurement.tenders import Item, Lot, Notice
 from procurement.web.api import Hash, Ocid, Steps
 from procurement.web.look import N_, language_of
+from procurement.web.wording import UNNAMED
 
 CHANGED: dict[str, str] = {
     "title": N_("the title"),
@@ -27,6 +28,7 @@ CHANGED: dict[str, str] = {
     "contact": N_("whom to ask"),
     "lots": N_("how lots or items are described"),
     "declarations": N_("the declarations that are asked for"),
+    "ownersAsked": N_("whether owners are to be named"),
     "deadline": N_("the deadline"),
     "standstill": N_("the standstill"),
     "round": N_("the time of the opening"),
@@ -104,6 +106,7 @@ async def compose(ocid: Ocid, procedure: Steps, request: Request[Any, Any, Any])
             "independent": procedure.trust.independent,
             "changed": CHANGED,
             "refusals": REFUSALS,
+            "unnamed": UNNAMED,
         },
     )
 

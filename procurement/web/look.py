@@ -10,7 +10,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from babel.core import negotiate_locale
+from babel.core import Locale, negotiate_locale
 from babel.dates import format_datetime
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -157,8 +157,13 @@ def _grouped(language: Language, value: str) -> str:
     return format_decimal(exact, "#,##0." + "0" * places if places else "#,##0", locale=language)
 
 
+def country(language: Language, code: str) -> str:
+    """The name of a country (ISO 3166-1 alpha-2), or its code where it has none in that language."""
+    return str(Locale(language).territories.get(code, code))
+
+
 def environment() -> Environment:
-    """Our templates, with `_`, `ngettext`, `when`, `instant` and `number` in the
+    """Our templates, with `_`, `ngettext`, `when`, `instant`, `number` and `country` in the
     reader's language, and `asset` for addresses of what a page loads."""
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -176,6 +181,7 @@ def environment() -> Environment:
         "when": pass_context(lambda context, time: when(_language(context), time)),
         "instant": pass_context(lambda context, time: when(_language(context), time, seconds=True)),
         "number": pass_context(lambda context, value: number(_language(context), value)),
+        "country": pass_context(lambda context, code: country(_language(context), code)),
         "here_in": pass_context(_here_in),
         "path": pass_context(lambda context: context["request"].url.path),
     }

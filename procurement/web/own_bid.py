@@ -26,8 +26,9 @@ from procurement.tenders import Bid, Proposal
 from procurement.web import documents
 from procurement.web.api import Ocid, Steps
 from procurement.web.look import N_, language_of
+from procurement.web.results import partners_of
 from procurement.web.session import Here, Who, requires
-from procurement.web.wording import STATES, UNOPENABLE
+from procurement.web.wording import STATES, UNNAMED, UNOPENABLE
 
 OF_OWN_BIDS = (Role.BUSINESS,)
 """Who has bids."""
@@ -83,11 +84,15 @@ async def own_bid_page(
     situation = await procedure.situation(ocid)
     own = await own_bids(procedure, ocid, visitor.registration)
     counts = next((each.id for each in own.bids if each.state == "counts"), None)
+    contents = [(each, _said(each)) for each in own.parts]
+    owners = [owned for _, content in contents if content for owned in content.owners]
     context = {
         "notice": situation.tender.notice,
         "status": status(situation, procedure.now()),
         "own": own,
-        "contents": [(each, _said(each)) for each in own.parts],
+        "contents": contents,
+        "names": await partners_of(procedure, owners),
+        "unnamed": UNNAMED,
         "declared": {each.id: each.text for each in situation.tender.notice.declarations},
         "standings": await standings(procedure, situation, counts, language_of(request)),
         "asked": await asked(procedure, situation, counts),

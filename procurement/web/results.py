@@ -13,6 +13,7 @@ from procurement.chronicle import Situation
 from procurement.evaluation import Evaluation, KrNegotiation, KrPriceFloor, Line, Ranked, explain, single
 from procurement.evaluation.explain import Language
 from procurement.history import SELECTION_EVENTS, EventType
+from procurement.owners import Ownership
 from procurement.procedure import Procedure
 from procurement.publication import PublishedBid
 from procurement.scoring import read_opened
@@ -141,12 +142,14 @@ class Result(NamedTuple):
 
 class Offered(NamedTuple):
     """A bid as it was opened: what did not open, as (lot, or None where it is for all, and the reason why);
-    what it says of each lot; and its files as (number, whether it is there, what an open part says of it)."""
+    what it says of each lot, and of who owns whom; and its files as (number, whether it is there, what an
+    open part says of it)."""
 
     bid: PublishedBid
     unopened: list[tuple[str | None, str]]
     offers: list[Any]
     proposal: str
+    owners: list[Ownership]
     files: list[tuple[int, bool, Document | None]]
 
 
@@ -211,8 +214,14 @@ def _offered(bid: PublishedBid, files: Mapping[int, bool]) -> Offered:
         unopened=[(each.lot, each.reason) for each in bid.parts if each.reason],
         offers=offers,
         proposal="".join(proposals),
+        owners=[owned for _, content in opened for owned in content.owners],
         files=[(number, there, named.get(number)) for number, there in sorted(files.items())],
     )
+
+
+async def partners_of(procedure: Procedure, owned: Sequence[Ownership]) -> dict[str, str]:
+    """The names of the partners of whom these say who owns them, by certificate."""
+    return await publication.names_of(procedure, [each.partner for each in owned if each.partner])
 
 
 async def candidates(procedure: Procedure, situation: Situation, language: Language) -> list[dict[str, Any]]:

@@ -28,9 +28,18 @@ from procurement.tenders import Item, Lot, Notice
 from procurement.web import charts
 from procurement.web.api import Asked, Ocid, Steps
 from procurement.web.look import N_, WORDS, language_of, number, when
-from procurement.web.results import EXCERPT, Result, candidates, offered, page_of, results, said
+from procurement.web.results import (
+    EXCERPT,
+    Result,
+    candidates,
+    offered,
+    page_of,
+    partners_of,
+    results,
+    said,
+)
 from procurement.web.timeline import shown
-from procurement.web.wording import ENDS, UNOPENABLE
+from procurement.web.wording import ENDS, UNNAMED, UNOPENABLE
 from procurement.words import (
     PHRASES,
     Differences,
@@ -162,14 +171,17 @@ async def bids_page(ocid: Ocid, procedure: Steps, request: Asked, page: Number =
     closing = await procedure.said(procedure.pool, situation, one(situation, EventType.CLOSED), Closing)
     opened = await publication.opened_bids(procedure, ocid) if situation.has(EventType.OPENED) else []
     bids, ends = page_of(opened, page), set(closing.withdrawn())
+    offers = offered(bids.items, closing)
     found = await results(procedure, situation)
     context = {
-        "bids": bids.with_items(offered(bids.items, closing)),
+        "bids": bids.with_items(offers),
+        "names": await partners_of(procedure, [owned for each in offers for owned in each.owners]),
         "count": len(closing.counted()),
         "placed": {(each.lot.id, ranked.bid): ranked for each in found for ranked in each.evaluation.ranking},
         "withdrawn": [each for each in closing.commitments if each.statement in ends],
         "lots": {lot.id: lot for lot in situation.tender.notice.lots},
         "unopenable": UNOPENABLE,
+        "unnamed": UNNAMED,
         "excerpt": EXCERPT,
     }
     return Template(
@@ -308,6 +320,7 @@ def _conditions(notice: Notice, language: Language) -> dict[str, Any]:
             for name in (notice.outage.__struct_fields__ if notice.outage else ())
         },
         "standstill": duration(notice.standstill, language),
+        "owners": PHRASES[language]["owners"] if notice.owners_asked else "",
     }
 
 

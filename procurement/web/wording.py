@@ -1,6 +1,7 @@
 """What codes of the procedure are called on pages."""
 
 from procurement.history import EventType
+from procurement.owners import Unnamed
 from procurement.web.look import N_
 
 STATES: dict[str, str] = {
@@ -71,8 +72,17 @@ UNOPENABLE = {
     "locked-otherwise": N_("it was sealed with another lock"),
     "content-malformed": N_("the content cannot be read"),
     "declarations-wrong": N_("not exactly the declarations that are asked for"),
+    "owners-unasked": N_("it names owners, and nobody asked for them"),
+    "owners-wrong": N_("it does not say of each business once who owns it"),
     "documents-wrong": N_("two documents have the same number"),
     "lots-wrong": N_("it names a lot that is not there, or one twice"),
     "offer-wrong": N_("an offer is not such as the rules can read"),
 }
 """Why a bid, or a part of it, did not open."""
+
+UNNAMED: dict[Unnamed, str] = {
+    "listed": N_("it is listed on a regulated market"),
+    "public": N_("it belongs to a public body"),
+    "dispersed": N_("nobody owns or controls enough of it"),
+}
+"""Why a business has no owners to name."""

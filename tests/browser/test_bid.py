@@ -181,6 +181,73 @@ def a_technical_proposal_is_opened_apart_from_its_price(bidder: Bidder) -> Itera
     expect(page.locator("#fate")).to_contain_text("Rank 1 of 1")
 
 
+def owners_of_a_joint_bid_are_named_in_the_form_and_read_by_everybody_once_it_is_open(
+    bidder: Bidder,
+) -> Iterator[None]:
+    browser, people = bidder.context.browser, bidder.people
+    assert browser
+    tender = a_tender(people, lead=LEAD, margin=5, upload_grace=0, owners_asked=True)
+    partner = Bidder(browser, people, bidder.folder, "두물머리 영농조합")
+    theirs = partner.key.fingerprint
+    page = bidder.open(tender)
+    bidder.price("1200000")
+    page.locator("#check").click()
+    expect(page.locator("[id='owner:own:1:name-fault']")).to_have_text(bidder.word("fault-no-owner"))
+    owner(page, "own", 1, "Kim Yu-na", "kr us", "South Korea, United States")
+    page.locator("#partners").fill(theirs)
+    page.locator(f"[id='owners:{theirs}']").get_by_role("button", name="Add a person").click()
+    owner(page, theirs, 2, "김두물", "XX", "")
+    page.locator("#check").click()
+    expect(page.locator("#faults li")).to_have_count(1)
+    is_right(page)
+    owner(page, theirs, 2, "김두물", "IT", "Italy")
+    page.reload()
+    bidder.told("verified")
+    expect(page.locator(f"[id='owner:{theirs}:2:name']")).to_have_value("김두물")
+    expect(page.locator("#owners output").first).to_have_text("South Korea, United States")
+    unnamed = page.locator(f"[id='owned:{theirs}']")
+    unnamed.select_option("public")
+    expect(page.locator(f"[id='owner:{theirs}:2:name']")).to_be_hidden()
+    unnamed.select_option("")
+    bidder.check()
+    for words in ("Kim Yu-na (South Korea, United States)", "김두물 (Italy)", theirs):
+        expect(page.locator("#review")).to_contain_text(words)
+    is_right(page)
+    page.locator("#seal").click()
+    bidder.told("sealed")
+    shown = bidder.save(1, "act-partners")
+    partner.open(tender)
+    partner.page.locator("#cosigning summary").click()
+    partner.page.locator("#shown").set_input_files(a_file(bidder.folder, "sealed.json", shown))
+    expect(partner.page.locator("#cosigning")).to_contain_text("Kim Yu-na (South Korea, United States)")
+    partner.page.get_by_role("button", name="Sign: this is my bid, too").click()
+    partner.told("cosigned")
+    partner.context.close()
+    bidder.act(1, "act-send")
+    bidder.told("accepted")
+    yield
+    people(tender.close())
+    people(tender.order("bid"))
+    [said] = people(tender.opened("bid")).values()
+    assert said["owners"] == [
+        {"persons": [{"name": "Kim Yu-na", "nationalities": ["KR", "US"]}]},
+        {"partner": theirs, "persons": [{"name": "김두물", "nationalities": ["IT"]}]},
+    ]
+    expect(page.locator("#fate")).to_contain_text(bidder.word("fate-same"))
+    for language, words in (("en", "김두물 (Italy)"), ("ko", "김두물 (이탈리아)"), ("es", "김두물 (Italia)")):
+        page.goto(f"{bidder.origin}/tenders/{tender.ocid}/bids?lang={language}")
+        expect(page.locator("main")).to_contain_text(words)
+        is_right(page)
+
+
+def owner(page: Page, whose: str, row: int, name: str, countries: str, understood: str) -> None:
+    """Fills in a person; the countries are shown as they are understood."""
+    page.locator(f"[id='owner:{whose}:{row}:name']").fill(name)
+    page.locator(f"[id='owner:{whose}:{row}:nationalities']").fill(countries)
+    echo = page.locator(f"output[for='owner:{whose}:{row}:nationalities']")
+    expect(echo).to_have_text(understood)
+
+
 def a_bid_is_replaced_and_withdrawn_and_the_closing_lists_all_of_it(bidder: Bidder) -> Iterator[None]:
     people = bidder.people
     tender = a_tender(people, lead=LEAD, margin=5, upload_grace=0)
@@ -237,6 +304,7 @@ LIVES: list[Life] = [
     a_bid_made_by_keyboard_in_korean_is_opened_by_python_and_ranked,
     each_lot_is_priced_apart_and_opened_only_where_the_proposal_passes,
     a_technical_proposal_is_opened_apart_from_its_price,
+    owners_of_a_joint_bid_are_named_in_the_form_and_read_by_everybody_once_it_is_open,
     a_bid_is_replaced_and_withdrawn_and_the_closing_lists_all_of_it,
     a_bid_that_comes_late_is_refused_and_the_refusal_is_evidence,
 ]

@@ -20,6 +20,8 @@ from procurement.bidding.draft import (
     DraftDeclaration,
     DraftDocument,
     DraftOffer,
+    DraftOwner,
+    DraftOwnership,
     contents,
     faults,
 )
@@ -64,6 +66,7 @@ def asked(notice: Notice, places: int = 0) -> dict[str, Any]:
         "parts": [handed_place(each) for each in notice.sections],
         "lots": lots,
         "declarations": [each.id for each in notice.declarations],
+        "owners": notice.owners_asked,
         "contentLimit": notice.content_limit,
         "documentLimit": notice.document_limit,
         "documentSize": notice.document_size,
@@ -140,6 +143,58 @@ def test_a_proposal_and_its_price_are_the_same_bytes(twins: Twins) -> None:
     ]
     expected = contents(draft, notice, documents)
     assert found == {"open": {part: each.hex() for part, each in expected.open.items()}, "restricted": {}}
+
+
+PARTNER = "b" * 64
+NAMES = st.sampled_from(["", "김유나", "Ada Rossi", "x" * 301, "\x07"])
+COUNTRIES = {
+    "": (),
+    "KR": ("KR",),
+    "kr, it;": ("KR", "IT"),
+    "it IT": ("IT",),
+    "XX": ("XX",),
+    "한국": ("한국",),
+}
+OWNERS = st.tuples(
+    st.sampled_from(["", "listed", "public", "dispersed"]),
+    st.dictionaries(
+        st.sampled_from([1, 2, 7, 25]), st.tuples(NAMES, st.sampled_from(sorted(COUNTRIES))), max_size=2
+    ),
+)
+
+
+@settings(deadline=None)
+@given(own=OWNERS, theirs=st.none() | OWNERS, scored=st.booleans(), asks=st.booleans())
+def test_owners_are_the_same_bytes_and_the_same_faults(
+    twins: Twins, own: Any, theirs: Any, scored: bool, asks: bool
+) -> None:
+    notice = a_notice(the_world(), a_lot(panel_rules()) if scored else a_lot(), owners_asked=asks)
+    fields = {"amount:1": "7"} | ({"proposal": "Well."} if scored else {})
+    fields |= {"partners": PARTNER} if theirs else {}
+    owners = []
+    for whose, (unnamed, rows) in {"own": own, **({PARTNER: theirs} if theirs else {})}.items():
+        fields[f"owned:{whose}"] = unnamed
+        for row, (name, codes) in rows.items():
+            fields |= {f"owner:{whose}:{row}:name": name, f"owner:{whose}:{row}:nationalities": codes}
+        persons = tuple(
+            DraftOwner(name=rows[row][0], nationalities=COUNTRIES[rows[row][1]])
+            for row in ([] if unnamed else sorted(rows))
+            if any(rows[row])
+        )
+        partner = "" if whose == "own" else whose
+        owners.append(DraftOwnership(partner=partner, persons=persons, unnamed=unnamed))
+    draft = Draft(
+        offers=(DraftOffer(lot="1", amount="7"),),
+        proposal="Well." if scored else "",
+        owners=tuple(owners) if asks else (),
+    )
+    given = {"draft": in_form(**fields), "asked": asked(notice)}
+    found = twins("draftFaults", **given, own=OWN)
+    assert bool(found) == bool(faults(draft, notice, {}, [PARTNER] if theirs else []))
+    assert {code for code, _ in found} <= {"no-owner", "owner-name", "nationality-wrong"}
+    if not found:
+        expected = contents(draft, notice, [])
+        assert twins("drafted", **given)["open"] == {name: each.hex() for name, each in expected.open.items()}
 
 
 def apart(**changes: Any) -> Notice:

@@ -558,6 +558,37 @@ async def test_a_partner_looks_at_what_the_lead_has_sealed_and_co_signs(
     assert element.state == "accepted"
 
 
+async def test_owners_of_a_joint_bid_are_named_before_anything_is_sealed_and_the_partner_reads_them(
+    here: tuple[Town, Relay, str], bidder: Person, tmp_path: Path
+) -> None:
+    tender = await a_tender(here, owners_asked=True)
+    partner = await Person(here[0], here[2], tmp_path, "partner").enrol()
+    assert "natural persons who in the end own" in await bidder.compose(tender)
+    own = {"persons": [{"name": "Kim Yu-na", "nationalities": ["KR", "US"]}]}
+    bidder.offer("900")
+    assert "the business that signs: a person has no name" in (await bidder.run("check")).out
+    bidder.offer("900", owners=[own])
+    assert "would open as a bid" in await bidder.ok("check")
+    missing = f"owners of partner {partner.fingerprint} are missing"
+    assert missing in (await bidder.run("check", "--partner", partner.fingerprint)).out
+    assert missing in await bidder.fails("seal", "--partner", partner.fingerprint, "--yes")
+    assert not bidder.kept.chain
+    bidder.offer("900", owners=[own, {"partner": partner.fingerprint, "unnamed": "public"}])
+    said = await bidder.ok("seal", "--partner", partner.fingerprint, "--yes")
+    assert "Owners of the business that signs, public after the opening: Kim Yu-na (KR, US)" in said
+    shown = bidder.kept.chain[0].path / "sealed.json"
+    about = ["--key", str(partner.file), "--tender", tender.ocid, "--yes"]
+    signed = await asyncio.to_thread(run, "bid", "co-sign", shown, *about)
+    assert signed.status == 0, signed.err
+    for words in (
+        "Kim Yu-na (KR, US)",
+        f"Owners of partner {partner.fingerprint}",
+        "it belongs to a public body",
+    ):
+        assert words in " ".join(signed.out.split())
+    assert "in the box" in await bidder.ok("submit")
+
+
 async def test_a_bid_in_two_parts_has_its_prices_apart(here: tuple[Town, Relay, str], bidder: Person) -> None:
     town = here[0]
     tender = await town.publish(a_lot(panel_rules()), lead=LONG, **DOCUMENTS)

@@ -18,6 +18,7 @@ from crypto.encoding import encode
 from crypto.statements import Statement, sign
 from procurement import archive
 from procurement.evaluation import Criterion, Derived, KrNegotiation, KrPriceFloor, LowestPrice
+from procurement.owners import Ownership
 from procurement.tenders import Bid, LotOffer
 from procurement.web.wording import UNOPENABLE
 from tests.builders import a_lot
@@ -222,6 +223,7 @@ async def bids_that_do_not_open_are_recorded_with_their_reason_and_the_others_ra
         spoil("content-malformed", b"garbage, \x00\xff"),
         spoil("content-malformed", b""),
         spoil("declarations-wrong", encode_bid(declarations=["none-asked"])),
+        spoil("owners-unasked", encode_bid(owners=[Ownership(unnamed="public")])),
         spoil("lots-wrong", encode_bid(lot="9")),
         spoil("offer-wrong", encode_bid(amount="0")),
         spoil("locked-otherwise", u=stranger.u, v=stranger.v, w=stranger.w),
@@ -347,7 +349,12 @@ async def conclude(tender: PracticeTender) -> bytes:
     return data
 
 
-def encode_bid(lot: str = "1", amount: str = "1000", declarations: Sequence[str] = ()) -> bytes:
+def encode_bid(
+    lot: str = "1",
+    amount: str = "1000",
+    declarations: Sequence[str] = (),
+    owners: Sequence[Ownership] = (),
+) -> bytes:
     """A bid as no honest client makes it."""
     offer = LotOffer(lot=lot, amount=amount)
-    return encode(Bid(offers=(offer,), declarations=tuple(declarations)))
+    return encode(Bid(offers=(offer,), declarations=tuple(declarations), owners=tuple(owners)))

@@ -17,6 +17,7 @@ import { Form } from "./parts/bid/form.ts";
 import { Handing } from "./parts/bid/handing.ts";
 import * as handover from "./parts/bid/handover.ts";
 import { asked, changes, reasons, spoken, verifiedFacts } from "./parts/bid/notice.ts";
+import { Owners } from "./parts/bid/owners.ts";
 import { byId, confirmed, facts, once, slot } from "./parts/bid/page.ts";
 import { type Spoken, inWords } from "./parts/bid/said.ts";
 import { View } from "./parts/bid/view.ts";
@@ -49,6 +50,7 @@ interface Known {
   readonly tender: Announced;
 }
 
+const owners = new Owners();
 const view = new View(ocid, { submit, upload, withdraw, replace });
 
 async function begin(): Promise<void> {
@@ -158,10 +160,14 @@ function showDraft(): void {
   form = new Form(byId<HTMLFormElement>("draft"), lots);
   const parts = root.dataset["parts"]!.split(" ");
   documents = new Documents(ocid, root.dataset["sealing"]!, { parts, size: Number(root.dataset["size"]) }, changed);
+  owners.refresh(draft.fields);
   form.fill(draft.fields);
   documents.fill(draft.documents);
   if (draft.saved) showSaved(draft.saved);
-  form.listen(changed);
+  form.listen(() => {
+    owners.refresh(form.fields);
+    changed();
+  });
   placeForm();
   byId("draft").addEventListener("submit", (happened) => {
     happened.preventDefault();

@@ -32,6 +32,11 @@ export function when(time: number): string {
   return say("when", Object.fromEntries(parts));
 }
 
+/** The name of a country (ISO 3166-1 alpha-2) in the reader's language. */
+export function country(code: string): string {
+  return new Intl.DisplayNames(document.documentElement.lang, { type: "region" }).of(code) ?? code;
+}
+
 function found(word: string): string | null {
   return document.querySelector(`[data-word="${CSS.escape(word)}"]`)?.textContent?.trim() ?? null;
 }

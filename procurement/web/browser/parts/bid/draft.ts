@@ -11,6 +11,7 @@ import {
   type SealedFile,
   nameOf,
 } from "../../../../../bids/browser/envelope.ts";
+import { COUNTRIES, MOST_NATIONALITIES, MOST_PERSONS } from "../../../../browser/owners.ts";
 import { parse, typed } from "./decimal.ts";
 
 const PADDED_TO = 256; // bytes
@@ -53,6 +54,8 @@ export interface Asked {
   readonly parts: readonly Place[];
   readonly lots: readonly AskedLot[];
   readonly declarations: readonly string[];
+  /** Whether owners are to be named. */
+  readonly owners: boolean;
   readonly contentLimit: number;
   readonly documentLimit: number;
   readonly documentSize: number;
@@ -98,13 +101,15 @@ export function contents(draft: Draft, asked: Asked): Contents {
 function publicOf(draft: Draft, asked: Asked, place: Place): Content[] {
   const documents = documentsOf(draft, place, false);
   const declared = asked.declarations.filter((id) => draft.fields[`declare:${id}`] === "yes");
-  const declarations = place === asked.parts[0] ? declared : [];
+  const isFirst = place === asked.parts[0];
+  const declarations = isFirst ? declared : [];
+  const owners = isFirst && asked.owners ? businesses(draft.fields).map((whose) => ownershipOf(draft.fields, whose)) : [];
   if (place.part === "technical") {
-    const proposal = { proposal: textOf(draft.fields, "proposal"), declarations, documents };
+    const proposal = { proposal: textOf(draft.fields, "proposal"), declarations, owners, documents };
     return [{ ...place, content: padded(proposal, ["proposal"]) }];
   }
   const offers = offersOf(draft.fields, asked, place.lot);
-  return offers.length ? [{ ...place, content: padded({ offers, declarations, documents }) }] : [];
+  return offers.length ? [{ ...place, content: padded({ offers, declarations, owners, documents }) }] : [];
 }
 
 /** The lots that are bid for: all that are ticked, or the only one. */
@@ -114,6 +119,22 @@ export function chosen(fields: Fields, asked: Asked): AskedLot[] {
 
 export function partners(fields: Fields): string[] {
   return (fields["partners"] ?? "").toLowerCase().split(/[\s,]+/).filter(Boolean);
+}
+
+/** The businesses of the bid as fields name them: one's own, and each partner's by its certificate. */
+export function businesses(fields: Fields): string[] {
+  return ["own", ...new Set(partners(fields).filter((each) => FINGERPRINT.test(each)))];
+}
+
+/** The rows in which something of a business's owners is entered. */
+export function rows(fields: Fields, whose: string): number[] {
+  const all = Array.from({ length: MOST_PERSONS }, (_, i) => i + 1);
+  return all.filter((row) => ["name", "nationalities"].some((each) => textOf(fields, `owner:${whose}:${row}:${each}`)));
+}
+
+/** Codes of countries as they are typed: in any case, with commas or spaces between them. */
+export function nationalities(text: string): string[] {
+  return [...new Set(text.toUpperCase().split(/[\s,;]+/).filter(Boolean))];
 }
 
 /** The documents' sealed files, as the envelope lists them. */
@@ -146,6 +167,16 @@ function picked(fields: Fields, lot: AskedLot): number[] | null {
 
 function amountOf(fields: Fields, lot: AskedLot): string {
   return typed(fields[`amount:${lot.id}`] ?? "");
+}
+
+function ownershipOf(fields: Fields, whose: string): Json {
+  const partner = whose === "own" ? "" : whose;
+  const unnamed = fields[`owned:${whose}`] ?? "";
+  const persons = unnamed ? [] : rows(fields, whose).map((row) => ({
+    name: textOf(fields, `owner:${whose}:${row}:name`),
+    nationalities: nationalities(fields[`owner:${whose}:${row}:nationalities`] ?? ""),
+  }));
+  return without({ partner, persons, unnamed });
 }
 
 function textOf(fields: Fields, name: string): string {
@@ -185,6 +216,7 @@ export function faults(draft: Draft, asked: Asked, own: string): Fault[] {
     ...offerFaults(draft.fields, asked),
     ...proposalFaults(draft.fields, asked),
     ...declarationFaults(draft.fields, asked),
+    ...ownerFaults(draft.fields, asked),
     ...documentFaults(draft, asked),
     ...textFaults(draft.fields),
     ...partnerFaults(draft.fields, asked, own),
@@ -232,6 +264,26 @@ function proposalFaults(fields: Fields, asked: Asked): Fault[] {
 function declarationFaults(fields: Fields, asked: Asked): Fault[] {
   const missing = asked.declarations.filter((id) => fields[`declare:${id}`] !== "yes");
   return missing.map((id) => fault("not-declared", `declare:${id}`));
+}
+
+function ownerFaults(fields: Fields, asked: Asked): Fault[] {
+  if (!asked.owners) return [];
+  return businesses(fields).filter((whose) => !fields[`owned:${whose}`]).flatMap((whose) => {
+    const found = rows(fields, whose);
+    return found.length ? found.flatMap((row) => personFaults(fields, `owner:${whose}:${row}`)) : [fault("no-owner", `owner:${whose}:1:name`)];
+  });
+}
+
+function personFaults(fields: Fields, id: string): Fault[] {
+  const name = textOf(fields, `${id}:name`);
+  const codes = nationalities(fields[`${id}:nationalities`] ?? "");
+  const isName = name !== "" && [...name].length <= LONGEST_LINE && !CONTROL.test(name);
+  const areKnown = codes.every((each) => COUNTRIES.includes(each));
+  const isWell = codes.length > 0 && codes.length <= MOST_NATIONALITIES && areKnown;
+  return [
+    ...(isName ? [] : [fault("owner-name", `${id}:name`)]),
+    ...(isWell ? [] : [fault("nationality-wrong", `${id}:nationalities`, { most: MOST_NATIONALITIES })]),
+  ];
 }
 
 function documentFaults({ documents, fields }: Draft, asked: Asked): Fault[] {

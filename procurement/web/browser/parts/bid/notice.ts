@@ -26,7 +26,7 @@ export function asked({ notice, terms }: Announced): Asked {
   });
   const { contentLimit, documentLimit, documentSize, partnerLimit } = notice;
   const limits = { contentLimit, documentLimit, documentSize, partnerLimit };
-  return { ...limits, lots, parts: terms.parts, declarations: notice.declarations.map(({ id }) => id) };
+  return { ...limits, lots, parts: terms.parts, declarations: notice.declarations.map(({ id }) => id), owners: notice.ownersAsked };
 }
 
 export function spoken({ language, currency, lots, declarations }: Notice): Spoken {

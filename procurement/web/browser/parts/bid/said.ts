@@ -1,7 +1,7 @@
 /** A bid in words: what its contents say, as they are sealed, byte for byte. */
 
 import { parseJson } from "../../../../../crypto/browser/encoding.ts";
-import { say } from "../words.ts";
+import { country, say } from "../words.ts";
 import { grouped } from "./decimal.ts";
 import type { Contents } from "./draft.ts";
 import type { Fact } from "./page.ts";
@@ -28,11 +28,18 @@ interface Document {
   readonly size: number;
 }
 
+interface Ownership {
+  readonly partner?: string;
+  readonly persons?: readonly { readonly name: string; readonly nationalities: readonly string[] }[];
+  readonly unnamed?: string;
+}
+
 interface Said {
   readonly offers?: readonly Offer[];
   readonly proposal?: string;
   readonly text?: string;
   readonly declarations?: readonly string[];
+  readonly owners?: readonly Ownership[];
   readonly documents?: readonly Document[];
 }
 
@@ -46,11 +53,12 @@ export function inWords(contents: Contents, notice: Spoken, partners: readonly s
 }
 
 function public_(content: Said, notice: Spoken): Fact[] {
-  const { offers = [], declarations = [], documents = [], proposal } = content;
+  const { offers = [], declarations = [], owners = [], documents = [], proposal } = content;
   return [
     ...(proposal === undefined ? [] : [{ label: say("said-proposal"), text: proposal }]),
     ...offers.map((each) => offer(each, notice)),
     ...declarations.map((id) => ({ label: say("said-declared"), text: notice.declarations.get(id) ?? id, language: notice.language })),
+    ...owners.map(owned),
     ...documents.map((each) => document_(each, "said-public")),
   ];
 }
@@ -68,6 +76,14 @@ function offer({ lot, amount, picks, costs = [] }: Offer, notice: Spoken): Fact 
     ...costs.map((each) => `${each.id}: ${money(each.amount)}`),
   ];
   return { label: say("said-lot", { lot, title }), text: [money(amount), ...more].join("; ") };
+}
+
+function owned({ partner, persons = [], unnamed }: Ownership): Fact {
+  const people = persons.map(({ name, nationalities }) => `${name} (${nationalities.map(country).join(", ")})`);
+  return {
+    label: partner ? say("said-owners-partner", { partner }) : say("said-owners"),
+    text: unnamed ? say(`said-unnamed-${unnamed}`) : people.join("; "),
+  };
 }
 
 function document_(each: Document, word: string): Fact {
