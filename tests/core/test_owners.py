@@ -6,18 +6,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bids.errors import Unopenable
 from crypto.encoding import decode, encode
 from crypto.errors import MalformedError
 from procurement.editions import changes
 from procurement.evaluation import LowestPrice
+from procurement.history import Event, EventType
 from procurement.owners import COUNTRIES, Owner, Ownership
-from procurement.scoring import outcome, read_part
+from procurement.record import verify
+from procurement.scoring import Chosen, OpenedBid, outcome, read_part
 from procurement.tenders import Bid, LotOffer, Notice, Proposal
 from procurement.words import differences, notice_in_words
 from tests.builders import Life, a_bidder, a_lot, a_notice, panel_rules, the_world
-from tests.core.test_ocds import SCHEMAS, read_schema
+from tests.core.test_ocds import SCHEMAS, owned, owned_apart, read_schema
 
 KIM = Owner(name="Kim Yu-na", nationalities=("KR", "US"))
 PARTNERS = "aa" * 32, "bb" * 32
@@ -177,3 +180,30 @@ def test_content_says_who_owns_whom_as_it_was_sealed() -> None:
     assert bid.owners == ALL
     with pytest.raises(Unopenable):
         read_part("bid", a_bid(*ALL), asking(LowestPrice()))
+
+
+@pytest.mark.parametrize("life", [owned, owned_apart])
+def test_a_stranger_comes_to_the_same_reasons(life: Any) -> None:
+    verdict = verify(life().record(), the_world().trust)
+    assert (verdict.outcome, verdict.clean) == ("verified", True), verdict.steps[-1]
+
+
+class Shutting(Life):
+    """Says of bids that open that they leave somebody out."""
+
+    def log(self, *events: Event) -> None:
+        instead: Any = {"t": EventType.BID_UNOPENABLE, "content": None, "reason": "owners-wrong"}
+        super().log(*(replace(e, **instead) if e.t is EventType.BID_OPENED else e for e in events))
+
+    def with_result(self, each: Chosen, bid: OpenedBid, result: bytes | str) -> OpenedBid:
+        return bid
+
+
+def test_a_joint_bid_that_names_all_its_owners_is_not_shut_out() -> None:
+    life = Shutting(notice=asking(LowestPrice()))
+    partner = a_bidder(life.world, 2)
+    owners = OWN, Ownership(partner=partner.fingerprint, unnamed="public")
+    life.submit(a_bidder(life.world, 1), "900", partners=[partner], owners=owners)
+    verdict = verify(life.to_award().record(), the_world().trust)
+    assert verdict.outcome == "refused"
+    assert "opens to something else than was published" in " ".join(verdict.steps[-1].findings)
