@@ -56,9 +56,7 @@ class Chosen(NamedTuple):
         return Subject(self.bid.envelope.context.bid, self.lot) if self.part == "price" else Subject()
 
 
-def read_part(
-    section: Section, content: bytes, notice: Notice, partners: Sequence[str] = ()
-) -> Proposal | Bid:
+def read_part(section: Section, content: bytes, notice: Notice, partners: Sequence[str]) -> Proposal | Bid:
     """The decoded content of one section of an envelope with these `partners` (its `consortium`). Raises
     Unopenable."""
     part, lot = place(section)
@@ -86,7 +84,7 @@ def with_part(opened: OpenedBid, content: Proposal | Bid) -> OpenedBid:
 
 
 def outcome(
-    result: bytes | str, section: Section, notice: Notice, partners: Sequence[str] = ()
+    result: bytes | str, section: Section, notice: Notice, partners: Sequence[str]
 ) -> tuple[str | None, str | None]:
     """What is said of an opened section of an envelope with these `partners`: the SHA-256 of its content, or
     the reason why there is none."""

@@ -480,7 +480,7 @@ def check_periods(notice: Notice) -> None:
         periods.check(asked, notice.closes, notice.standstill)
 
 
-def read_proposal(content: bytes, notice: Notice, partners: Sequence[str] = ()) -> Proposal:
+def read_proposal(content: bytes, notice: Notice, partners: Sequence[str]) -> Proposal:
     """A technical part of an envelope with these `partners` (certificates). Raises Unopenable with the first
     reason in a fixed order of checks."""
     proposal = _content(content, Proposal)

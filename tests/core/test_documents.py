@@ -335,7 +335,7 @@ def test_a_content_that_names_a_number_twice_is_wrong_and_comes_last_in_the_orde
         ("price", offer(documents=twice)),
     ):
         with pytest.raises(Unopenable, match="documents-wrong"):
-            read_part(part, wrong, notice_of("technical", "price"))
+            read_part(part, wrong, notice_of("technical", "price"), ())
     with pytest.raises(Unopenable, match="documents-wrong"):
         read_restricted(padded(Restricted(documents=twice)))
     with pytest.raises(Unopenable, match="content-malformed"):

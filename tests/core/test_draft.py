@@ -86,7 +86,7 @@ def test_a_draft_that_is_filled_in_opens_as_a_bid() -> None:
     assert found(filled()) == []
     sealed = contents(filled(), notice(), []).open
     assert len(sealed["bid"]) % 256 == 0
-    bid = read_part("bid", sealed["bid"], notice())
+    bid = read_part("bid", sealed["bid"], notice(), ())
     assert isinstance(bid, Bid)
     assert [(offer.lot, offer.amount) for offer in bid.offers] == [("1", "900"), ("2", "1000000")]
     assert ("Lot 2", "1,000,000 KRW") in in_words(bid, notice())
@@ -229,7 +229,9 @@ def test_owners_are_in_the_technical_part_where_there_is_one() -> None:
     assert found(draft, under) == ["owners of the business that signs are missing"]
     stated = msgspec.structs.replace(draft, owners=(DraftOwnership(unnamed="listed"),))
     assert found(stated, under) == []
-    proposal, bid = (read_part(name, each, under) for name, each in contents(stated, under, []).open.items())
+    proposal, bid = (
+        read_part(name, each, under, ()) for name, each in contents(stated, under, []).open.items()
+    )
     assert [len(proposal.owners), len(bid.owners)] == [1, 0]
 
 
@@ -289,7 +291,7 @@ def test_each_document_is_in_its_part_open_or_restricted() -> None:
     )
     given_ = [a_document(i, each) for i, each in enumerate(drafts, start=1)]
     sealed = contents(draft, under, given_)
-    proposal, bid = (read_part(part, each, under) for part, each in sealed.open.items())
+    proposal, bid = (read_part(part, each, under, ()) for part, each in sealed.open.items())
     assert isinstance(proposal, Proposal)
     assert isinstance(bid, Bid)
     withheld = {part: read_restricted(each) for part, each in sealed.restricted.items()}
@@ -319,7 +321,7 @@ def test_each_document_is_in_the_price_part_of_its_lot_where_each_has_one() -> N
     draft = Draft(offers=offers, proposal="As before.", documents=drafts)
     given_ = [a_document(i, each) for i, each in enumerate(drafts, start=1)]
     sealed = contents(draft, under, given_)
-    read_back = {name: read_part(name, each, under) for name, each in sealed.open.items()}
+    read_back = {name: read_part(name, each, under, ()) for name, each in sealed.open.items()}
     assert {name: [each.title for each in part.documents] for name, part in read_back.items()} == {
         "technical": ["method.pdf"],
         "price-1": ["desks.csv"],

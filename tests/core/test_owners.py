@@ -86,7 +86,7 @@ def test_owners_whom_nobody_asked_for_are_not_published() -> None:
 def test_owners_stand_in_the_first_part_and_in_no_other() -> None:
     notice = asking(panel_rules())
     proposal = Proposal(proposal="Well.", owners=(OWN,))
-    assert read_part("technical", encode(proposal), notice) == proposal
+    assert read_part("technical", encode(proposal), notice, ()) == proposal
     assert reason(encode(Proposal(proposal="Well.")), notice, section="technical") == "owners-wrong"
     assert reason(a_bid(OWN), notice, section="price") == "owners-unasked"
     assert reason(a_bid(), notice, section="price") is None
@@ -179,7 +179,7 @@ def test_content_says_who_owns_whom_as_it_was_sealed() -> None:
     bid = read_part("bid", a_bid(*ALL), asking(LowestPrice()), PARTNERS)
     assert bid.owners == ALL
     with pytest.raises(Unopenable):
-        read_part("bid", a_bid(*ALL), asking(LowestPrice()))
+        read_part("bid", a_bid(*ALL), asking(LowestPrice()), ())
 
 
 @pytest.mark.parametrize("life", [owned, owned_apart])

@@ -188,7 +188,7 @@ def a_bid(*lot_offers: tuple[str, str], picks: tuple[int, int] | None = None, **
 def reason(content: bytes, of: Notice) -> str:
     with pytest.raises(Unopenable) as caught:
         read_bid(content, of)
-    assert outcome(content, of.parts[-1], of) == (None, caught.value.code)
+    assert outcome(content, of.parts[-1], of, ()) == (None, caught.value.code)
     return caught.value.code
 
 
@@ -279,13 +279,13 @@ def test_every_declaration_is_made_and_no_other() -> None:
 def test_a_technical_part_makes_the_declarations_where_there_is_one() -> None:
     declared = notice(panel_rules(), declarations=(DECLARATION,))
     read_bid(a_bid(("1", "1")), declared)
-    read_proposal(encode(Proposal(proposal="Well.", declarations=("integrity",))), declared)
+    read_proposal(encode(Proposal(proposal="Well.", declarations=("integrity",))), declared, ())
     for content, code in (
         (encode(Proposal(proposal="Well.")), "declarations-wrong"),
         (a_bid(("1", "1")), "content-malformed"),
         (encode(Proposal(proposal="x" * 20_001, declarations=("integrity",))), "content-malformed"),
     ):
-        assert outcome(content, "technical", declared) == (None, code)
+        assert outcome(content, "technical", declared, ()) == (None, code)
 
 
 def test_of_several_reasons_the_first_of_the_fixed_order_is_given() -> None:
@@ -321,14 +321,14 @@ REASONS = {"content-malformed", "declarations-wrong", "lots-wrong", "offer-wrong
 )
 def test_whatever_the_content_there_is_one_outcome(content: bytes) -> None:
     for rules in (LowestPrice(), FLOOR, LIFE_CYCLE, MultiAward(rules=LIFE_CYCLE, winners=2)):
-        digest, code = outcome(content, "bid", notice(rules))
+        digest, code = outcome(content, "bid", notice(rules), ())
         assert (digest is None) != (code is None)
         assert digest in (None, sha256(content).hex())
         assert code is None or code in REASONS
 
 
 def test_what_did_not_open_keeps_its_reason() -> None:
-    assert outcome("locked-otherwise", "bid", notice(LowestPrice())) == (None, "locked-otherwise")
+    assert outcome("locked-otherwise", "bid", notice(LowestPrice()), ()) == (None, "locked-otherwise")
 
 
 def test_a_notice_has_the_parts_that_its_rules_need() -> None:
@@ -376,11 +376,14 @@ def test_offers_are_sealed_together_or_lot_by_lot() -> None:
 
 def test_the_price_part_of_a_lot_offers_for_that_lot_alone() -> None:
     apart = notice(TWO_ENVELOPES, TWO_ENVELOPES)
-    assert read_part("price-2", a_bid(("2", "1")), apart) == Bid(offers=(LotOffer(lot="2", amount="1"),))
+    assert read_part("price-2", a_bid(("2", "1")), apart, ()) == Bid(offers=(LotOffer(lot="2", amount="1"),))
     for content in (a_bid(("1", "1")), a_bid(("2", "1"), ("1", "1")), a_bid(("2", "1"), ("2", "1"))):
-        assert outcome(content, "price-2", apart) == (None, "lots-wrong")
-    assert outcome(a_bid(("2", "1"), declarations=("x",)), "price-2", apart) == (None, "declarations-wrong")
-    assert outcome(a_bid(("2", "0")), "price-2", apart) == (None, "offer-wrong")
+        assert outcome(content, "price-2", apart, ()) == (None, "lots-wrong")
+    assert outcome(a_bid(("2", "1"), declarations=("x",)), "price-2", apart, ()) == (
+        None,
+        "declarations-wrong",
+    )
+    assert outcome(a_bid(("2", "0")), "price-2", apart, ()) == (None, "offer-wrong")
 
 
 @given(st.text(max_size=12) | st.sampled_from(["", "-", "bids", "price/1", "Price-1"]))
