@@ -14,14 +14,15 @@ Members count from 1, in the order of the notice.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
 
 from crypto import bls
 from crypto.encoding import Hex32, HexG1, HexG2, Value, encode, sha256
-from crypto.errors import CommitteeError, MalformedError, SignatureError
-from crypto.locks import MANDATE_DST, OpeningOrder
+from crypto.errors import CommitteeError, LockError, MalformedError, SignatureError
+from crypto.locks import MANDATE_DST, Lock, OpeningOrder
 
 DEALER_DST = b"OPENSEAL-V1-DKGPOP-BLS12381G1_XMD:SHA-256_SSWU_RO_"
 """Of a member's proof that it knows the secret it shared out."""
@@ -117,7 +118,10 @@ class JointKey:
             raise CommitteeError(f"{len(points)} of {self.threshold} needed partial signatures")
         chosen = {member: points[member] for member in sorted(points)[: self.threshold]}
         signature = bls.interpolate_at_zero(chosen).to_compressed_bytes()
-        _verify(self._commitments[0], message, dst, signature, "the combined signature")
+        try:
+            Lock(public_key=self.public_key, message=message, dst=dst).verify(signature)
+        except (LockError, MalformedError) as error:
+            raise CommitteeError("the combined signature does not hold") from error
         return signature
 
 
@@ -134,6 +138,7 @@ def joint_key(ceremony: bytes, members: Sequence[MemberKey], threshold: int) -> 
     return JointKey(sums, len(members))
 
 
+@lru_cache(maxsize=64)  # a committee serves many tenders
 def verify_committee(committee: Committee) -> JointKey:
     """The committee's key, with every proof checked. Raises CommitteeError.
 

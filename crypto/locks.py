@@ -64,11 +64,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
     def verify(self, signature: bytes) -> bls.G1:
         """The key as a point. Raises LockError for another signature, MalformedError for no signature."""
-        public_key, _ = _points(self)
-        try:
-            return bls.verify_signature(public_key, self.message, self.dst, signature)
-        except SignatureError as error:
-            raise LockError("the signature is not the key of this lock") from error
+        return _key(self, signature)
 
 
 def time_lock(public_key: bytes, round: int) -> Lock:
@@ -179,6 +175,15 @@ def decrypt_content(
 @lru_cache(maxsize=64)
 def _points(lock: Lock) -> tuple[bls.G2, bls.G1]:
     return bls.parse_g2(lock.public_key), bls.hash_to_g1(lock.message, lock.dst)
+
+
+@lru_cache(maxsize=64)  # whoever checks a key opens with it next; a round opens many tenders
+def _key(lock: Lock, signature: bytes) -> bls.G1:
+    public_key, _ = _points(lock)
+    try:
+        return bls.verify_signature(public_key, lock.message, lock.dst, signature)
+    except SignatureError as error:
+        raise LockError("the signature is not the key of this lock") from error
 
 
 def _check_distinct(locks: Sequence[Lock]) -> None:

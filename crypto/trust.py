@@ -1,6 +1,7 @@
 """Whom a bidder, a committee member or a verifier trusts: pinned outside whatever is being checked."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -56,9 +57,7 @@ class Trust(Value, frozen=True, kw_only=True, tag_field="format", tag="openseal/
 
     def authorities(self) -> Roots:
         """The roots, parsed. Raises MalformedError or CertificateError."""
-        return Roots(
-            {role: [load_root(from_base64(each)) for each in roots] for role, roots in self.roots.items()}
-        )
+        return _roots(tuple(self.roots.items()))
 
     def stamping_roots(self) -> list[Certificate]:
         """Those of the time-stamping authorities, parsed. Raises MalformedError."""
@@ -77,3 +76,8 @@ class Trust(Value, frozen=True, kw_only=True, tag_field="format", tag="openseal/
         checkpoint = verify_checkpoint(note, VerifyingKey.parse(self.log))
         self.witnesses.verify(note)
         return checkpoint
+
+
+@lru_cache(maxsize=4)  # one trust file judges very many records, and knows a certificate when it comes again
+def _roots(roots: tuple[tuple[Role, tuple[Base64, ...]], ...]) -> Roots:
+    return Roots({role: [load_root(from_base64(each)) for each in several] for role, several in roots})
