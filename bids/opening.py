@@ -19,16 +19,12 @@ def open_in_parallel(parts: Sequence[PartToOpen]) -> list[bytes | str]:
     if len(parts) <= _BATCH:
         return open_parts(parts)
     workers = min(os.cpu_count() or 1, -(-len(parts) // _BATCH))
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
         return [result for batch in pool.map(open_parts, _batches(parts)) for result in batch]
 
 
-def _batches(parts: Sequence[PartToOpen]) -> Iterator[Sequence[PartToOpen]]:
-    return (parts[start : start + _BATCH] for start in range(0, len(parts), _BATCH))
-
-
-def _end_with_parent() -> None:
-    """In a worker, which would otherwise wait for work for ever when the service is killed."""
+def end_with_parent() -> None:
+    """In a worker, which would otherwise wait for work for ever when whoever started it is killed."""
 
     def watch() -> None:
         if parent := parent_process():
@@ -36,3 +32,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+def _batches(parts: Sequence[PartToOpen]) -> Iterator[Sequence[PartToOpen]]:
+    return (parts[start : start + _BATCH] for start in range(0, len(parts), _BATCH))

@@ -217,8 +217,8 @@ def verify(
 ) -> int:
     """Check an award record, offline, or all that a service lists.
 
-    Exit status 0: it holds, or all do; 1: a step failed, or a record is withheld; 2: not a record; 75: the
-    service does not answer.
+    Exit status 0: it holds, or all do; 1: a step failed, a record is withheld or could not be checked;
+    2: not a record; 75: the service does not answer.
 
     Parameters
     ----------

@@ -19,8 +19,9 @@ class Shelf:
     """`records` by ocid, in the order in which they were awarded; `twist` changes an answer, by path. `asked`
     are the paths so far. A page is of two records: what a service gives may be less than it was asked for."""
 
-    def __init__(self, records: dict[str, bytes]) -> None:
+    def __init__(self, records: dict[str, bytes], page: int = 2) -> None:
         self.records = records
+        self.page = page
         self.twist: Callable[[str, Answer], Answer] = lambda path, answer: answer
         self.asked: list[str] = []
         self.url = ""
@@ -47,7 +48,7 @@ class Shelf:
     def honest(self, path: str, query: dict[str, list[str]]) -> Answer:
         if path == LISTING:
             offset = int(query["offset"][0])
-            some = [each for each in self.listed() if each["position"] >= offset][:2]
+            some = [each for each in self.listed() if each["position"] >= offset][: self.page]
             following = some[-1]["position"] + 1 if some else offset
             page = {"records": some, "next_page": {"offset": following, "path": "", "uri": ""}}
             return 200, msgspec.json.encode(page)

@@ -17,11 +17,12 @@ CREATE TABLE IF NOT EXISTS finding (
 ) WITHOUT ROWID;
 """
 
-Outcome = Literal["verified", "coherent", "refused", "withheld"]
+Outcome = Literal["verified", "coherent", "refused", "withheld", "unchecked"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """What became of a record that the service lists: the verdict's outcome, or `withheld` where none came.
+    """What became of a record that the service lists: the verdict's outcome, `withheld` where none came, or
+    `unchecked` where there is no verdict on what came.
 
     `step` and `title` say where a record was refused, 0 being the comparison with the list; `words` say why,
     and `meaning` what that means. `earlier` is the SHA-256 that the list named before, if it named another.

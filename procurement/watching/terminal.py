@@ -21,6 +21,7 @@ from crypto.trust import Trust
 from procurement import folders
 from procurement.console import FAILED, LATER, UNUSABLE, Stop, plain, stdout
 from procurement.errors import FolderError
+from procurement.watching.checking import Checkers
 from procurement.watching.store import Finding, Journal
 from procurement.watching.verifying import INCOMPLETE, Summary, Tell, Walk, summary, troubles
 
@@ -30,6 +31,7 @@ OUTCOMES = {
     "coherent": "hold in themselves: no trust file was given",
     "refused": "do not hold",
     "withheld": "are listed, but not served",
+    "unchecked": "could not be checked here: give the same command again",
 }
 KINDS = OUTCOMES | {
     "exchanged": "of these are another file than was listed before",
@@ -72,8 +74,9 @@ def _address(url: str) -> httpx.URL:
 
 
 async def _walk(address: httpx.URL, trust: Trust | None, folder: Path, journal: Journal, tell: Tell) -> None:
-    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False) as http:
-        await Walk(http, trust, version("openseal"), folder, journal).all(tell)
+    http = httpx.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False)
+    async with http, Checkers(trust) as checkers:
+        await Walk(http, checkers, version("openseal"), folder, journal).all(tell)
 
 
 @contextmanager

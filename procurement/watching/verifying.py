@@ -1,7 +1,7 @@
 """`openseal verify --all`: every award record that a service lists, downloaded and checked as one is.
 
-A record that is withheld, exchanged or refused never stops the others. What was found is kept in a journal
-beside the records, so that a walk that was broken off goes on where it was.
+A record that is withheld, exchanged, refused or not to be checked never stops the others. What was found is
+kept in a journal beside the records, so that a walk that was broken off goes on where it was.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ import msgspec
 
 from bids.client import ServiceError, download, parse, read
 from bids.documents import Digest, digest
-from bids.opening import open_in_parallel
 from crypto.encoding import Hex32, Identifier, Small, encode, sha256
 from crypto.errors import LogError, VerificationError
-from crypto.trust import Trust
 from procurement import archive, record
 from procurement.errors import RecordError
+from procurement.watching.checking import Checkers, UncheckedError
 from procurement.watching.store import Finding, Journal, Outcome, Under
 
 AT_ONCE = 4
-"""Records that are on their way at a time; one is checked meanwhile."""
-PAGE = 100
+"""Records that are on their way at a time."""
+PAGE = 1000
+"""Records whose downloads and checks overlap."""
 LISTED = "the list of records"
 """The title of the comparison that precedes a record's own steps."""
 UNLISTED = "the service listed this tender's record before, and does not any more"
@@ -73,31 +73,32 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     coherent: int = 0
     refused: int = 0
     withheld: int = 0
+    unchecked: int = 0
     exchanged: int = 0
     unlisted: int = 0
     reserved: int = 0
 
     @property
     def holds(self) -> bool:
-        """Every record that was ever listed came, unchanged, and holds."""
-        return not (self.refused or self.withheld or self.exchanged or self.unlisted)
+        """Every record that was ever listed came, unchanged, was checked, and holds."""
+        return not (self.refused or self.withheld or self.unchecked or self.exchanged or self.unlisted)
 
 
 class Walk:
-    """One walk over the records of the service at `http`, judged by `trust`, kept in `folder`."""
+    """One walk over the records of the service at `http`, judged by `checkers`, kept in `folder`."""
 
     def __init__(
-        self, http: httpx.AsyncClient, trust: Trust | None, version: str, folder: Path, journal: Journal
+        self, http: httpx.AsyncClient, checkers: Checkers, version: str, folder: Path, journal: Journal
     ) -> None:
         """`version` is this program's: another may judge otherwise. Raises OSError."""
+        trust = checkers.trust
         self._http = http
-        self._trust = trust
+        self._checkers = checkers
         self._under = Under(sha256(encode(trust)).hex() if trust else "", version)
         self._records = folder / "records"
         self._records.mkdir(exist_ok=True)
         self._journal = journal
         self._downloads = asyncio.Semaphore(AT_ONCE)
-        self._checks = asyncio.Lock()
 
     async def all(self, tell: Tell) -> None:
         """Go through the whole list.
@@ -115,8 +116,8 @@ class Walk:
             await self._check_page(page, offset, tell)
             offset, last = page.next_page.offset, positions[-1]
 
-    async def _page(self, offset: int) -> Page:
-        path = f"/api/v1/records?offset={offset}&limit={PAGE}&practice=shown"
+    async def _page(self, offset: int, limit: int = PAGE) -> Page:
+        path = f"/api/v1/records?offset={offset}&limit={limit}&practice=shown"
         return parse(await read(self._http, path), Page)
 
     async def _check_page(self, page: Page, offset: int, tell: Tell) -> None:
@@ -135,13 +136,12 @@ class Walk:
     def _known(self, listed: Listed) -> Finding | None:
         """What was found about the very same file by the same trust file and version, if it ever came."""
         kept = self._journal.find(listed.tender)
-        if kept is None or kept.finding.outcome == "withheld" or kept.finding.step == 0:
+        if kept is None or kept.finding.outcome in ("withheld", "unchecked") or kept.finding.step == 0:
             return None
         return kept.finding if (kept.finding.sha256, kept.under) == (listed.sha256, self._under) else None
 
     async def _check(self, listed: Listed, offset: int, tell: Tell) -> None:
-        async with self._downloads:
-            found = await self._find(listed, offset)
+        found = await self._find(listed, offset)
         kept = self._journal.find(listed.tender)
         if kept and kept.finding.sha256 != listed.sha256:
             found = msgspec.structs.replace(found, earlier=kept.finding.sha256)
@@ -152,14 +152,24 @@ class Walk:
 
     async def _find(self, listed: Listed, offset: int) -> Finding:
         try:
-            path = await self._fetch(listed)
+            async with self._downloads:
+                path = await self._fetch(listed)
         except ServiceError as error:
-            await self._page(offset)  # where it still answers to this, it is the record that it withholds
+            await self._page(offset, 1)  # where it still answers to this, it is the record that it withholds
             return _finding(listed, "withheld", words=f"listed, but not served: {error}")
         except RecordError as error:
             return _finding(listed, "refused", step=0, title=LISTED, words=str(error), meaning=OTHER_FILE)
-        async with self._checks:
-            return await asyncio.to_thread(_checked, listed, path, self._trust)
+        return await self._judged(listed, path)
+
+    async def _judged(self, listed: Listed, path: Path) -> Finding:
+        """Raises OSError."""
+        try:
+            return _said(listed, await self._checkers.check(path))
+        except UncheckedError as error:
+            return _finding(listed, "unchecked", words=str(error))
+        except RecordError as error:
+            title, _, meaning = record.STEPS[0]
+            return _finding(listed, "refused", step=1, title=title, words=str(error), meaning=meaning)
 
     async def _fetch(self, listed: Listed) -> Path:
         """The file that the list names, of which an earlier walk may have brought a copy; one that it named
@@ -203,23 +213,11 @@ def troubles(journal: Journal) -> Iterator[tuple[Finding, list[str]]]:
             yield found, words
 
 
-def _checked(listed: Listed, path: Path, trust: Trust | None) -> Finding:
-    """Raises OSError."""
-    try:
-        verdict = record.verify(path.read_bytes(), trust, open_in_parallel)
-    except RecordError as error:
-        title, _, meaning = record.STEPS[0]
-        return _finding(listed, "refused", step=1, title=title, words=str(error), meaning=meaning)
+def _said(listed: Listed, verdict: record.Verdict) -> Finding:
     if verdict.outcome == "refused":
         last = verdict.steps[-1]
-        return _finding(
-            listed,
-            "refused",
-            step=last.number,
-            title=last.title,
-            words=last.findings[0],
-            meaning=last.meaning,
-        )
+        where: dict[str, Any] = {"step": last.number, "title": last.title}
+        return _finding(listed, "refused", **where, words=last.findings[0], meaning=last.meaning)
     if verdict.tender != listed.tender:
         words = f"the list names the record of another tender: {verdict.tender}"
         return _finding(listed, "refused", step=0, title=LISTED, words=words, meaning=OTHER_FILE)

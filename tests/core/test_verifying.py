@@ -1,6 +1,12 @@
 """`openseal verify --all`: every record that a service lists, over real HTTP, with nothing done twice."""
 
 import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
@@ -12,9 +18,10 @@ import pytest
 
 from bids import client
 from crypto.encoding import encode
-from procurement.console import LATER
+from procurement.console import INTERRUPTED, LATER
 from tests.builders import Life, World, a_bidder, a_notice, the_world
 from tests.commands import Ended, Run
+from tests.flows.doomed import descendants, gone
 from tests.shelf import LISTING, Answer, Shelf, served
 
 ONE, TWO, THREE = "ocds-0s3al1-1", "ocds-0s3al1-2", "ocds-0s3al1-3"
@@ -94,6 +101,53 @@ def test_a_walk_that_was_broken_off_goes_on_where_it_was(all_of: Any, shelf: She
     shelf.twist = lambda path, answer: answer
     assert counts(all_of()) == {"verified": 3}
     assert shelf.downloads == [THREE]
+
+
+def test_a_walk_that_is_interrupted_leaves_nobody_behind_and_goes_on_where_it_was(
+    all_of: Any, shelf: Shelf, tmp_path: Path
+) -> None:
+    reached, over = threading.Event(), threading.Event()
+
+    def waits(path: str, answer: Answer) -> Answer:
+        if path == LISTING and shelf.asked.count(LISTING) == 2:
+            reached.set()
+            over.wait()
+        return answer
+
+    shelf.twist = waits
+    line = ("verify", "--all", shelf.url, "--into", tmp_path / "kept", "--trust", tmp_path / "trust.json")
+    command = [sys.executable, "-m", "procurement", *map(str, line)]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as walk:
+        assert reached.wait(60)
+        others = descendants(walk.pid)
+        os.killpg(walk.pid, signal.SIGINT)  # as a terminal does: to everybody
+        _, said = walk.communicate()
+        over.set()
+        assert (walk.returncode, said) == (INTERRUPTED, "")
+    assert others
+    gone(others)
+    shelf.twist = lambda path, answer: answer
+    assert counts(all_of()) == {"verified": 3}
+    assert shelf.downloads == [THREE]
+
+
+def test_a_record_over_which_a_process_was_killed_is_named_and_checked_the_next_time(
+    all_of: Any, shelf: Shelf
+) -> None:
+    def kills(path: str, answer: Answer) -> Answer:
+        if THREE in path:
+            for each in multiprocessing.active_children():
+                each.kill()
+                each.join()
+        return answer
+
+    shelf.twist = kills
+    ended = all_of()
+    assert (ended.status, counts(ended)) == (1, {"verified": 2, "unchecked": 1})
+    assert f"{THREE} unchecked\n    whoever checked it came to an end before" in ended.out
+    shelf.twist = lambda path, answer: answer
+    ended = all_of()
+    assert (ended.status, counts(ended), shelf.downloads) == (0, {"verified": 3}, [])
 
 
 def test_without_a_trust_file_records_are_coherent_and_with_one_judged_again_from_what_is_here(

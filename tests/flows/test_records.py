@@ -16,6 +16,7 @@ from procurement.bulk import store
 from procurement.bulk.records import AT_ONCE
 from procurement.bulk.store import Kept, Made
 from procurement.record import verify
+from procurement.watching.checking import Checkers
 from procurement.watching.store import Journal
 from procurement.watching.verifying import Walk
 from tests.builders import a_lot
@@ -111,8 +112,9 @@ async def test_all_of_them_are_verified_by_whoever_knows_no_more_than_the_addres
     told: list[tuple[str, str, bool]] = []
     with closing(Journal(tmp_path / "journal", "town")) as journal:
         for _ in range(2):
-            walk = Walk(town.http, town.trust, "1", tmp_path, journal)
-            await walk.all(lambda found, known: told.append((found.tender, found.outcome, known)))
+            async with Checkers(town.trust) as checkers:
+                walk = Walk(town.http, checkers, "1", tmp_path, journal)
+                await walk.all(lambda found, known: told.append((found.tender, found.outcome, known)))
     tenders = sorted(each.ocid for each in lives)
     assert sorted(told) == sorted((each, "verified", known) for each in tenders for known in (False, True))
     assert sorted(path.name for path in (tmp_path / "records").iterdir()) == [
