@@ -27,6 +27,7 @@ BENCHES: dict[str, Bench] = {
     "leaf_hashes_per_s": log.leaf_hashes,
     "proof_ms": log.proof,
     "verify_ratio": records.verify,
+    "verify_all_per_s": records.verify_all,
     "evaluate_15000_s": evaluation.evaluate_many,
     "intake_ratio": intake.intake_ratio,
     "receipt_p99_ms": intake.receipts,

@@ -44,6 +44,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     bids: int = 5_000
     """Opened at once."""
     record_bids: int = 1_000
+    records: int = 200
+    """On a shelf, of which all are verified."""
     sample: int = 64
     """Bids that are sealed, or opened one by one, between two looks at the clock."""
     entries: int = 100_000

@@ -12,6 +12,7 @@ from benchmarks.measuring import Measure, Scale
 TINY = Scale(
     bids=70,
     record_bids=3,
+    records=3,
     sample=2,
     entries=300,
     proofs=3,
