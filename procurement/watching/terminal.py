@@ -2,16 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+from rich.progress import (
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -23,9 +30,11 @@ from procurement.console import FAILED, LATER, UNUSABLE, Stop, plain, stdout
 from procurement.errors import FolderError
 from procurement.watching.checking import Checkers
 from procurement.watching.store import Finding, Journal
-from procurement.watching.verifying import INCOMPLETE, Summary, Tell, Walk, summary, troubles
+from procurement.watching.verifying import INCOMPLETE, Summary, Walk, summary, troubles
 
 TIMEOUT = 30.0  # seconds without a byte
+SHOUTED = 20
+"""Records that are named at once because they do not hold; all are at the end."""
 OUTCOMES = {
     "verified": "hold under your trust file",
     "coherent": "hold in themselves: no trust file was given",
@@ -48,8 +57,8 @@ def verify_all(url: str, trust: Trust | None, into: Path | None, json: bool) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with folders.locked(folder), closing(Journal(folder / "journal", str(address))) as journal:
-            with _bar(address.host) as tell:
-                asyncio.run(_walk(address, trust, folder, journal, tell))
+            with _Bar(address.host) as bar:
+                asyncio.run(_walk(address, trust, folder, journal, bar))
             found = summary(journal)
             (_out_json if json else _show)(found, journal, folder)
     except ServiceError as error:
@@ -73,26 +82,68 @@ def _address(url: str) -> httpx.URL:
     return address
 
 
-async def _walk(address: httpx.URL, trust: Trust | None, folder: Path, journal: Journal, tell: Tell) -> None:
+async def _walk(address: httpx.URL, trust: Trust | None, folder: Path, journal: Journal, bar: "_Bar") -> None:
     http = httpx.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False)
     async with http, Checkers(trust) as checkers:
-        await Walk(http, checkers, version("openseal"), folder, journal).all(tell)
+        walk = Walk(http, checkers, version("openseal"), folder, journal)
+        counting = asyncio.create_task(bar.count(walk))
+        try:
+            await walk.all(bar.tell)
+        finally:
+            counting.cancel()
 
 
-@contextmanager
-def _bar(host: str) -> Iterator[Tell]:
-    """How many records are done; what does not hold is said at once. Nothing where nobody looks."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    columns = SpinnerColumn(), "[progress.description]{task.description}", MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"records of {host}", total=None)
+class _Bar:
+    """How many records are done, of how many, and how fast; what does not hold is said at once. Nothing where
+    nobody looks."""
 
-        def tell(found: Finding, known: bool) -> None:
-            bar.advance(task)
-            if console.is_terminal and not known and found.outcome not in GOOD:
-                console.print(Text(f"{found.tender}: {_outcome(found)}: {plain(found.words)}", "red"))
+    def __init__(self, host: str) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        columns = SpinnerColumn(), "[progress.description]{task.description}", MofNCompleteColumn()
+        more, hidden = (TimeElapsedColumn(), _Pace()), not self._console.is_terminal
+        self._bar = Progress(*columns, *more, console=self._console, disable=hidden)
+        self._task = self._bar.add_task(f"records of {host}", total=None, checked=0)
+        self._checked = self._shouted = 0
 
-        yield tell
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    async def count(self, walk: Walk) -> None:
+        """Ahead of the walk, which says what is wrong with the list."""
+        if not self._bar.disable:
+            with suppress(ServiceError, VerificationError):
+                self._bar.update(self._task, total=await walk.count())
+
+    def tell(self, found: Finding, known: bool) -> None:
+        """Takes note of it."""
+        self._checked += not known
+        self._bar.update(self._task, advance=1, checked=self._checked)
+        if not known and found.outcome not in GOOD and not self._bar.disable:
+            self._shout(f"{found.tender}: {_outcome(found)}: {plain(found.words)}")
+
+    def _shout(self, line: str) -> None:
+        self._shouted += 1
+        if self._shouted <= SHOUTED:
+            self._console.print(Text(line, "red"))
+        elif self._shouted == SHOUTED + 1:
+            self._console.print(Text("… and more, which are named at the end", "red"))
+
+
+class _Pace(ProgressColumn):
+    """Records checked a second, and how long the rest takes, once it is known how many they are."""
+
+    def render(self, task: Task) -> Text:
+        """What there is to be said by now."""
+        if not task.elapsed or not task.fields["checked"]:
+            return Text()
+        pace = task.fields["checked"] / task.elapsed
+        rest = (task.total or 0) - task.completed
+        left = f", {timedelta(seconds=round(rest / pace))} left" if rest > 0 else ""
+        return Text(f"{pace:,.1f} a second{left}")
 
 
 def _out_json(found: Summary, journal: Journal, folder: Path) -> None:

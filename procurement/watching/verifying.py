@@ -116,6 +116,13 @@ class Walk:
             await self._check_page(page, offset, tell)
             offset, last = page.next_page.offset, positions[-1]
 
+    async def count(self) -> int:
+        """How many records the list has. Raises ServiceError, VerificationError."""
+        offset, many = 0, 0
+        while (page := await self._page(offset)).records and page.next_page.offset > offset:
+            offset, many = page.next_page.offset, many + len(page.records)
+        return many
+
     async def _page(self, offset: int, limit: int = PAGE) -> Page:
         path = f"/api/v1/records?offset={offset}&limit={limit}&practice=shown"
         return parse(await read(self._http, path), Page)

@@ -3,11 +3,14 @@
 import json
 import multiprocessing
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -78,6 +81,50 @@ def test_all_records_are_verified_and_kept_and_none_is_asked_for_again(
         assert (tmp_path / "kept" / "records" / f"{tender}.zip").read_bytes() == data
     assert all_of() == first
     assert shelf.downloads == []
+
+
+def at_a_terminal(*line: str | Path, tell: Callable[[str], None] = lambda said: None) -> str:
+    """What the command says at one, without colours; `tell` is told what it has said so far."""
+    own, terminal = pty.openpty()
+    command, wide = [sys.executable, "-m", "procurement", *map(str, line)], {"COLUMNS": "160"}
+    data, said = b"", ""
+    with subprocess.Popen(command, stderr=terminal, stdout=subprocess.DEVNULL, env=os.environ | wide):
+        os.close(terminal)
+        with suppress(OSError):  # the other side is closed
+            while some := os.read(own, 65536):
+                data += some
+                said = re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", data.decode(errors="ignore"))
+                tell(said)
+    os.close(own)
+    return said
+
+
+def test_a_terminal_shows_how_many_of_how_many_and_how_fast_and_how_long(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shown = threading.Event()
+
+    def waits(path: str, answer: Answer) -> Answer:
+        if THREE in path:
+            assert shown.wait(60)
+        return answer
+
+    def tell(said: str) -> None:
+        if re.search(r" 2/3 .*[0-9.]+ a second, 0:[0-9:]+ left", said):
+            shown.set()
+
+    shelf.twist = waits
+    said = at_a_terminal("verify", "--all", shelf.url, "--into", tmp_path / "kept", tell=tell)
+    assert re.search(r" 3/3 .*[0-9.]+ a second\s*$", said)
+
+
+def test_a_terminal_names_the_first_ones_that_do_not_hold_and_then_says_that_there_are_more(
+    tmp_path: Path,
+) -> None:
+    with served(Shelf({f"{ONE}{number}": b"none" for number in range(30)})) as shelf:
+        said = at_a_terminal("verify", "--all", shelf.url, "--into", tmp_path / "kept")
+    assert said.count("refused at step 1") == 20
+    assert said.count("and more, which are named at the end") == 1
 
 
 def test_a_new_award_is_all_that_the_next_walk_downloads(all_of: Any, shelf: Shelf) -> None:
