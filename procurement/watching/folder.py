@@ -264,6 +264,24 @@ class Folder:
         aside.replace(target)
         self._unsettled.add(target)
 
+    def part(self, path: str) -> Path:
+        """Where what is to be a file there lies until all of it has come and is right."""
+        target = self._place(path)
+        return target.with_name(f".{target.name}.part")
+
+    def adopt(self, path: str) -> None:
+        """Puts the file there that its part has become; durable when this returns."""
+        part, target = self.part(path), self.path / path
+        part.chmod(READABLE)
+        durable.sync(part)
+        part.replace(target)
+        durable.sync_upwards(target.parent, self.path)
+
+    def copy(self, path: str, source: Path) -> None:
+        """Puts a copy of a file there, however large it is; durable when this returns."""
+        shutil.copyfile(source, self.part(path))
+        self.adopt(path)
+
     def settle(self) -> None:
         """Makes durable what was put."""
         put, self._unsettled = self._unsettled, set()

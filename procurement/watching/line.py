@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from itertools import chain, repeat
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import httpx
@@ -38,9 +39,9 @@ class AwayError(Exception):
 
 class Alarm(Exception):
     """The service does what it must not. `code` says what, the message is a sentence for everybody, and
-    `evidence` holds by file name what shows it."""
+    `evidence` holds by file name what shows it, or where that lies."""
 
-    def __init__(self, code: str, sentence: str, evidence: Mapping[str, bytes]) -> None:
+    def __init__(self, code: str, sentence: str, evidence: Mapping[str, bytes | Path]) -> None:
         super().__init__(sentence)
         self.code = code
         self.evidence = evidence
@@ -83,6 +84,16 @@ class Line:
         """What is at `path`, asked for once. Raises ServiceError, also above `limit` bytes."""
         async with self._asked(path) as response:
             return await _read(response, limit)
+
+    async def download(self, path: str, into: Path, most: int) -> None:
+        """Puts what is at `path` into the file `into`, no more than a byte beyond `most`; asked for once.
+        Raises ServiceError, OSError."""
+        async with self._asked(path) as response:
+            with into.open("wb") as file:
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk[: most + 1 - file.tell()])
+                    if file.tell() > most:
+                        break
 
     async def glance(self, path: str) -> Glance:
         """What the file at `path` is said to be; hardly anything of it is fetched. Raises ServiceError."""

@@ -21,10 +21,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from itertools import chain, islice, repeat
+from pathlib import Path
 
 import msgspec
 
 from bids.client import PAUSES, ServiceError, lengthened, parse
+from bids.documents import digest
 from bids.opening import open_in_parallel
 from bids.receipts import CoversEntry
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
@@ -284,9 +286,9 @@ class Mirror:
             elif kind == "certificate:revoked":
                 yield Named("registry", decode(data, CertificateRevoked).statement)
             elif kind == PUBLISHED:
-                digest = msgspec.json.decode(data, type=DataPublished).sha256
-                self._state.unseen.append(digest)
-                yield Named("data", digest)
+                listed = msgspec.json.decode(data, type=DataPublished).sha256
+                self._state.unseen.append(listed)
+                yield Named("data", listed)
             elif kind in _EVENTS:
                 yield from self._said(decode(data, Entry, limit=LONGEST_ENTRY))
         except (VerificationError, ValueError, RecursionError):
@@ -321,8 +323,7 @@ class Mirror:
         try:
             path = await self._place(named)
             if not self._is_kept(named, path):
-                keep = self._folder.write if named.kind == "record" else self._folder.put
-                keep(path, await self._obtain(named, path))
+                await self._bring(named, path)
                 self.copied += 1
         except (ServiceError, VerificationError) as error:
             if isinstance(error, ServiceError) and not error.status and not await self._line.answers():
@@ -342,7 +343,7 @@ class Mirror:
     async def _place(self, named: Named) -> str:
         """Where in the folder it lies."""
         if named.kind == "record":
-            return f"records/{named.tender}.zip"
+            return _record_in(named.tender)
         if named.kind == "data":
             return f"data/{named.id}.json"
         if named.kind == "covers":
@@ -358,10 +359,15 @@ class Mirror:
             raise ServiceError("no-such-statement", "no day has this statement about covers", 404)
         return self._days[statement]
 
+    async def _bring(self, named: Named, path: str) -> None:
+        """Verified. Raises ServiceError, VerificationError."""
+        if named.kind == "record":
+            await self._bring_record(named.tender, path)
+        else:
+            self._folder.put(path, await self._obtain(named, path))
+
     async def _obtain(self, named: Named, path: str) -> bytes:
         """What the service gives, verified. Raises ServiceError, VerificationError."""
-        if named.kind == "record":
-            return await self._record(named.tender)
         if named.kind == "data":
             return await self._list(named.id)
         if named.kind == "covers":
@@ -377,26 +383,21 @@ class Mirror:
             raise DoubtError(Alarm("statement-wrong", said, {"statement.json": data}))
         return data
 
-    async def _list(self, digest: str) -> bytes:
-        data = await self._line.get(f"/api/v1/data/{digest}", LONGEST_HEAD)
-        if not is_list(data, digest):
-            said = f"The service gives another list of published files than its log names: {digest}."
+    async def _list(self, named: str) -> bytes:
+        data = await self._line.get(f"/api/v1/data/{named}", LONGEST_HEAD)
+        if not is_list(data, named):
+            said = f"The service gives another list of published files than its log names: {named}."
             raise DoubtError(Alarm("list-differs", said, {"list.json": data}))
         return data
 
-    async def _record(self, ocid: str) -> bytes:
-        data = await self._line.get(_record_of(ocid), archive.LARGEST)
-        try:
-            verdict = await asyncio.to_thread(verify, data, self._trust, open_in_parallel)
-            last = verdict.steps[-1]
-            why = f"at step {last.number}, {last.title}: {'; '.join(last.findings)}"
-            verified = verdict.outcome == "verified"
-        except VerificationError as error:
-            verified, why = False, str(error)
-        if not verified:
+    async def _bring_record(self, ocid: str, path: str) -> None:
+        """It may be as large as it likes: it goes past memory."""
+        part = self._folder.part(path)
+        await self._line.download(_record_of(ocid), part, archive.LARGEST)
+        if why := await asyncio.to_thread(_refused, part, self._trust):
             said = f"The award record of tender {ocid} is refused {why}."
-            raise DoubtError(Alarm("record-refused", said, {"record.zip": data}))
-        return data
+            raise DoubtError(Alarm("record-refused", said, {"record.zip": part}))
+        await asyncio.to_thread(self._folder.adopt, path)
 
     async def _make_up(self) -> None:
         """Asks again for what is lacking, and shouts about what still is. Raises AwayError."""
@@ -451,17 +452,19 @@ class Mirror:
         """By its ETag, which is its SHA-256. Raises Alarm, AwayError."""
         glance = partial(self._line.glance, _record_of(ocid))
         given = await self._line.persist(str(Named("record", ocid, ocid)), glance)
-        return given.tag != sha256(self._folder.record(ocid) or b"").hex()
+        return given.tag != (await asyncio.to_thread(digest, self._folder.path / _record_in(ocid))).sha256
 
     async def _compare(self, ocid: str) -> None:
-        kept = self._folder.record(ocid)
+        kept, part = self._folder.path / _record_in(ocid), self._folder.part(_record_in(ocid))
 
         async def again() -> None:
-            data = await self._line.get(_record_of(ocid), archive.LARGEST)
-            if data != kept:
+            await self._line.download(_record_of(ocid), part, archive.LARGEST)
+            before, now = [await asyncio.to_thread(digest, each) for each in (kept, part)]
+            if before != now:
                 said = f"The award record of tender {ocid} changed after it was published."
-                evidence = {"record.before.zip": kept or b"", "record.now.zip": data}
+                evidence = {"record.before.zip": kept, "record.now.zip": part}
                 raise DoubtError(Alarm("record-changed", said, evidence))
+            part.unlink()
 
         await self._line.persist(str(Named("record", ocid, ocid)), again)
 
@@ -471,20 +474,20 @@ class Mirror:
         if self._state.named < self.size or not self._state.unseen:
             return  # before all lists are here nobody knows which are the newest
         newest = _newest_of_all(self._folder)
-        for digest in dict.fromkeys(self._state.unseen):
-            rest = [each for each in self._state.unseen if each != digest]
-            self._state.unseen = [*rest, digest]  # where nobody answers, the others come first the next time
+        for named in dict.fromkeys(self._state.unseen):
+            rest = [each for each in self._state.unseen if each != named]
+            self._state.unseen = [*rest, named]  # where nobody answers, the others come first the next time
             self._save()
-            if (data := self._folder.published(digest)) is not None:
-                await self._guarded(self._look_at_each(digest, data, newest))
+            if (data := self._folder.published(named)) is not None:
+                await self._guarded(self._look_at_each(named, data, newest))
                 self._state.unseen = rest
                 self._save()
 
-    async def _look_at_each(self, digest: str, data: bytes, newest: Container[str]) -> None:
+    async def _look_at_each(self, named: str, data: bytes, newest: Container[str]) -> None:
         try:
             listed = parse(data, DataList)
         except MalformedError as error:
-            said = f"What the log names as a list of published files is none: {digest}."
+            said = f"What the log names as a list of published files is none: {named}."
             raise Alarm("list-unreadable", said, {"list.json": data}) from error
         if not listed.of_all or listed.folder in newest:
             await _all(self._guarded(self._look_at(listed, each, data)) for each in listed.files)
@@ -513,8 +516,11 @@ class Mirror:
         place = f"alarms/{alarm.code}-{sha256(str(alarm).encode()).hex()[:12]}"
         if self._folder.has(f"{place}/alarm.json"):
             return
-        for name, data in alarm.evidence.items():
-            self._folder.write(f"{place}/{name}", data)
+        for name, shows in alarm.evidence.items():
+            if isinstance(shows, Path):
+                self._folder.copy(f"{place}/{name}", shows)
+            else:
+                self._folder.write(f"{place}/{name}", shows)
         kept = Kept(code=alarm.code, sentence=str(alarm), time=moment(datetime.now(UTC)))
         self._folder.write(f"{place}/alarm.json", encode(kept))
         self._tell(alarm, place)
@@ -683,7 +689,24 @@ def _flat(tiles: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _record_of(ocid: str) -> str:
+    """Where a service has it."""
     return f"/api/v1/tenders/{ocid}/record"
+
+
+def _record_in(ocid: str) -> str:
+    """Where in the folder it lies."""
+    return f"records/{ocid}.zip"
+
+
+def _refused(path: Path, trust: Trust) -> str:
+    """At which step the award record is, and why; empty where it holds. Raises OSError."""
+    try:
+        verdict = verify(path.read_bytes(), trust, open_in_parallel)
+    except VerificationError as error:
+        return str(error)
+    last = verdict.steps[-1]
+    why = f"at step {last.number}, {last.title}: {'; '.join(last.findings)}"
+    return "" if verdict.outcome == "verified" else why
 
 
 def _sample(folder: Folder, count: int) -> list[str]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -38,6 +40,7 @@ NIGHT = moment(START + timedelta(days=7))[:10]
 DAY = date(2026, 3, 1)
 FILE = f"/data/{DAY}/openseal-{DAY}.jsonl.gz"
 RECORD = "/api/v1/tenders/ocds-0s3al1-t1/record"
+MIB = 1024 * 1024
 
 
 @cache
@@ -469,6 +472,30 @@ async def test_a_record_that_changes_is_noticed(tmp_path: Path) -> None:
     await mirrored(service, tmp_path)
     service.lies[RECORD] = service.truth[RECORD] + b"\n"
     await caught(service, tmp_path, "record-changed")
+
+
+async def test_records_pass_memory_by_on_their_way_and_as_evidence(tmp_path: Path) -> None:
+    service = served()
+    await mirrored(service, tmp_path)
+    large = service.truth[RECORD] * (64 * MIB // len(service.truth[RECORD]))
+    service.lies[RECORD] = large
+    with web(service.answer) as url:
+        tracemalloc.start()
+        async with mirroring(httpx.AsyncClient(base_url=url), tmp_path, service.world.trust) as (
+            mirror,
+            told,
+        ):
+            await mirror.follow()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert [alarm.code for alarm in told] == ["record-changed"]
+    assert peak < 16 * MIB
+    [(place, _)] = alarms(Folder(tmp_path))
+    assert (tmp_path / place / "record.now.zip").read_bytes() == large
+    assert (tmp_path / place / "record.before.zip").read_bytes() == service.truth[RECORD]
+    service.lies = {}
+    assert await mirrored(service, tmp_path) == []
+    assert list(tmp_path.glob("records/.*")) == []
 
 
 async def test_records_are_looked_at_again_by_their_etags_and_one_as_a_whole(tmp_path: Path) -> None:
