@@ -115,7 +115,10 @@ async def published(
             town = Town(http, house, dsn, town.trust)
             last = f"practice/all-{over}"
             await until(lambda: publications(http), lambda found: last in found)
-            yield Published(town, awarded, earnest, over, await publications(http))
+            found = await publications(http)
+            for each in found.values():
+                await town.line().wait_for(each["proof"])  # whoever follows the log sees all of them by now
+            yield Published(town, awarded, earnest, over, found)
 
 
 async def pass_days(dsn: str, last: date) -> None:
