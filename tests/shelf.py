@@ -67,9 +67,17 @@ def served(shelf: Shelf) -> Iterator[Shelf]:
         yield shelf
 
 
+def tagged(path: str, body: bytes) -> dict[str, str]:
+    """As who serves files has them: the ETag is the SHA-256."""
+    return {"ETag": f'"{sha256(body).hexdigest()}"'}
+
+
 @contextmanager
-def answering(answer: Callable[[str], Answer]) -> Iterator[str]:
-    """The address of a server that gives these answers. With status 0 it gives none: the connection ends."""
+def answering(
+    answer: Callable[[str], Answer], headers: Callable[[str, bytes], dict[str, str]] = tagged
+) -> Iterator[str]:
+    """The address of a server that gives these answers with these headers, by path and body. With status 0 it
+    gives none: the connection ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -79,7 +87,8 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[str]:
                 return
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("ETag", f'"{sha256(body).hexdigest()}"')
+            for each in headers(self.path, body).items():
+                self.send_header(*each)
             self.end_headers()
             with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has had enough
                 self.wfile.write(body)

@@ -166,15 +166,19 @@ def head_of(entries: list[bytes], key: SigningKey, witness: SigningKey | None, a
 
 class Served:
     """What a service answers, by path. `lies` come before the truth: other bytes, or a status; so do
-    `problems`: codes, with status 404."""
+    `problems`: codes, with status 404; `tags` are ETags of other bytes than those that it gives. After as
+    many bytes as `breaks` says the line breaks, once."""
 
     def __init__(self, kept: Kept, world: World | None = None) -> None:
         self.world = world or the_world()
         self.lies: dict[str, bytes | int] = {}
         self.problems: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.breaks: dict[str, int] = {}
         self.asked: list[str] = []
         self.whole: list[str] = []
         """Of these, what was not asked for in part."""
+        self.ranges: list[str] = []
         self.truth: dict[str, bytes] = {}
         self.publish(kept)
 
@@ -210,6 +214,19 @@ class Served:
         said = self.lies.get(path, self.truth.get(known, 404))
         return (said, b'{"code":"no"}') if isinstance(said, int) else (200, said)
 
+    def tagged(self, path: str, body: bytes) -> dict[str, str]:
+        """Headers that say which file this is, as a service has them with files."""
+        return {"ETag": f'"{self.tags.get(path, sha256(body).hex())}"'}
+
+    def _part(self, asked: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """As much of it as was asked for: "bytes=1-2", or from a place on."""
+        if not asked:
+            return 200, {}, body
+        self.ranges.append(asked)
+        first, last = asked.removeprefix("bytes=").split("-")
+        part = body[int(first) : int(last) + 1 if last else None]
+        return 206, {"Content-Range": f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"}, part
+
     def connected(self) -> httpx.AsyncClient:
         """A line to it."""
 
@@ -219,14 +236,22 @@ class Served:
                 self.whole.append(request.url.path)
             if not status:
                 raise httpx.ConnectError("nobody is there")
-            return httpx.Response(status, headers=tagged(body), content=body)
+            headers = self.tagged(request.url.path, body)
+            if status == 200 and request.headers.get("If-Range", headers["ETag"]) == headers["ETag"]:
+                status, more, body = self._part(request.headers.get("Range", ""), body)
+                headers |= more
+            breaks = self.breaks.pop(request.url.path, None)
+            return httpx.Response(
+                status, headers=headers, content=body if breaks is None else broken(body[:breaks])
+            )
 
         return httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://service")
 
 
-def tagged(body: bytes) -> dict[str, str]:
-    """Headers that say which file this is, as a service has them with files."""
-    return {"ETag": f'"{sha256(body).hex()}"'}
+async def broken(body: bytes) -> AsyncIterator[bytes]:
+    """A body after which the line breaks."""
+    yield body
+    raise httpx.ReadError("the line broke")
 
 
 class Proxy(httpx.AsyncBaseTransport):
@@ -245,7 +270,7 @@ class Proxy(httpx.AsyncBaseTransport):
             return httpx.Response(lie, content=b'{"code":"no"}')
         if lie is not None:
             return httpx.Response(200, content=lie)
-        asked = {name: request.headers[name] for name in ("Range",) if name in request.headers}
+        asked = {name: request.headers[name] for name in ("Range", "If-Range") if name in request.headers}
         answer = await self._genuine.request(request.method, request.url, headers=asked)
         said = {name: answer.headers[name] for name in ("ETag", "Content-Range") if name in answer.headers}
         return httpx.Response(answer.status_code, headers=said, content=answer.content)
@@ -257,18 +282,19 @@ class Proxy(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def mirroring(
-    http: httpx.AsyncClient, folder: Path, trust: Trust, patience: float = 0.0
+    http: httpx.AsyncClient, folder: Path, trust: Trust, patience: float = 0.0, *, files: bool = False
 ) -> AsyncIterator[tuple[Mirror, list[Alarm]]]:
     """A mirror with so much patience, and its alarms as they come."""
     told: list[Alarm] = []
     folder.mkdir(exist_ok=True)
     async with http:
         line = Line(http, patience=patience)
-        yield Mirror(Folder(folder), line, trust, lambda alarm, _: told.append(alarm)), told
+        yield Mirror(Folder(folder), line, trust, lambda alarm, _: told.append(alarm), files=files), told
 
 
-async def mirrored(served: Served, folder: Path, patience: float = 0.0) -> list[str]:
+async def mirrored(served: Served, folder: Path, patience: float = 0.0, *, files: bool = False) -> list[str]:
     """One look at what is served: the codes of the alarms that are new. Raises AwayError."""
-    async with mirroring(served.connected(), folder, served.world.trust, patience) as (mirror, told):
+    line = served.connected()
+    async with mirroring(line, folder, served.world.trust, patience, files=files) as (mirror, told):
         await mirror.follow()
     return [alarm.code for alarm in told]

@@ -46,6 +46,7 @@ def mirror(
     service: str,
     trust: Path,
     log: str = "/log",
+    files: Annotated[bool, Parameter(negative=())] = False,
     once: Annotated[bool, Parameter(negative=())] = False,
     every: Seconds = 60.0,
     patience: Seconds = 60.0,
@@ -66,6 +67,9 @@ def mirror(
         Whom you trust (JSON): the log's key, the witnesses.
     log
         Where the log's files are, if not at the service: a copy of them somewhere.
+    files
+        Keep the published files, too, each checked by its SHA-256; otherwise the service is only asked what
+        they are. Of all tenders the two newest ones are kept.
     once
         End when all is copied, for cron; otherwise the copy is kept up until Ctrl-C.
     every
@@ -77,7 +81,7 @@ def mirror(
     with refusing():
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            keeper = _Keeper(Folder(folder), pinned, service)
+            keeper = _Keeper(Folder(folder), pinned, service, files)
             try:
                 return asyncio.run(keeper.keep(log, patience, None if once else every))
             except KeyboardInterrupt:
@@ -153,16 +157,18 @@ class _Told:
 class _Keeper:
     """Keeps one folder up to date, and says what it sees: alarms on standard error."""
 
-    def __init__(self, folder: Folder, trust: Trust, service: str) -> None:
+    def __init__(self, folder: Folder, trust: Trust, service: str, files: bool) -> None:
         self._folder = folder
         self._trust = trust
         self._service = service
+        self._files = files
         self._quiet = ""
 
     async def keep(self, log: str, patience: float, every: float | None) -> int:
         """Once, or again and again after `every` seconds. Returns the exit status."""
         async with _connected(self._service) as http:
-            mirror = Mirror(self._folder, Line(http, log, patience), self._trust, self._tell)
+            line = Line(http, log, patience)
+            mirror = Mirror(self._folder, line, self._trust, self._tell, files=self._files)
             while True:
                 away = await self._follow(mirror)
                 if every is None:

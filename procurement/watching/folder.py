@@ -2,14 +2,15 @@
 tlog-tiles), with what the log names beside it. Nothing here is verified but where it says so.
 
 `checkpoint`, `tile/…`, `statements/<id>.json`, `covers/<day>.json`, `records/<ocid>.zip`,
-`data/<sha256>.json`, which are lists of published files; `heads.jsonl` are heads that there were, `alarms/`
-is what a mirror shouted about, `mirror.json` what it has to remember: how far all is here that entries name.
+`data/<sha256>.json`, which are lists of published files, and these in `data/<sha256>/`; `heads.jsonl` are
+heads that there were, `alarms/` is what a mirror shouted about, `mirror.json` what it has to remember: how
+far all is here that entries name. A file on its way is `.<name>.part`.
 """
 
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
@@ -305,6 +306,12 @@ class Folder:
             file.write(b"\n" * (file.tell() > 0) + msgspec.json.encode(note))
             file.flush()
             os.fsync(file.fileno())
+
+    def drop_files(self, standing: Container[str]) -> None:
+        """Removes published files that no list has which stands."""
+        for path in self.path.glob("data/*.json"):
+            if path.stem not in standing:
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
 
     def drop_partial_tiles(self, size: int, since: int) -> None:
         """Removes those that full ones have taken the place of since the tree of `since` leaves."""

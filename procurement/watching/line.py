@@ -85,11 +85,15 @@ class Line:
         async with self._asked(path) as response:
             return await _read(response, limit)
 
-    async def download(self, path: str, into: Path, most: int) -> None:
+    async def download(self, path: str, into: Path, most: int, tag: str = "") -> None:
         """Puts what is at `path` into the file `into`, no more than a byte beyond `most`; asked for once.
-        Raises ServiceError, OSError."""
-        async with self._asked(path) as response:
-            with into.open("wb") as file:
+        With `tag` it goes on where the file ends, if what is there still has that ETag. Raises ServiceError,
+        OSError."""
+        there = size_of(into) if tag else 0
+        onward = {"Range": f"bytes={there}-", "If-Range": f'"{tag}"'} if there else {}
+        async with self._asked(path, {"Accept-Encoding": "identity"} | onward) as response:
+            goes_on = there and response.headers.get("Content-Range", "").startswith(f"bytes {there}-")
+            with into.open("ab" if goes_on else "wb") as file:
                 async for chunk in response.aiter_bytes():
                     file.write(chunk[: most + 1 - file.tell()])
                     if file.tell() > most:
@@ -165,6 +169,14 @@ class Line:
         except ServiceError:
             return False
         return True
+
+
+def size_of(path: Path) -> int:
+    """How many bytes there are of a file; 0 where there is none. Raises OSError."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 async def _refusal(response: httpx.Response) -> httpx.Response:

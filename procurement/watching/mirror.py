@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 
 from bids.client import PAUSES, ServiceError, lengthened, parse
-from bids.documents import digest
+from bids.documents import Digest, digest
 from bids.opening import open_in_parallel
 from bids.receipts import CoversEntry
 from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
@@ -54,7 +54,7 @@ from procurement.history import BID_EVENTS, LONGEST_ENTRY, PRIVATE, Entry, Event
 from procurement.record import verify
 from procurement.registry.statements import CertificateRevoked
 from procurement.watching.folder import Folder, Named, State, beginning
-from procurement.watching.line import LONGEST_HEAD, Alarm, AwayError, DoubtError, Line, NotYetError
+from procurement.watching.line import LONGEST_HEAD, Alarm, AwayError, DoubtError, Line, NotYetError, size_of
 from procurement.watching.published import PUBLISHED, DataFile, DataList, DataPublished, is_list
 
 WINDOW = 8
@@ -96,11 +96,19 @@ class Mirror:
     """One copy. `tell` is given every new alarm, after its evidence is in the folder."""
 
     def __init__(
-        self, folder: Folder, line: Line, trust: Trust, tell: Callable[[Alarm, str], None] = lambda *_: None
+        self,
+        folder: Folder,
+        line: Line,
+        trust: Trust,
+        tell: Callable[[Alarm, str], None] = lambda *_: None,
+        *,
+        files: bool = False,
     ) -> None:
-        """Raises FolderError or VerificationError where the folder is a copy of another log, OSError."""
+        """With `files` published files are kept, too; otherwise the service is asked what they are. Raises
+        FolderError or VerificationError where the folder is a copy of another log, OSError."""
         self.copied = 0
-        """Entries, statements and records that came, so far."""
+        """Entries, statements, records and files that came, so far."""
+        self._files = files
         self._folder = folder
         self._line = line
         self._trust = trust
@@ -470,44 +478,80 @@ class Mirror:
 
     async def _look_at_files(self) -> None:
         """Published files are large and stay where they are: once, when their list is new here, the service
-        has to say of each what its list says. Raises AwayError."""
-        if self._state.named < self.size or not self._state.unseen:
+        has to say of each what its list says; or each is fetched, until it is here. Raises AwayError."""
+        if self._state.named < self.size:
             return  # before all lists are here nobody knows which are the newest
-        newest = _newest_of_all(self._folder)
+        standing = _standing(self._folder) if self._state.unseen or self._files else {}
+        self._state.unseen += [
+            named for named in standing if self._files and not self._has_files(named, standing)
+        ]
         for named in dict.fromkeys(self._state.unseen):
             rest = [each for each in self._state.unseen if each != named]
             self._state.unseen = [*rest, named]  # where nobody answers, the others come first the next time
             self._save()
             if (data := self._folder.published(named)) is not None:
-                await self._guarded(self._look_at_each(named, data, newest))
+                await self._guarded(self._look_at_each(named, data, standing))
                 self._state.unseen = rest
                 self._save()
+        if self._files:
+            await asyncio.to_thread(self._folder.drop_files, standing)
 
-    async def _look_at_each(self, named: str, data: bytes, newest: Container[str]) -> None:
+    def _has_files(self, named: str, standing: Mapping[str, DataList]) -> bool:
+        return all(self._folder.has(_file_in(named, each)) for each in standing[named].files)
+
+    async def _look_at_each(self, named: str, data: bytes, standing: Container[str]) -> None:
         try:
             listed = parse(data, DataList)
         except MalformedError as error:
             said = f"What the log names as a list of published files is none: {named}."
             raise Alarm("list-unreadable", said, {"list.json": data}) from error
-        if not listed.of_all or listed.folder in newest:
-            await _all(self._guarded(self._look_at(listed, each, data)) for each in listed.files)
+        if named in standing:
+            await _all(self._guarded(self._look_at(named, listed, each, data)) for each in listed.files)
 
-    async def _look_at(self, listed: DataList, file: DataFile, data: bytes) -> None:
+    async def _look_at(self, named: str, listed: DataList, file: DataFile, data: bytes) -> None:
         path = f"{listed.folder}/{file.name}"
+        look = partial(self._bring_file, _file_in(named, file)) if self._files else self._ask_about
 
         async def attempt() -> None:
             try:
-                given = await self._line.glance(path)
+                other = await look(path, file)
             except ServiceError as error:
                 if error.status == HTTPStatus.GONE and listed.of_all:
                     raise NotYetError(f"{path} is gone; the log has no newer one yet") from error
                 raise
-            if given != (file.sha256, file.size):
+            if other:
                 said = f"The service gives another published file than the list in its log says: {path}."
-                evidence = {"list.json": data, "answer.json": msgspec.json.encode(given)}
-                raise DoubtError(Alarm("file-differs", said, evidence))
+                raise DoubtError(Alarm("file-differs", said, {"list.json": data} | other))
 
         await self._line.persist(f"the published file {path}", attempt)
+
+    async def _ask_about(self, path: str, file: DataFile) -> dict[str, bytes | Path]:
+        """What the service says that it is, where that is something else."""
+        given = await self._line.glance(path)
+        return {} if given == (file.sha256, file.size) else {"answer.json": msgspec.json.encode(given)}
+
+    async def _bring_file(self, place: str, path: str, file: DataFile) -> dict[str, bytes | Path]:
+        """Puts it into its place, or says what came instead. Raises NotYetError while it is on its way."""
+        if self._folder.has(place):
+            return {}
+        part, wrong = self._folder.part(place), self._folder.part(f"{place}.wrong")
+        begun = await asyncio.to_thread(_begun, part, file)
+        try:
+            await self._line.download(path, part, file.size, file.sha256)
+        except ServiceError as error:
+            if error.status or size_of(part) == begun:
+                raise
+            said = f"{path} is on its way: {size_of(part)} of {file.size} bytes are here"
+            raise NotYetError(said) from error
+        if await asyncio.to_thread(digest, part) == Digest(sha256=file.sha256, size=file.size):
+            await asyncio.to_thread(self._folder.adopt, place)
+            wrong.unlink(missing_ok=True)
+            self.copied += 1
+            return {}
+        part.replace(wrong)  # never gone on with
+        if begun:
+            raise NotYetError(f"{path} is another file than what was here of it")
+        return {"file": wrong}
 
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -715,15 +759,28 @@ def _sample(folder: Folder, count: int) -> list[str]:
     return secrets.SystemRandom().sample(names, min(count, len(names)))
 
 
-def _newest_of_all(folder: Folder) -> set[str]:
-    """Where the files of all tenders are that have to be there, practice apart."""
-    found = dict[bool, set[str]]()
+def _standing(folder: Folder) -> dict[str, DataList]:
+    """The lists, by SHA-256, whose files have to be there: of those of all tenders the newest ones."""
+    lists = dict[str, DataList]()
     for path in folder.path.glob("data/*.json"):
         with suppress(MalformedError):  # told when it came
-            listed = parse(path.read_bytes(), DataList)
-            if listed.of_all:
-                found.setdefault(listed.practice, set()).add(listed.folder)
-    return {path for several in found.values() for path in sorted(several)[-KEPT:]}
+            lists[path.stem] = parse(path.read_bytes(), DataList)
+    of_all = {each.folder: each.practice for each in lists.values() if each.of_all}
+    newest = [sorted(path for path in of_all if of_all[path] == which)[-KEPT:] for which in (False, True)]
+    there = set(chain.from_iterable(newest))
+    return {named: each for named, each in lists.items() if not each.of_all or each.folder in there}
+
+
+def _file_in(named: str, file: DataFile) -> str:
+    """Where in the folder a file lies of the list with that SHA-256."""
+    return f"data/{named}/{file.name}"
+
+
+def _begun(part: Path, file: DataFile) -> int:
+    """How much is here of a file. What is as long and was not taken for it begins anew."""
+    if size_of(part) >= file.size:
+        part.unlink(missing_ok=True)
+    return size_of(part)
 
 
 async def _all(several: Iterable[Awaitable[object]]) -> None:

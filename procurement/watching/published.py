@@ -17,9 +17,9 @@ class DataPublished(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", ta
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A published file; `size` in bytes."""
+    """A published file; `size` in bytes. Whoever keeps it can do so under its name."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,64}\Z")]
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9-][A-Za-z0-9.-]{0,63}\Z")]
     sha256: Hex32
     size: Small
 
@@ -30,6 +30,10 @@ class DataList(msgspec.Struct, frozen=True, kw_only=True, tag_field="format", ta
     period: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]{1,32}\Z")]
     practice: bool = False
     files: tuple[DataFile, ...]
+
+    def __post_init__(self) -> None:
+        if len({each.name for each in self.files}) < len(self.files):
+            raise ValueError("a name stands twice in a list of published files")
 
     @property
     def of_all(self) -> bool:

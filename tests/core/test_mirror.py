@@ -34,7 +34,7 @@ from procurement.watching.line import AwayError
 from procurement.watching.mirror import alarms
 from procurement.watching.monitor import Monitor
 from tests.builders import START, Life, World, a_bidder, a_notice, the_world
-from tests.watched import Kept, Served, Watched, files_of, head_of, mirrored, mirroring, tagged
+from tests.watched import Kept, Served, Watched, files_of, head_of, mirrored, mirroring
 
 NIGHT = moment(START + timedelta(days=7))[:10]
 DAY = date(2026, 3, 1)
@@ -220,18 +220,18 @@ async def test_a_log_that_is_always_ahead_of_its_witnesses_is_copied_as_far_as_t
 # ── misconduct ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def caught(service: Served, folder: Path, code: str) -> None:
+async def caught(service: Served, folder: Path, code: str, *, files: bool = False) -> None:
     """The lie is an alarm once, its evidence lies there, the copy is as it was, and the alarm stands."""
     before = {path: data for path, data in content(folder).items() if not path.startswith("alarms/")}
-    assert await mirrored(service, folder) == [code]
-    assert await mirrored(service, folder) == [], "it is told once"
+    assert await mirrored(service, folder, files=files) == [code]
+    assert await mirrored(service, folder, files=files) == [], "it is told once"
     [(place, kept)] = alarms(Folder(folder))
     assert kept.code == code
     assert kept.sentence.endswith(".")
     assert before.items() <= content(folder).items()
     assert any(path.is_file() for path in (folder / place).iterdir())
     service.lies = {}
-    assert await mirrored(service, folder) == []
+    assert await mirrored(service, folder, files=files) == []
     assert alarms(Folder(folder)) == [(place, kept)], "it stands although all is well again"
 
 
@@ -419,6 +419,92 @@ async def test_a_list_that_is_none_is_noticed(tmp_path: Path) -> None:
     assert await mirrored(service, tmp_path) == ["list-unreadable"]
 
 
+async def test_published_files_are_kept_where_somebody_wants_them(tmp_path: Path) -> None:
+    service, [day, all_] = served(), [Path(each).stem for each in a_log().data if "/api/" in each]
+    assert await mirrored(service, tmp_path) == []
+    assert not list(tmp_path.glob("data/*/*"))
+    assert await mirrored(service, tmp_path, files=True) == [], "those of lists that are here already, too"
+    assert (tmp_path / f"data/{day}/openseal-{DAY}.jsonl.gz").read_bytes() == b"the day"
+    assert (tmp_path / f"data/{all_}/openseal-all-{DAY}.jsonl.gz").read_bytes() == b"all"
+    service.asked = []
+    assert await mirrored(service, tmp_path, files=True) == []
+    assert FILE not in service.asked
+    assert list(Monitor(Folder(tmp_path)).watch()) == []
+
+
+@pytest.mark.parametrize("lie", [404, b"The day", b"the day ", b"the", b""])
+async def test_a_file_that_is_withheld_or_has_other_bytes_under_its_etag_is_noticed_by_whoever_keeps_it(
+    tmp_path: Path, lie: Any
+) -> None:
+    service = served()
+    service.lies[FILE], service.tags[FILE] = lie, sha256(b"the day").hex()
+    await caught(service, tmp_path, "withheld" if lie == 404 else "file-differs", files=True)
+    [(place, _)] = alarms(Folder(tmp_path))
+    assert lie == 404 or (tmp_path / place / "file").read_bytes() == lie
+    assert len(list(tmp_path.glob("data/*/*"))) == 2, "what was lacking has come"
+    assert not list(tmp_path.glob("data/*/.*"))
+
+
+async def test_a_file_goes_on_where_the_line_broke(tmp_path: Path) -> None:
+    service = served()
+    service.breaks[FILE] = 3
+    with pytest.raises(AwayError, match="is on its way: 3 of 7 bytes are here"):
+        await mirrored(service, tmp_path, files=True)
+    service.ranges = []
+    assert await mirrored(service, tmp_path, files=True) == []
+    assert service.ranges == ["bytes=0-0", "bytes=3-"], "the record's ETag, and the rest of it"
+    service.breaks[FILE] = 3
+    with TemporaryDirectory() as folder:
+        assert await mirrored(service, Path(folder), patience=30, files=True) == []
+
+
+async def test_what_was_here_of_another_file_is_put_away_and_accuses_nobody(tmp_path: Path) -> None:
+    service = served()
+    service.breaks[FILE] = 3
+    with pytest.raises(AwayError):
+        await mirrored(service, tmp_path, files=True)
+    [part] = tmp_path.glob("data/*/.*.part")
+    part.write_bytes(b"THE")
+    with pytest.raises(AwayError, match="is another file than what was here of it"):
+        await mirrored(service, tmp_path, files=True)
+    part.write_bytes(b"another file, whole")
+    assert await mirrored(service, tmp_path, files=True) == []
+    part.write_bytes(b"the")
+    (part.parent / f"openseal-{DAY}.jsonl.gz").unlink()
+    service.tags[FILE], service.ranges = "another", []
+    assert await mirrored(service, tmp_path, files=True) == [], "it came as a whole, by If-Range"
+
+
+async def test_files_of_all_that_newer_ones_take_the_place_of_go_and_were_never_missed(
+    tmp_path: Path,
+) -> None:
+    watched = Watched()
+    for number in range(4):
+        watched.publish("all", DAY + timedelta(days=number), b"all %d" % number)
+        if number == 1:
+            service = Served(watched.kept())
+            assert await mirrored(service, tmp_path, files=True) == []
+    service.publish(watched.kept())
+    old, new = list(watched.data)[1:4:2], list(watched.data)[5:8:2]
+    service.lies = dict.fromkeys(old, 410)
+    assert await mirrored(service, tmp_path, files=True) == []
+    kept = sorted(path.name for path in tmp_path.glob("data/*/*"))
+    assert kept == sorted(Path(path).name for path in new)
+
+
+@pytest.mark.parametrize("names", [[".."], [".hidden"], ["a/b"], ["twice", "twice"]])
+async def test_a_list_whose_files_could_not_lie_side_by_side_is_none(
+    tmp_path: Path, names: list[str]
+) -> None:
+    watched = Watched()
+    files = [{"name": each, "sha256": "0" * 64, "size": 1} for each in names]
+    data = encode({"format": "openseal/data/v1", "period": "2026-03-01", "files": files})
+    watched.entries.append(encode(DataPublished(sha256=sha256(data).hex())))
+    service = Served(watched.kept())
+    service.truth[f"/api/v1/data/{sha256(data).hex()}"] = data
+    assert await mirrored(service, tmp_path, files=True) == ["list-unreadable"]
+
+
 async def test_superseded_files_of_all_may_be_gone(tmp_path: Path) -> None:
     watched, files = Watched(), []
     for number in range(4):
@@ -560,7 +646,7 @@ def web(answer: Any) -> Iterator[str]:
                 found = (200, found.read_bytes()) if found.is_file() else (404, b"")
             self.send_response(found[0])
             self.send_header("Content-Length", str(len(found[1])))
-            self.send_header("ETag", tagged(found[1])["ETag"])
+            self.send_header("ETag", f'"{sha256(found[1]).hex()}"')
             self.end_headers()
             with suppress(BrokenPipeError):  # whoever asked was killed
                 self.wfile.write(found[1])

@@ -349,6 +349,30 @@ async def test_a_mirror_holds_the_service_to_every_list_and_file(
     assert asked <= set(proxy.asked)
 
 
+async def test_a_mirror_keeps_every_file_and_goes_on_where_it_was_broken_off(
+    published: Published, tmp_path: Path
+) -> None:
+    copy, line = tmp_path / "copy", Proxy(published.town.http).connected
+    async with mirroring(line(), copy, published.town.trust, 60, files=True) as (mirror, told):
+        await mirror.follow()
+    there = {
+        copy / f"data/{found['sha256']}/{each['name']}": each
+        for found in published.listed.values()
+        for each in found["files"]
+    }
+    assert (told, set(copy.glob("data/*/*"))) == ([], set(there))
+    assert {path: sha256(path.read_bytes()).hex() for path in there} == {
+        path: each["sha256"] for path, each in there.items()
+    }
+    largest = max(there, key=lambda path: path.stat().st_size)
+    whole = largest.read_bytes()
+    largest.unlink()
+    largest.with_name(f".{largest.name}.part").write_bytes(whole[:-9])
+    async with mirroring(line(), copy, published.town.trust, 60, files=True) as (mirror, told):
+        await mirror.follow()
+        assert (told, mirror.copied, largest.read_bytes()) == ([], 1, whole)
+
+
 # ── makers that die ──────────────────────────────────────────────────────────────────────────────────────
 
 
