@@ -132,7 +132,9 @@ def wrong(found: Sequence[str], there: Sequence[str]) -> int:
 
 
 def readers_beside_bids(scale: Scale) -> Iterator[Measure]:
-    """How long bidders wait for their receipts while very many read ÷ while nobody does; both take turns."""
+    """How long bidders wait for their receipts while very many read ÷ while nobody does; both take turns.
+    Before that the pages are read once: of a service that has just started something else is measured.
+    """
     alone, beside, read, errors = asyncio.run(_readers(scale))
     with_readers, without = _p99(beside), _p99(alone)
     yield Measure(name="readers_beside_bids", value=with_readers / without, unit="", goal=1.5)
@@ -148,6 +150,7 @@ async def _readers(scale: Scale) -> tuple[list[float], list[float], list[float],
     async with a_rush(int(BIDDERS * turn)) as rush:
         year = await _with_a_year(rush.process, scale.tenders // 5)
         pages, port = await _pages_to_read(rush, year), rush.process.port
+        await as_they_come(port, _requests(rush, pages, int(READERS * turn), scale.rounds), READERS)
         for number in range(scale.rounds):
             times, got = await as_they_come(port, await one_bid_each(rush), BIDDERS)
             alone, errors = alone + times, errors + got.total() - got[201]

@@ -17,8 +17,9 @@ from litestar.types import (
 
 from procurement.reception import Pushback
 
-READERS, QUEUE = 8, 128
-"""Of one process: answers that are made at a time, and requests that wait for their turn."""
+READERS, QUEUE = 2, 128
+"""Of one process: answers that are made at a time, and requests that wait for their turn. While one waits for
+the database another is made; with more, a bid waits for all of them at each of its steps."""
 UNGATED = {"ungated": True}
 """For the `opt` of a route that bidders, witnesses or verifiers need in a rush, or that costs nothing."""
 MEASURED = {"measured": True}
