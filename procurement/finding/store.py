@@ -231,6 +231,14 @@ async def _worth_walking(connection: Any, search: Search) -> int:
     return WALKED * ceil(everything * together * prod(shares))
 
 
+_PLANNED = """
+    SET LOCAL plan_cache_mode = force_custom_plan;
+    SET LOCAL max_parallel_workers_per_gather = 0;
+    SET LOCAL constraint_exclusion = off
+"""
+"""An estimate is of all lines, not of one process's, and there is one of every condition."""
+
+
 async def _estimated(connection: Any, each: Iterable[Condition]) -> list[float]:
     """How many lines meet each condition by what PostgreSQL knows of the table; at least one."""
     values = list[Any]()
@@ -360,11 +368,9 @@ async def has_awards(pool: Any, supplier: str, *, practice: bool) -> bool:
 
 @asynccontextmanager
 async def _reading(pool: Any) -> AsyncIterator[Any]:
-    """A connection on which every search is planned by what is searched for, and made by one process."""
+    """A connection on which every search is planned by what is searched for, and by that alone."""
     async with pool.acquire() as connection, connection.transaction(readonly=True):
-        await connection.execute(
-            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL max_parallel_workers_per_gather = 0"
-        )
+        await connection.execute(_PLANNED)
         yield connection
 
 

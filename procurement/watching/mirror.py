@@ -14,7 +14,6 @@ import asyncio
 import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -33,18 +32,8 @@ from crypto.checkpoint import Checkpoint, VerifyingKey, verify_checkpoint
 from crypto.encoding import Hex32, decode, encode, from_base64, moment, parse_moment, sha256
 from crypto.errors import LogError, MalformedError, SignatureError, VerificationError
 from crypto.merkle import (
-    ENTRIES,
-    HASH_SIZE,
-    LARGEST_ENTRY,
-    TILE_HEIGHT,
     TILE_WIDTH,
-    Frontier,
-    Tile,
-    leaf_hash,
-    parse_bundle,
     plan_consistency,
-    plan_root,
-    tiles_of,
     verify_consistency,
 )
 from crypto.statements import LONGEST, Statement
@@ -53,12 +42,11 @@ from procurement import archive
 from procurement.history import BID_EVENTS, LONGEST_ENTRY, PRIVATE, Entry, EventType
 from procurement.record import verify
 from procurement.registry.statements import CertificateRevoked
-from procurement.watching.folder import Folder, Named, State, beginning
+from procurement.watching.folder import Folder, Named, State
 from procurement.watching.line import LONGEST_HEAD, Alarm, AwayError, DoubtError, Line, NotYetError, size_of
 from procurement.watching.published import PUBLISHED, DataFile, DataList, DataPublished, is_list
+from procurement.watching.tree import Tree, flat, together
 
-WINDOW = 8
-"""Entry bundles under way at a time."""
 RECHECKED = 8
 """Award records, of all that are kept, that are asked about again each time: which ones, nobody can know."""
 OVERDUE = timedelta(hours=6)
@@ -69,10 +57,10 @@ SOME = 16 * TILE_WIDTH
 """Entries after which it is remembered that everything they name is here."""
 MOST_LACKING = 1000
 """Things that the log names and that were not to be had, before the rest is left for the next time."""
-LONGEST_BUNDLE = TILE_WIDTH * (2 + LARGEST_ENTRY)
-
 KEPT = 2
 """Of the publications of all tenders the newest ones, whose files stay."""
+_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){2}")
+_EVENTS = frozenset(map(str, EventType))
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +69,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     sentence: str
     time: str
+
+
+class _Kind(msgspec.Struct):
+    t: str
 
 
 class _Day(msgspec.Struct):
@@ -164,7 +156,7 @@ class Mirror:
         self._state.seen = self._note = note
         self._seen = head
         self._save()
-        tree = _Tree(head, self._folder, self._line)
+        tree = Tree(head, self._folder, self._line)
         await tree.copy(since)
         await asyncio.to_thread(self._folder.settle)
         self._folder.publish(note)
@@ -243,7 +235,7 @@ class Mirror:
                 raise self._forked(note, head)
             return
         plan = plan_consistency(seen.size, head.size)
-        tree = _Tree(head, self._folder, self._line)
+        tree = Tree(head, self._folder, self._line)
         try:
             rows = {tile: await tree.row(tile) for tile in plan.tiles}
         except Alarm as alarm:  # whoever looks at it wants to know which heads it is about
@@ -266,7 +258,7 @@ class Mirror:
             f" {head.size} entries (root {head.root.hex()[:16]}…), that cannot both be of one log. It shows"
             " different people different pasts."
         )
-        return Alarm("forked", said, self._both(note) | _flat(tiles or {}))
+        return Alarm("forked", said, self._both(note) | flat(tiles or {}))
 
     def _both(self, note: str) -> dict[str, bytes]:
         return {"checkpoint.before": (self._note or "").encode(), "checkpoint.now": note.encode()}
@@ -321,7 +313,7 @@ class Mirror:
         named = list(dict.fromkeys(several))
         for each in named:
             self._lacking.setdefault(each, LogError("it was not asked for yet"))
-        await _all(self._fetch(each) for each in named if each.kind != "record")
+        await together(self._fetch(each) for each in named if each.kind != "record")
         for each in named:
             if each.kind == "record":
                 await self._fetch(each)
@@ -506,7 +498,7 @@ class Mirror:
             said = f"What the log names as a list of published files is none: {named}."
             raise Alarm("list-unreadable", said, {"list.json": data}) from error
         if named in standing:
-            await _all(self._guarded(self._look_at(named, listed, each, data)) for each in listed.files)
+            await together(self._guarded(self._look_at(named, listed, each, data)) for each in listed.files)
 
     async def _look_at(self, named: str, listed: DataList, file: DataFile, data: bytes) -> None:
         path = f"{listed.folder}/{file.name}"
@@ -574,162 +566,11 @@ class Mirror:
         self._folder.remember(self._state)
 
 
-class _Tree:
-    """The tree of a head: its tiles from the folder or the service, each verified from the root down."""
-
-    def __init__(self, head: Checkpoint, folder: Folder, line: Line) -> None:
-        self._head = head
-        self._folder = folder
-        self._line = line
-        self._rows: OrderedDict[Tile, bytes] = OrderedDict()
-        self._edge: dict[Tile, bytes] | None = None
-
-    async def copy(self, since: int) -> None:
-        """Puts into the folder what the tree of `since` leaves has not."""
-        bundles = (each for each in tiles_of(self._head.size, since) if each.level == ENTRIES)
-        while window := list(islice(bundles, WINDOW)):
-            for each in window:  # what they have in common is asked for once
-                if each.width == TILE_WIDTH:
-                    await self.row(self._above(_leaves(each)))
-                else:
-                    await self._verified_edge()
-            await _all(self._copy_bundle(each) for each in window)
-        for tile in tiles_of(self._head.size, since):
-            if tile.level > 0:
-                self._keep(tile, await self.row(tile))
-
-    async def row(self, tile: Tile) -> bytes:
-        """The hashes of `tile`. Raises Alarm, AwayError."""
-        if tile.width < TILE_WIDTH:
-            return (await self._verified_edge())[tile]
-        if tile not in self._rows:
-            above = await self.row(self._above(tile))
-            at = tile.index % TILE_WIDTH * HASH_SIZE
-            self._rows[tile] = await self._verified(tile, above[at : at + HASH_SIZE])
-        self._rows.move_to_end(tile)
-        if len(self._rows) > _ROWS:
-            self._rows.popitem(last=False)
-        return self._rows[tile]
-
-    async def _verified(self, tile: Tile, root: bytes) -> bytes:
-        kept = self._folder.tile(tile)
-        if kept is not None and _is_row(kept, tile, root):
-            return kept
-        got: dict[str, bytes] = {}
-
-        async def attempt() -> bytes:
-            data = got["tile"] = await self._line.get(self._line.in_log(tile.path), TILE_WIDTH * HASH_SIZE)
-            if not _is_row(data, tile, root):
-                raise _wrong(tile, got)
-            return data
-
-        return await self._line.persist(tile.path, attempt)
-
-    async def _verified_edge(self) -> dict[Tile, bytes]:
-        """The partial tiles, which are what the root is made of."""
-        if self._edge is None:
-            self._edge = await self._line.persist("the newest tiles", self._read_edge)
-        return self._edge
-
-    async def _read_edge(self) -> dict[Tile, bytes]:
-        plan = plan_root(self._head.size)
-        rows = {tile: await self._partial(tile) for tile in plan.tiles}
-        if plan.hashes(rows) != [self._head.root]:
-            rows = {tile: await self._partial(tile, fresh=True) for tile in plan.tiles}
-        if plan.hashes(rows) != [self._head.root]:
-            said = "The log's newest tiles do not lead to the root that its key has signed."
-            raise DoubtError(Alarm("wrong-tile", said, _flat({each.path: row for each, row in rows.items()})))
-        return rows
-
-    async def _partial(self, tile: Tile, *, fresh: bool = False) -> bytes:
-        """A partial tile may be gone when the full one is there (C2SP tlog-tiles)."""
-        kept = None if fresh else self._folder.tile(tile)
-        if kept is not None and len(kept) == tile.width * HASH_SIZE:
-            return kept
-        return await self._get(tile, TILE_WIDTH * HASH_SIZE)
-
-    async def _get(self, tile: Tile, limit: int) -> bytes:
-        try:
-            return await self._line.get(self._line.in_log(tile.path), limit)
-        except ServiceError as error:
-            if error.status != 404 or tile.width == TILE_WIDTH:
-                raise
-            full = msgspec.structs.replace(tile, width=TILE_WIDTH)
-            return beginning(await self._line.get(self._line.in_log(full.path), limit), tile)
-
-    async def _copy_bundle(self, tile: Tile) -> None:
-        row = await self.row(_leaves(tile))
-        kept = self._folder.tile(tile)
-        if kept is None or not _is_bundle(kept, row):
-            got: dict[str, bytes] = {}
-
-            async def attempt() -> bytes:
-                data = got["entries"] = await self._get(tile, LONGEST_BUNDLE)
-                if not _is_bundle(data, row):
-                    raise _wrong(tile, got)
-                return data
-
-            self._folder.put(tile.path, await self._line.persist(tile.path, attempt))
-        self._keep(_leaves(tile), row)
-
-    def _keep(self, tile: Tile, row: bytes) -> None:
-        if self._folder.read(tile.path) != row:
-            self._folder.put(tile.path, row)
-
-    def _above(self, tile: Tile) -> Tile:
-        """The tile that has the root of `tile`, a full one, among its hashes."""
-        level, index = tile.level + 1, tile.index // TILE_WIDTH
-        hashes = (self._head.size >> TILE_HEIGHT * level) - index * TILE_WIDTH
-        return Tile(level=level, index=index, width=min(TILE_WIDTH, hashes))
-
-
-_ROWS = 64
-"""Tiles of a tree that are held."""
-_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){2}")
-_EVENTS = frozenset(map(str, EventType))
-
-
-class _Kind(msgspec.Struct):
-    t: str
-
-
-def _leaves(bundle: Tile) -> Tile:
-    """The tile with the hashes of a bundle's entries."""
-    return msgspec.structs.replace(bundle, level=0)
-
-
-def _is_row(data: bytes, tile: Tile, root: bytes) -> bool:
-    """Whether these are the hashes of a full tile with that root."""
-    if len(data) != tile.width * HASH_SIZE:
-        return False
-    hashes = (data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE))
-    return Frontier().extend(hashes)[0].root == root
-
-
-def _is_bundle(data: bytes, row: bytes) -> bool:
-    """Whether these are the entries whose leaf hashes are `row`."""
-    try:
-        return b"".join(map(leaf_hash, parse_bundle(data))) == row
-    except MalformedError:
-        return False
-
-
 def _is_statement(data: bytes, id: str) -> bool:
     try:
         return Statement(data).id == id
     except MalformedError:
         return False
-
-
-def _wrong(tile: Tile, got: Mapping[str, bytes]) -> DoubtError:
-    what = "entries" if tile.level == ENTRIES else "a part of the tree"
-    said = f"The service gives {what} that the head which it signed is not about: {tile.path}."
-    return DoubtError(Alarm("wrong-entries" if tile.level == ENTRIES else "wrong-tile", said, got))
-
-
-def _flat(tiles: Mapping[str, bytes]) -> dict[str, bytes]:
-    """By names that are no paths."""
-    return {path.replace("/", "_"): data for path, data in tiles.items()}
 
 
 def _record_of(ocid: str) -> str:
@@ -781,13 +622,6 @@ def _begun(part: Path, file: DataFile) -> int:
     if size_of(part) >= file.size:
         part.unlink(missing_ok=True)
     return size_of(part)
-
-
-async def _all(several: Iterable[Awaitable[object]]) -> None:
-    """All of them to their ends; then the first one's error, if any."""
-    for done in await asyncio.gather(*several, return_exceptions=True):
-        if isinstance(done, BaseException):
-            raise done
 
 
 def alarms(folder: Folder) -> list[tuple[str, Kept]]:

@@ -256,6 +256,8 @@ async def test_filters_find_what_they_say_and_practice_is_hidden_until_asked_for
         ({"practice": "hidden"}, []),
         ({"order": "closing-first"}, [korean, other]),
         ({"stage": "open", "text": "책상", "reserved": "village", "classification": "5610"}, [korean]),
+        ({"text": "책상", "currency": "KRW", "least": "20000000", "most": "10000000"}, []),
+        ({"text": "책상", "since": f"{day:%Y-%m-%d}", "until": f"{day - timedelta(days=9):%Y-%m-%d}"}, []),
     ):
         assert await ocids(town, entity=entity.id, **given) == [each.ocid for each in found], given
     english = (await asked(town, "/tenders", entity=entity.id, **ALL)).text
