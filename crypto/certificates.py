@@ -6,6 +6,7 @@ P-256; holders sign with Ed25519 or P-256, and the algorithm follows from the ce
 """
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,6 +17,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
 from nacl.bindings import crypto_core_ed25519_is_valid_point
@@ -46,7 +48,10 @@ UNREADABLE = (  # what the library raises on DER that is none, or that it has no
     x509.DuplicateExtension,
     x509.ExtensionNotFound,
     x509.UnsupportedGeneralNameType,
+    CryptographyDeprecationWarning,
 )
+# What it will refuse one day, such as a serial number below 1, is refused now, and not only where tests run.
+warnings.filterwarnings("error", category=CryptographyDeprecationWarning)
 
 _Signed = x509.Certificate | x509.CertificateSigningRequest
 

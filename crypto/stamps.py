@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 import rfc3161_client
 from cryptography import x509
 
+from crypto.certificates import UNREADABLE
 from crypto.errors import StampError
 
 REQUEST_TYPE = "application/timestamp-query"
 TOKEN_TYPE = "application/timestamp-reply"  # noqa: S105
 LONGEST_TOKEN = 64 * 1024  # bytes
 
-_UNREADABLE = (ValueError, TypeError, OverflowError, rfc3161_client.VerificationError)
+_UNREADABLE = (*UNREADABLE, OverflowError, rfc3161_client.VerificationError)
 
 
 def request(message: bytes) -> bytes:
