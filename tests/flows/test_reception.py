@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -45,10 +46,7 @@ from tests.builders import a_lot
 from tests.flows.people import PracticeTender, Town, until
 from tests.flows.test_submission import LONG, code, received, sealed
 
-WAITING = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND datname = current_database() AND pid <> pg_backend_pid()
-"""
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
 HEAD = "SELECT FROM log_head FOR UPDATE"
 """Whoever has that row keeps the sequencer from doing anything."""
 
@@ -209,7 +207,7 @@ async def test_what_another_worker_is_just_keeping_is_not_refused_whatever_has_h
             registration,
         )
         kept = asyncio.create_task(outcome(first, tender, envelope))
-        await until(lambda: waiting_for_locks(town), bool)
+        await until(partial(waiting_for, town, connection), bool)
         assert not kept.done()
         await applicant.revoke(town.line(), town.registrar, bidder.fingerprint, Reason.KEY_COMPROMISE)
         again = asyncio.create_task(outcome(second, tender, envelope))
@@ -228,7 +226,7 @@ async def test_who_bids_for_another_tender_does_not_wait_for_a_step_that_holds_o
     async with connection.transaction():
         await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", stuck.ocid)
         sent = [asyncio.create_task(stuck.post("bids", waiting))]
-        await until(lambda: waiting_for_locks(town), bool)
+        await until(partial(waiting_for, town, connection), bool)
         async with asyncio.timeout(60):
             for each in await sealed(free, 3):
                 received(await free.post("bids", each))
@@ -246,7 +244,7 @@ async def test_a_lost_connection_costs_no_bid(town: Town) -> None:
         async with connection.transaction():
             await connection.execute("SELECT FROM tender WHERE ocid = $1 FOR UPDATE", tender.ocid)
             sent = [asyncio.create_task(outcome(door, tender, each)) for each in envelopes]
-            await until(lambda: waiting_for_locks(town), bool)
+            await until(partial(waiting_for, town, connection), bool)
             gone = await connection.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                 " AND datname = current_database() AND wait_event_type = 'Lock'"
@@ -526,11 +524,12 @@ async def withdrawn(tender: PracticeTender, key: SigningKey, previous: str) -> s
     return Statement(word).id
 
 
-async def waiting_for_locks(town: Town) -> int:
-    """How many of the service's transactions wait for somebody else's."""
+async def waiting_for(town: Town, holder: Any) -> int:
+    """How many transactions wait for what that connection holds: the service's own wait for one another,
+    too."""
     connection = await asyncpg.connect(town.dsn)
     try:
-        return int(await connection.fetchval(WAITING))
+        return int(await connection.fetchval(WAITING, holder.get_server_pid()))
     finally:
         await connection.close()
 
