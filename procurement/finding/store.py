@@ -26,6 +26,8 @@ _SHOWN = (
 )
 WALKED = 3
 """Lines that are walked past in the time in which one is looked up: those lie anywhere in the table."""
+UNKNOWN = 8_000
+"""Lines that are looked through where nobody can say how many have something."""
 
 _BY: dict[Order, tuple[str, str]] = {
     "newest": ("published", "DESC"),
@@ -223,7 +225,10 @@ async def _worth_walking(connection: Any, search: Search) -> int:
     """
     words, facets = search.terms, conditions.facets(search)
     parts = [conditions.having(each) for word in words for each in word]
-    everything, *found = await _estimated(connection, [("true", []), *parts, *facets])
+    estimated = await _estimated(connection, [("true", []), *parts, *facets])
+    if estimated is None:
+        return UNKNOWN
+    everything, *found = estimated
     shares = iter([each / everything for each in found])
     of_words = [min(islice(shares, len(word))) for word in words]
     # Words may stand together by chance or always: what is between both is wrong by little either way.
@@ -239,13 +244,20 @@ _PLANNED = """
 """An estimate is of all lines, not of one process's, and there is one of every condition."""
 
 
-async def _estimated(connection: Any, each: Iterable[Condition]) -> list[float]:
-    """How many lines meet each condition by what PostgreSQL knows of the table; at least one."""
+async def _estimated(connection: Any, each: Sequence[Condition]) -> list[float] | None:
+    """How many lines meet each condition by what PostgreSQL knows of the table, if it says so."""
     values = list[Any]()
     alone = [f"SELECT FROM listing {where([condition], values)}" for condition in each]
     explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {' UNION ALL '.join(alone)}", *values)
+    return planned_rows(explained, len(each))
+
+
+def planned_rows(explained: str, count: int) -> list[float] | None:
+    """Of each part of a UNION ALL the rows that its explanation (JSON) expects, at least one; None where it
+    is another plan than of so many parts, as Citus has it."""
     [explanation] = msgspec.json.decode(explained)
-    return [max(1.0, plan["Plan Rows"]) for plan in explanation["Plan"]["Plans"]]
+    plans = explanation["Plan"].get("Plans", ())
+    return [max(1.0, each["Plan Rows"]) for each in plans] if len(plans) == count else None
 
 
 def _ways(

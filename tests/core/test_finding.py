@@ -1,8 +1,10 @@
 """What tenders are found by, and how an address says what is looked for."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +15,7 @@ from procurement.evaluation import LowestPrice
 from procurement.finding.lexemes import LONGEST, MOST, lexemes, query
 from procurement.finding.listing import listed, status_at
 from procurement.finding.search import Cursor, SearchError, begins, read
+from procurement.finding.store import planned_rows
 from procurement.history import Entry, EventType
 from procurement.notices import Classification, Eligibility, TranslatedItem, TranslatedLot, Translation
 from procurement.tenders import Item, Lot
@@ -184,3 +187,15 @@ def test_where_a_tender_is_follows_from_its_history_and_the_time() -> None:
     assert status_at("bidding", deadline, deadline - timedelta(microseconds=1)) == "active"
     assert status_at("bidding", deadline, deadline) == "closed"
     assert status_at("standstill", deadline, deadline - timedelta(days=1)) == "standstill"
+
+
+@pytest.mark.parametrize(
+    ("plan", "rows"),
+    [
+        ({"Node Type": "Append", "Plans": [{"Plan Rows": 1000}, {"Plan Rows": 0}]}, [1000.0, 1.0]),
+        ({"Node Type": "Append", "Plans": [{"Plan Rows": 1000}]}, None),
+        ({"Node Type": "Custom Scan", "Custom Plan Provider": "Citus Adaptive", "Plan Rows": 100000}, None),
+    ],
+)
+def test_estimates_are_those_of_each_part_or_none(plan: dict[str, Any], rows: list[float] | None) -> None:
+    assert planned_rows(json.dumps([{"Plan": plan}]), 2) == rows
