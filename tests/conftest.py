@@ -1,6 +1,7 @@
 """Fixtures: one embedded PostgreSQL for the whole run, and a fresh migrated database for each test."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,9 @@ from hypothesis import HealthCheck, settings
 from procurement import database
 from procurement.embedded import EmbeddedPostgres
 from tests.commands import Run, in_this_process
+
+# Jobs that a shell runs in the background ignore Ctrl-C, and so would every program that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast a machine is, no test says.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

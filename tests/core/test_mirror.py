@@ -648,7 +648,7 @@ def web(answer: Any) -> Iterator[str]:
             self.send_header("Content-Length", str(len(found[1])))
             self.send_header("ETag", f'"{sha256(found[1]).hex()}"')
             self.end_headers()
-            with suppress(BrokenPipeError):  # whoever asked was killed
+            with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked was killed
                 self.wfile.write(found[1])
 
         def log_message(self, *_: Any) -> None:
