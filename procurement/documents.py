@@ -68,7 +68,7 @@ def check_before_sealing(
     contents: Mapping[Section, bytes],
     restricted: Mapping[Section, bytes],
     files: Sequence[SealedFile],
-    partners: Sequence[str] = (),
+    partners: Sequence[str],
 ) -> None:
     """What a bidder's machine asks before it seals: everything that will be asked after the opening.
 

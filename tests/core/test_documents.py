@@ -413,9 +413,9 @@ def test_a_bidders_machine_is_told_before_it_seals() -> None:
     contents: dict[Section, bytes] = {"technical": proposal, "price": offer()}
     second = msgspec.structs.replace(DOCUMENT, number=2)
     both = [FILE, msgspec.structs.replace(FILE, number=2)]
-    check_before_sealing(notice, contents, {}, [FILE])
+    check_before_sealing(notice, contents, {}, [FILE], ())
     withheld: dict[Section, bytes] = {"price": padded(Restricted(documents=(second,)))}
-    check_before_sealing(notice, contents, withheld, both)
+    check_before_sealing(notice, contents, withheld, both, ())
     for restricted, files, code in (
         ({}, [], "not-enclosed"),
         ({}, both, "unnamed"),
@@ -423,12 +423,12 @@ def test_a_bidders_machine_is_told_before_it_seals() -> None:
         ({"price": padded(Restricted(documents=(DOCUMENT,)))}, [FILE], "named-twice"),
     ):
         with pytest.raises(EnvelopeError) as caught:
-            check_before_sealing(notice, contents, restricted, files)
+            check_before_sealing(notice, contents, restricted, files, ())
         assert caught.value.code == code
     with pytest.raises(Unopenable, match="content-malformed"):
-        check_before_sealing(notice, {**contents, "price": b"{}"}, {}, [FILE])
+        check_before_sealing(notice, {**contents, "price": b"{}"}, {}, [FILE], ())
     with pytest.raises(Unopenable, match="content-malformed"):
-        check_before_sealing(notice, contents, {"price": b"{}x"}, [FILE])
+        check_before_sealing(notice, contents, {"price": b"{}x"}, [FILE], ())
 
 
 @cache

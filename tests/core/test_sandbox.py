@@ -57,7 +57,7 @@ def test_the_document_is_the_guide() -> None:
 @pytest.mark.parametrize("randomness", [bytes(4), b"\xff" * 4, *(Random(n).randbytes(4) for n in range(50))])
 def test_a_rival_bids_around_the_ceiling_and_as_the_notice_wants_it(randomness: bytes) -> None:
     bid, found = rival_bid(randomness), made()
-    check_before_sealing(found, {"bid": padded(bid)}, {}, ())
+    check_before_sealing(found, {"bid": padded(bid)}, {}, (), ())
     for offer, lot in zip(bid.offers, found.lots, strict=True):
         ceiling = Decimal(msgspec.to_builtins(lot.rules)["ceiling"])
         assert Decimal("0.9") * ceiling <= Decimal(offer.amount) <= Decimal("1.05") * ceiling

@@ -128,7 +128,7 @@ async def handed_in(tender: PracticeTender, key: SigningKey, folder: Path) -> Ha
         "technical": padded(Restricted(text=MANAGER, documents=(diploma.document,))),
         "price": padded(Restricted(text="Our bank: Nonghyup")),
     }
-    check_before_sealing(tender.notice, contents, restricted, [each.file for each in files])
+    check_before_sealing(tender.notice, contents, restricted, [each.file for each in files], ())
     envelope, sealed = seal(tender, key, contents, files, restricted, folder)
     receipt = await tender.submit(envelope)
     for each in sealed:
